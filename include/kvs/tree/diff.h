@@ -1,0 +1,41 @@
+// What differs between two trees, in key order.
+//
+// Subtrees with equal addresses are skipped unread at the highest level where they meet, so the cost is that of
+// the changes, not of the trees; memory is one path in each tree. The store must outlive the cursor.
+// Errors: as Tree.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "kvs/hash.h"
+#include "kvs/node_store.h"
+#include "kvs/tree/tree.h"
+
+namespace kvs {
+
+// At least one side is there; if both are, they differ in bytes.
+struct TreeChange {
+    std::string_view key;
+    std::optional<std::string_view> from;
+    std::optional<std::string_view> to;
+};
+
+class DiffCursor {
+  public:
+    // Changes of keys in `range` only; the rest of the trees is not visited.
+    DiffCursor(NodeStore& store, const Hash& from, const Hash& to, KeyRange range = {});
+    ~DiffCursor();
+    DiffCursor(DiffCursor&&) noexcept;
+    DiffCursor& operator=(DiffCursor&&) noexcept;
+
+    // The next change, nullopt after the last. Its views are valid until the next call.
+    std::optional<TreeChange> Next();
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvs

@@ -1,0 +1,42 @@
+// Makes a new tree from an old one and a batch of changes; builds a tree from nothing in the same way.
+//
+// The changes come in strictly ascending key order. The editor streams: it holds one open node per level, and
+// of the old tree it reads only the nodes on the paths to changed keys (and those behind them until the old and
+// the new node boundaries meet again). A node that comes out as it was is not written.
+//
+// Nodes are written while the changes come in. An editor that is dropped before Finish, or that threw, leaves
+// chunks behind that nothing refers to, and no other trace. The store must outlive the editor.
+// Errors: keys that do not ascend are Error(kInvalidArgument), an item above the limits kLimitExceeded; what
+// NodeStore throws.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "kvs/hash.h"
+#include "kvs/node_store.h"
+
+namespace kvs {
+
+class TreeEditor {
+  public:
+    // `root` may be kEmptyRoot.
+    TreeEditor(NodeStore& store, const Hash& root);
+    ~TreeEditor();
+    TreeEditor(const TreeEditor&) = delete;
+    TreeEditor& operator=(const TreeEditor&) = delete;
+
+    // Inserts or replaces.
+    void Put(std::string_view key, std::string_view value);
+    // Deleting a key that is not there changes nothing.
+    void Delete(std::string_view key);
+
+    // The root of the new tree. Nothing may be called afterwards.
+    Hash Finish();
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvs

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# The whole set-up and every test: core (ctest), pg_regress and isolation on private clusters with and without
+# shared_preload_libraries, TAP. Ends with the line "N passed, N failed".
+#
+#   scripts/check.sh             make check
+#   scripts/check.sh --stress    make stress: the same with KVS_STRESS=1, which asks every test for its long form
+#
+# KVS_RESULTS     when set, results are appended there, and the caller adds them up
+# KVS_SETUP=no    installs no packages
+# KVS_COVERAGE=ON builds the core with counters, for gcovr on build/core
+# KVS_STAGES      which to run, default "core preload plain tap"
+
+source "$(dirname "$0")/cluster.sh"
+source "$KVS_ROOT/scripts/results.sh"
+
+[ "${1:-}" != --stress ] || export KVS_STRESS=1
+
+own_results=
+if [ -z "${KVS_RESULTS:-}" ]; then
+    own_results=$(mktemp /tmp/kvs-results.XXXXXX)
+    KVS_RESULTS=$own_results
+fi
+
+dirs=()
+cleanup() {
+    local dir
+    for dir in "${dirs[@]}"; do
+        [ ! -f "$dir/data/postmaster.pid" ] || cluster_stop "$dir" || true
+        rm -rf "$dir"
+    done
+    [ -z "$own_results" ] || rm -f "$own_results"
+}
+trap cleanup EXIT
+
+# ctest; every GoogleTest case is one result.
+check_core() {
+    say "core: unit and model tests, examples"
+    run_ctest core "$KVS_ROOT/build/core" "-DKVS_COVERAGE=${KVS_COVERAGE:-OFF}"
+}
+
+# pg_regress or isolation, by what `make installcheck` ran: run_regress NAME MAKE-VARIABLE-TO-EMPTY COUNT
+run_regress() {
+    local name=$1 other=$2 count=$3 log
+    log=$(mktemp /tmp/kvs-regress.XXXXXX)
+    say "$name"
+    make -C "$KVS_ROOT" PG_CONFIG="$PG_CONFIG" "$other=" installcheck 2>&1 | tee "$log" || true
+    record_regress "$name" "$log" "$count"
+    rm -f "$log"
+    if [ -s "$KVS_ROOT/build/regression.diffs" ]; then
+        head -n 300 "$KVS_ROOT/build/regression.diffs"
+    fi
+    if [ -s "$KVS_ROOT/build/isolation/regression.diffs" ]; then
+        head -n 300 "$KVS_ROOT/build/isolation/regression.diffs"
+    fi
+    rm -f "$KVS_ROOT/build/regression.diffs" "$KVS_ROOT/build/isolation/regression.diffs"
+}
+
+# What no run may leave in a server's log, whether a test looked at it or not. The crash tests kill servers, so
+# theirs are only searched for leaks.
+leaks='leak: |leaked|resource was not closed|still referenced'
+crashes='PANIC|terminated by signal|TRAP:'
+
+clean_log() {
+    ! as_server grep -rE "$2" "$1" --include='*.log'
+}
+
+clean_indexes() {
+    "$PG_BINDIR/pg_amcheck" --install-missing --heapallindexed --database=contrib_regression
+}
+
+count_files() { find "$KVS_ROOT/$1" -maxdepth 1 -name "$2" ! -name 'kvs--*' 2>/dev/null | wc -l; }
+
+# check_cluster NAME [OPTION=VALUE ...]
+check_cluster() {
+    local name=$1 dir
+    shift
+    dir=$(make_server_dir "$name")
+    dirs+=("$dir")
+    if ! cluster_start "$dir" fsync=off max_prepared_transactions=10 "$@"; then
+        record "$name-cluster" 0 1
+        return
+    fi
+    cluster_env "$dir"
+    run_regress "$name-regress" ISOLATION "$(count_files sql '*.sql')"
+    stage "$name-amcheck" clean_indexes
+    run_regress "$name-isolation" REGRESS "$(count_files test/isolation/specs '*.spec')"
+    stage "$name-server-log" clean_log "$dir" "$leaks|$crashes"
+    cluster_stop "$dir"
+}
+
+# TAP: each ok of each script is one result. The tests run as the server's user, who may not be able to read this
+# tree, so they run on a copy.
+check_tap() {
+    local dir log status=0
+    say "tap"
+    dir=$(make_server_dir tap)
+    dirs+=("$dir")
+    log=$dir/prove.log
+    cp -R "$KVS_ROOT/test" "$dir/test"
+    [ "$(id -u)" -ne 0 ] || chown -R "$(server_user)" "$dir"
+    as_server env -C "$dir/test" TESTDIR="$dir" PATH="$PG_BINDIR:$PATH" PG_REGRESS="$PG_TESTDIR/regress/pg_regress" \
+        KVS_STRESS="${KVS_STRESS:-}" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-180}" TMPDIR="$dir" HOME="$dir" \
+        prove --verbose --timer --ext=.pl -I "$PG_TESTDIR/perl" -I "$dir/test/t" ${PROVE_FLAGS:-} t/ >"$log" 2>&1 || status=$?
+    record_tap tap "$log" "$status"
+    stage tap-server-log clean_log "$dir/tmp_check/log" "$leaks"
+    if [ "$status" -ne 0 ]; then
+        grep -vE '^ *ok ' "$log" | tail -n 100
+        find "$dir/tmp_check/log" -name 'regress_log_*' -exec sh -c 'echo "--- $1"; tail -n 40 "$1"' _ {} \;
+        find "$dir/tmp_check/log" -name '*.log' -exec sh -c 'echo "--- $1"; tail -n 15 "$1"' _ {} \;
+    fi
+}
+
+[ "${KVS_SETUP:-}" = no ] || "$KVS_ROOT/scripts/setup.sh"
+need_pg_config
+stages=" ${KVS_STAGES:-core preload plain tap} "
+
+if [[ $stages == *" core "* ]]; then
+    check_core
+fi
+if [[ $stages == *" preload "* || $stages == *" plain "* || $stages == *" tap "* ]]; then
+    stage build build_and_install
+    if [ "$stage_status" -ne 0 ]; then
+        # What is installed is not what is to be tested.
+        for name in preload plain tap; do
+            record "$name" 0 1
+        done
+        stages=" "
+    fi
+fi
+if [[ $stages == *" preload "* ]]; then
+    check_cluster preload shared_preload_libraries=kvs
+fi
+if [[ $stages == *" plain "* ]]; then
+    check_cluster plain
+fi
+if [[ $stages == *" tap "* ]]; then
+    check_tap
+fi
+
+[ -z "$own_results" ] || summarise

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The static checks of CI; each is one result.
+#
+#   scripts/lint.sh            make lint
+#   scripts/lint.sh --format   make format: clang-format in place
+#
+#   format       clang-format 14 would change nothing
+#   layers       the core includes nothing of PostgreSQL; sqlapi, fdw and worker include nothing of one another
+#   size         no source file is longer than 800 lines
+#   clang        all sources compile with clang, warnings as errors, no global object has a constructor
+#   tidy         clang-tidy with the checks of .clang-tidy
+
+source "$(dirname "$0")/lib.sh"
+cd "$KVS_ROOT" || exit
+
+sources() { find "$@" \( -name '*.cpp' -o -name '*.h' \) 2>/dev/null | sort; }
+mapfile -t all < <(sources include src test bench examples)
+
+if [ "${1:-}" = --format ]; then
+    clang-format -i "${all[@]}"
+    exit
+fi
+
+need_pg_config
+own_results=
+if [ -z "${KVS_RESULTS:-}" ]; then
+    own_results=$(mktemp /tmp/kvs-results.XXXXXX)
+    KVS_RESULTS=$own_results
+    trap 'rm -f "$own_results"' EXIT
+fi
+
+server_flags=(-isystem "$("$PG_CONFIG" --includedir-server)" '-DPGDLLEXPORT=__attribute__((visibility("default")))')
+flags=(-std=c++20 -Wall -Wextra -Werror -Iinclude -Isrc)
+
+check_format() { clang-format --dry-run --Werror "${all[@]}"; }
+
+check_layers() {
+    local failed=0 folder other
+    if grep -rnE '#include [<"](postgres|fmgr|libpq|catalog/|utils/|access/|pg/)' include src/core; then
+        echo "the core must not include PostgreSQL or src/pg"
+        failed=1
+    fi
+    for folder in pg sqlapi fdw worker; do
+        for other in sqlapi fdw worker; do
+            if [ "$folder" != "$other" ] && grep -rn "#include \"$other/" "src/$folder"; then
+                echo "src/$folder must not include src/$other"
+                failed=1
+            fi
+        done
+    done
+    return $failed
+}
+
+check_size() {
+    ! wc -l "${all[@]}" | awk '$2 != "total" && $1 > 800 { print; found = 1 } END { exit !found }'
+}
+
+core_files() { sources src/core | grep '\.cpp$'; }
+server_files() { sources src/pg src/sqlapi src/fdw src/worker | grep '\.cpp$'; }
+
+# each COMMAND...: runs the command for each file of stdin, which takes the place of {}
+each() { xargs -r -P "$KVS_JOBS" -I{} "$@"; }
+
+check_clang() {
+    core_files | each clang++ -fsyntax-only "${flags[@]}" -Wglobal-constructors {}
+    server_files | each clang++ -fsyntax-only "${flags[@]}" "${server_flags[@]}" -Wglobal-constructors {}
+}
+
+# Findings go to stdout, and to stderr only how many were suppressed in system headers.
+check_tidy() {
+    core_files | each clang-tidy --quiet {} -- "${flags[@]}" 2>/dev/null
+    server_files | each clang-tidy --quiet {} -- "${flags[@]}" "${server_flags[@]}" 2>/dev/null
+}
+
+stage lint-format check_format
+stage lint-layers check_layers
+stage lint-size check_size
+stage lint-clang check_clang
+stage lint-tidy check_tidy
+[ -z "$own_results" ] || summarise

@@ -1,0 +1,966 @@
+/* sql/kvs--0.1.0.sql: everything that CREATE EXTENSION kvs creates.
+ *
+ * 1. Base tables (schema _kvs, for the extension alone)
+ * 2. Guard and foreign data wrapper
+ * 3. Entries
+ * 4. Version control
+ * 5. Privileges
+ *
+ * Functions of schema kvs are the public interface; their C symbol is kvs_NAME. Those that return many rows are
+ * SQL-language wrappers over a function of the same name in _kvs: the planner inlines the wrapper, and because
+ * the inner function stands in a target list its rows stream, so that LIMIT reads only what it returns. */
+
+-- complain if the script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION kvs" to load this file. \quit
+
+-- Everything is bound while this runs: nothing but the system's own operators and functions may be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+DO $$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'kvs cannot be installed in a database with encoding %', current_setting('server_encoding')
+            USING ERRCODE = 'feature_not_supported',
+                  DETAIL = 'Documents and keys are stored as UTF-8.',
+                  HINT = 'Create the database with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+END
+$$;
+
+CREATE SCHEMA kvs;
+COMMENT ON SCHEMA kvs IS
+'Versioned, reactive JSON documents: functions, views and the foreign table kvs.entries.
+What a role may do is granted on kvs.entries: SELECT reads, INSERT, UPDATE and DELETE write.
+Arguments: branch NULL means the session''s branch (kvs.branch), as_of NULL the session''s moment (kvs.as_of); a ref is
+HEAD, WORKING, a branch, a tag or a commit hash of at least 4 digits, followed by any number of ~n, ^n, @{n}, @{timestamp}.
+Errors of every function: 42501 no privilege on kvs.entries, 22023 malformed argument, 42704 unknown branch or ref,
+XX001 corruption; of every write also 25006 (kvs.as_of is set, or the transaction is read only) and 40001
+(serialization conflict above READ COMMITTED: run the transaction again).';
+
+CREATE SCHEMA _kvs;
+COMMENT ON SCHEMA _kvs IS 'Storage of the kvs extension. Not an interface: use schema kvs.';
+
+
+/* ---------------------------------------------------------------------------------------------------------
+ * 1. Base tables
+ *
+ * Values, metadata, nodes and commits are stored in the core's own encodings (docs/node-format.md), so that
+ * flush and commit move bytes. No row is inserted here: branch main and the initial commit are constants
+ * until the first write. There are no foreign keys: each reader checks what it follows, and kvs.check() all.
+ * ------------------------------------------------------------------------------------------------------ */
+
+CREATE TABLE _kvs.store (
+    log_id            uuid PRIMARY KEY,
+    epoch             int NOT NULL UNIQUE,
+    system_identifier bigint NOT NULL,
+    database_oid      bigint NOT NULL,
+    timeline          int NOT NULL,
+    first_seq         bigint NOT NULL,
+    created_at        timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.store IS 'Identity of this change log; a new row begins after a restore or a failover';
+COMMENT ON COLUMN _kvs.store.log_id IS 'with a seq it names one change, in whichever store it is met';
+COMMENT ON COLUMN _kvs.store.epoch IS 'positions are epoch * 2^48 + n';
+COMMENT ON COLUMN _kvs.store.system_identifier IS 'of the cluster that wrote this log';
+COMMENT ON COLUMN _kvs.store.database_oid IS 'of the database that wrote this log';
+COMMENT ON COLUMN _kvs.store.timeline IS 'of the cluster when the epoch began';
+COMMENT ON COLUMN _kvs.store.first_seq IS 'first change that belongs to this log_id';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.store', '');
+
+CREATE TABLE _kvs.chunk (
+    hash bytea PRIMARY KEY,
+    body bytea NOT NULL
+) WITH (toast_tuple_target = 8160);
+-- Frames are compressed already, and a node read inline costs half of one read from TOAST.
+ALTER TABLE _kvs.chunk ALTER COLUMN body SET STORAGE EXTERNAL;
+COMMENT ON TABLE _kvs.chunk IS 'Immutable tree nodes and blobs; rows are only inserted, and deleted by gc';
+COMMENT ON COLUMN _kvs.chunk.hash IS 'SHA-256 address of the uncompressed chunk';
+COMMENT ON COLUMN _kvs.chunk.body IS 'frame: codec byte, then the raw or compressed chunk';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.chunk', '');
+
+CREATE TABLE _kvs.commit (
+    hash              bytea PRIMARY KEY,
+    generation        bigint NOT NULL,
+    parents           bytea[] NOT NULL,
+    data_root         bytea NOT NULL,
+    meta_root         bytea NOT NULL,
+    author            text NOT NULL,
+    committer         text NOT NULL,
+    message           text NOT NULL,
+    committed_at      timestamptz NOT NULL,
+    log_id            uuid NOT NULL,
+    consumed_snapshot pg_snapshot,
+    body              bytea NOT NULL
+);
+COMMENT ON TABLE _kvs.commit IS 'The commit graph; body is the commit, the other columns are its fields for SQL';
+COMMENT ON COLUMN _kvs.commit.hash IS 'SHA-256 of body';
+COMMENT ON COLUMN _kvs.commit.generation IS '0 for the initial commit, else one more than the highest of the parents';
+COMMENT ON COLUMN _kvs.commit.parents IS 'hashes, first parent first';
+COMMENT ON COLUMN _kvs.commit.log_id IS 'the log that the commit was made from';
+COMMENT ON COLUMN _kvs.commit.consumed_snapshot IS 'which changes of that log are in it; not part of body';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.commit', '');
+
+-- 1 is branch main.
+CREATE SEQUENCE _kvs.branch_id AS int START WITH 2;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.branch_id', '');
+
+CREATE TABLE _kvs.branch (
+    id                int PRIMARY KEY,
+    name              text COLLATE "C" NOT NULL UNIQUE,
+    head              bytea NOT NULL,
+    working_data_root bytea NOT NULL,
+    working_meta_root bytea NOT NULL,
+    created_at        timestamptz NOT NULL,
+    flushed_at        timestamptz,
+    flushed_rows      bigint,
+    flushed_seq       bigint
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
+        autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE _kvs.branch IS 'Branches; while it is empty there is main (id 1) on the initial commit';
+COMMENT ON COLUMN _kvs.branch.head IS 'hash of the commit that the branch stands on';
+COMMENT ON COLUMN _kvs.branch.working_data_root IS 'data tree of the last flush; working rows lie over it';
+COMMENT ON COLUMN _kvs.branch.working_meta_root IS 'metadata tree of the last flush';
+COMMENT ON COLUMN _kvs.branch.flushed_at IS 'when the last flush ran; null before the first';
+COMMENT ON COLUMN _kvs.branch.flushed_rows IS 'how many working rows it folded';
+COMMENT ON COLUMN _kvs.branch.flushed_seq IS 'highest change that it folded';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.branch', '');
+
+CREATE TABLE _kvs.tag (
+    name        text COLLATE "C" PRIMARY KEY,
+    commit_hash bytea NOT NULL,
+    message     text,
+    tagger      text NOT NULL,
+    created_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.tag IS 'Tags: names of commits that do not move';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.tag', '');
+
+CREATE SEQUENCE _kvs.reflog_id;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.reflog_id', '');
+
+CREATE TABLE _kvs.reflog (
+    id             bigint PRIMARY KEY DEFAULT nextval('_kvs.reflog_id'),
+    branch_id      int NOT NULL,
+    branch         text COLLATE "C" NOT NULL,
+    from_commit    bytea,
+    to_commit      bytea,
+    operation      text NOT NULL,
+    author         text NOT NULL,
+    at             timestamptz NOT NULL,
+    discarded_root bytea
+);
+CREATE INDEX reflog_branch_id ON _kvs.reflog (branch, id);
+COMMENT ON TABLE _kvs.reflog IS 'Every move of a branch head, so that nothing is lost by a move';
+COMMENT ON COLUMN _kvs.reflog.from_commit IS 'null when the branch was created';
+COMMENT ON COLUMN _kvs.reflog.to_commit IS 'null when the branch was deleted';
+COMMENT ON COLUMN _kvs.reflog.discarded_root IS 'data root of uncommitted work that the move threw away';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.reflog', '');
+
+CREATE TABLE _kvs.working (
+    branch_id  int NOT NULL,
+    change_seq bigint NOT NULL,
+    version    bigint NOT NULL,
+    key        bytea NOT NULL,
+    meta       bytea NOT NULL,
+    item       bytea,
+    PRIMARY KEY (branch_id, key)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.2,
+        toast.autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_threshold = 1000,
+        toast.autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE _kvs.working IS 'What was written since the last flush of the branch, one row per key';
+COMMENT ON COLUMN _kvs.working.change_seq IS 'the change that wrote this state';
+COMMENT ON COLUMN _kvs.working.meta IS 'item of the metadata tree';
+COMMENT ON COLUMN _kvs.working.item IS 'item of the data tree; null: the key is deleted';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.working', '');
+
+-- Cache 1: a key's changes are numbered in the order of its writes.
+CREATE SEQUENCE _kvs.change_seq CACHE 1;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_seq', '');
+
+CREATE TABLE _kvs.change (
+    seq            bigint PRIMARY KEY,
+    prev_seq       bigint NOT NULL,
+    xid            xid8 NOT NULL,
+    version        bigint NOT NULL,
+    branch_id      int NOT NULL,
+    op             smallint NOT NULL,
+    key            bytea,
+    meta           bytea,
+    item           bytea,
+    from_data_root bytea,
+    from_meta_root bytea,
+    to_data_root   bytea,
+    to_meta_root   bytea
+);
+CREATE INDEX change_xid ON _kvs.change (xid);
+COMMENT ON TABLE _kvs.change IS 'The change log, append only: one row per write of a key, or one range record per bulk operation';
+COMMENT ON COLUMN _kvs.change.prev_seq IS 'the previous change of this key on this branch; 0: none in this log';
+COMMENT ON COLUMN _kvs.change.xid IS 'the writing top-level transaction';
+COMMENT ON COLUMN _kvs.change.op IS 'the core''s Operation: 1 set, 2 patch, 3 delete, ...';
+COMMENT ON COLUMN _kvs.change.key IS 'null: a range record, whose changes are the difference of its roots';
+COMMENT ON COLUMN _kvs.change.meta IS 'item of the metadata tree after the change';
+COMMENT ON COLUMN _kvs.change.item IS 'item of the data tree after the change; null: deleted';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change', '');
+
+CREATE TABLE _kvs.tick (
+    last_pos  bigint PRIMARY KEY,
+    first_pos bigint NOT NULL,
+    snapshot  pg_snapshot NOT NULL,
+    seqs      bytea NOT NULL,
+    at        timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.tick IS 'The order of committed changes, one row per step of the sequencer';
+COMMENT ON COLUMN _kvs.tick.snapshot IS 'what was committed when the step was made';
+COMMENT ON COLUMN _kvs.tick.seqs IS 'the changes of the step in order, as varints';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.tick', '');
+
+
+/* ---------------------------------------------------------------------------------------------------------
+ * 2. Guard and foreign data wrapper
+ * ------------------------------------------------------------------------------------------------------ */
+
+CREATE FUNCTION _kvs.guard_read() RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE COST 1
+AS 'MODULE_PATHNAME', 'kvs_guard_read';
+COMMENT ON FUNCTION _kvs.guard_read IS
+'True if the current role may read, by the access guard; else error 42501. Each view of schema kvs asks it.';
+
+CREATE FUNCTION _kvs.initial_commit() RETURNS bytea
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1
+AS 'MODULE_PATHNAME', 'kvs_initial_commit';
+COMMENT ON FUNCTION _kvs.initial_commit IS 'Hash of the commit that every store begins with.';
+
+CREATE FUNCTION _kvs.working_changes(branch_id int) RETURNS bigint
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_working_changes';
+COMMENT ON FUNCTION _kvs.working_changes IS 'How many keys differ between HEAD and WORKING of a branch.';
+
+CREATE FUNCTION _kvs.kvs_fdw_handler() RETURNS fdw_handler
+LANGUAGE C STRICT
+AS 'MODULE_PATHNAME', 'kvs_fdw_handler';
+COMMENT ON FUNCTION _kvs.kvs_fdw_handler IS 'Callbacks of the foreign data wrapper.';
+
+CREATE FUNCTION _kvs.kvs_fdw_validator(options text[], catalog oid) RETURNS void
+LANGUAGE C STRICT
+AS 'MODULE_PATHNAME', 'kvs_fdw_validator';
+COMMENT ON FUNCTION _kvs.kvs_fdw_validator IS 'Refuses unknown or malformed options of foreign tables.';
+
+CREATE FOREIGN DATA WRAPPER kvs_fdw
+    HANDLER _kvs.kvs_fdw_handler
+    VALIDATOR _kvs.kvs_fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER kvs_fdw IS 'the store of the kvs extension in this database';
+
+CREATE SERVER kvs FOREIGN DATA WRAPPER kvs_fdw;
+COMMENT ON SERVER kvs IS 'the store of the kvs extension in this database';
+
+CREATE FOREIGN TABLE kvs.entries (
+    key         text COLLATE "C" NOT NULL,
+    value       jsonb,
+    version     bigint NOT NULL,
+    type        text NOT NULL,
+    bytes       bytea,
+    created_at  timestamptz NOT NULL,
+    updated_at  timestamptz NOT NULL,
+    expires_at  timestamptz,
+    modified_by text,
+    comment     text,
+    tags        text[],
+    schema_hash text
+) SERVER kvs;
+COMMENT ON FOREIGN TABLE kvs.entries IS
+'Entries of the session''s branch (kvs.branch), or as of the session''s moment (kvs.as_of). Equality, ranges and prefixes
+of key, the order by key and LIMIT are pushed down. Its privileges are those of the whole store.
+Example: GRANT SELECT ON kvs.entries TO reporting;
+         SELECT key, value->>''name'' FROM kvs.entries WHERE key LIKE ''user:%'' ORDER BY key LIMIT 10;';
+
+
+/* ---------------------------------------------------------------------------------------------------------
+ * 3. Entries
+ * ------------------------------------------------------------------------------------------------------ */
+
+CREATE TYPE kvs.entry AS (
+    key         text COLLATE "C",
+    value       jsonb,
+    version     bigint,
+    type        text,
+    bytes       bytea,
+    created_at  timestamptz,
+    updated_at  timestamptz,
+    expires_at  timestamptz,
+    modified_by text,
+    comment     text,
+    tags        text[],
+    schema_hash text
+);
+COMMENT ON TYPE kvs.entry IS
+'A key with its value and metadata. type: json (value is set) or bytes (bytes is set). version: 1 at the first write of the
+key on the branch, one more at each further one, also after delete and re-creation.';
+
+CREATE TYPE kvs.revision AS (
+    version     bigint,
+    op          text,
+    value       jsonb,
+    bytes       bytea,
+    modified_by text,
+    comment     text,
+    at          timestamptz,
+    schema_hash text,
+    log_id      uuid,
+    seq         bigint
+);
+COMMENT ON TYPE kvs.revision IS
+'One version of a key. op: set, patch, delete, expire, merge, revert, reset, restore, import. (log_id, seq) identifies the change.';
+
+-- Point reads and writes
+
+CREATE FUNCTION kvs.put(
+    key text, value jsonb, expected_version bigint DEFAULT NULL, ttl interval DEFAULT NULL,
+    tags text[] DEFAULT NULL, comment text DEFAULT NULL, modified_by text DEFAULT NULL,
+    schema_hash text DEFAULT NULL, branch text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_put';
+COMMENT ON FUNCTION kvs.put IS
+'Writes a document and returns its new version.
+Arguments: key, at most 2048 bytes; value, any JSON, also ''null''::jsonb; expected_version, 0: must not exist, n: must be at
+version n; ttl, time to live, without it an expiry is cleared; tags and schema_hash, without them those of the entry stay;
+comment, of this version; modified_by, default kvs.author or the session user; branch.
+Errors: KV001 stale expected_version, 22004 NULL key or value, 22023 malformed key, 54000 value, key or metadata too large, 25006, 40001.
+Example: SELECT kvs.put(''user:1'', ''{"name": "Ada"}'', expected_version => 0, ttl => ''1 day'');';
+
+CREATE FUNCTION kvs.put_entry(
+    key text, value jsonb, expected_version bigint DEFAULT NULL, ttl interval DEFAULT NULL,
+    tags text[] DEFAULT NULL, comment text DEFAULT NULL, modified_by text DEFAULT NULL,
+    schema_hash text DEFAULT NULL, branch text DEFAULT NULL
+) RETURNS kvs.entry
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_put_entry';
+COMMENT ON FUNCTION kvs.put_entry IS
+'Writes a document like kvs.put and returns the whole entry.
+Arguments and errors: those of kvs.put.
+Example: SELECT version, updated_at FROM kvs.put_entry(''user:1'', ''{"name": "Ada"}'', tags => ''{admin}'');';
+
+CREATE FUNCTION kvs.get(key text, branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 20
+AS 'MODULE_PATHNAME', 'kvs_get';
+COMMENT ON FUNCTION kvs.get IS
+'The document of a key; NULL if the key is absent or expired.
+Arguments: key; branch; as_of, any ref.
+Errors: 42804 the key holds bytes (use kvs.get_bytes), 22023 malformed key, 42704 unknown branch or ref.
+Example: SELECT kvs.get(''user:1'')->>''name'', kvs.get(''user:1'', as_of => ''HEAD~1'');';
+
+CREATE FUNCTION kvs.get_entry(key text, branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS SETOF kvs.entry
+LANGUAGE C STABLE PARALLEL SAFE COST 20 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_get_entry';
+COMMENT ON FUNCTION kvs.get_entry IS
+'The entry of a key with its metadata; no row if the key is absent or expired.
+Arguments: key; branch; as_of, any ref.
+Errors: 22023 malformed key, 42704 unknown branch or ref.
+Example: SELECT version, updated_at, modified_by FROM kvs.get_entry(''user:1'');';
+
+CREATE FUNCTION kvs.exists(key text, branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE COST 20
+AS 'MODULE_PATHNAME', 'kvs_exists';
+COMMENT ON FUNCTION kvs.exists IS
+'Whether a key is present and not expired.
+Arguments: key; branch; as_of, any ref.
+Errors: 22023 malformed key, 42704 unknown branch or ref.
+Example: SELECT kvs.exists(''user:1'');';
+
+CREATE FUNCTION kvs.delete(
+    key text, expected_version bigint DEFAULT NULL, comment text DEFAULT NULL, modified_by text DEFAULT NULL,
+    branch text DEFAULT NULL
+) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_delete';
+COMMENT ON FUNCTION kvs.delete IS
+'Deletes a key; false when it is absent. The deletion takes a version of its own.
+Arguments: key; expected_version, the version that it must be at; comment; modified_by; branch.
+Errors: KV001 stale expected_version, 22004 NULL key, 22023 malformed key, 25006, 40001.
+Example: SELECT kvs.delete(''user:1'', expected_version => 3);';
+
+CREATE FUNCTION kvs.patch(
+    key text, delta jsonb, expected_version bigint DEFAULT NULL, comment text DEFAULT NULL,
+    modified_by text DEFAULT NULL, branch text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_patch';
+COMMENT ON FUNCTION kvs.patch IS
+'Merges delta into a document (RFC 7396) and returns the new version: objects merge recursively, null removes a member,
+anything else replaces. An absent key counts as {}. The expiry stays.
+Arguments: key; delta; expected_version, as in kvs.put; comment; modified_by; branch.
+Errors: KV001 stale expected_version, 42804 the key holds bytes, 22004 NULL key or delta, 22023 malformed key, 54000 too large, 25006, 40001.
+Example: SELECT kvs.patch(''user:1'', ''{"email": "ada@example.org", "phone": null}'');';
+
+CREATE FUNCTION kvs.json_patch(
+    key text, operations jsonb, expected_version bigint DEFAULT NULL, comment text DEFAULT NULL,
+    modified_by text DEFAULT NULL, branch text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_json_patch';
+COMMENT ON FUNCTION kvs.json_patch IS
+'Applies a JSON Patch (RFC 6902), all of it or nothing, and returns the new version. The expiry stays.
+Arguments: key; operations, an array of add, remove, replace, move, copy, test; expected_version; comment; modified_by; branch.
+Errors: P0002 absent key, 22023 malformed patch, a path that is not there or a test that fails, KV001 stale expected_version,
+42804 the key holds bytes, 22004 NULL key or operations, 54000 too large, 25006, 40001.
+Example: SELECT kvs.json_patch(''user:1'', ''[{"op": "add", "path": "/roles/-", "value": "admin"}]'');';
+
+CREATE FUNCTION kvs.increment(
+    key text, delta numeric DEFAULT 1, path text DEFAULT NULL, branch text DEFAULT NULL
+) RETURNS numeric
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_increment';
+COMMENT ON FUNCTION kvs.increment IS
+'Adds delta to a number and returns the sum, exact in every digit. An absent key or member counts as 0.
+Arguments: key; delta; path, a JSON pointer (RFC 6901) to the number inside the document, NULL: the document is the number; branch.
+Errors: 42804 what is there is not a number, 22023 malformed key or path, 22004 NULL key or delta, 25006, 40001.
+Example: SELECT kvs.increment(''hits''), kvs.increment(''user:1'', -2.5, ''/balance'');';
+
+CREATE FUNCTION kvs.cas(key text, expected_version bigint, value jsonb, branch text DEFAULT NULL) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_cas';
+COMMENT ON FUNCTION kvs.cas IS
+'Compare and set: writes if the key is at expected_version; false, instead of an error, if it is not. The expiry stays.
+Arguments: key; expected_version, 0: must not exist; value; branch.
+Errors: 22004 NULL key, expected_version or value, 22023 malformed key, 54000 too large, 25006, 40001.
+Example: SELECT kvs.cas(''lease'', 7, ''{"owner": "worker-3"}'');';
+
+CREATE FUNCTION kvs.touch(key text, ttl interval, branch text DEFAULT NULL) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_touch';
+COMMENT ON FUNCTION kvs.touch IS
+'Gives an entry a new expiry, counted from now; false when the key is absent.
+Arguments: key; ttl, NULL: never expires; branch.
+Errors: 22004 NULL key, 22023 malformed key or negative ttl, 25006, 40001.
+Example: SELECT kvs.touch(''session:9f2'', ''30 minutes'');';
+
+CREATE FUNCTION kvs.put_bytes(
+    key text, bytes bytea, expected_version bigint DEFAULT NULL, ttl interval DEFAULT NULL,
+    tags text[] DEFAULT NULL, comment text DEFAULT NULL, modified_by text DEFAULT NULL,
+    schema_hash text DEFAULT NULL, branch text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_put_bytes';
+COMMENT ON FUNCTION kvs.put_bytes IS
+'Writes bytes that are not JSON and returns the new version.
+Arguments and errors: those of kvs.put.
+Example: SELECT kvs.put_bytes(''avatar:1'', ''\x89504e47'');';
+
+CREATE FUNCTION kvs.get_bytes(key text, branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS bytea
+LANGUAGE C STABLE PARALLEL SAFE COST 20
+AS 'MODULE_PATHNAME', 'kvs_get_bytes';
+COMMENT ON FUNCTION kvs.get_bytes IS
+'The bytes of a key; NULL if the key is absent or expired.
+Arguments: key; branch; as_of, any ref.
+Errors: 42804 the key holds a document (use kvs.get), 22023 malformed key, 42704 unknown branch or ref.
+Example: SELECT kvs.get_bytes(''avatar:1'');';
+
+-- Many keys at once
+
+CREATE FUNCTION _kvs.mget(keys text[], branch text, as_of text) RETURNS SETOF kvs.entry
+LANGUAGE C STABLE PARALLEL SAFE COST 100 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_mget';
+COMMENT ON FUNCTION _kvs.mget IS 'Rows of kvs.mget, one per call.';
+
+CREATE FUNCTION kvs.mget(keys text[], branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS SETOF kvs.entry
+LANGUAGE SQL STABLE PARALLEL SAFE COST 100 ROWS 100
+BEGIN ATOMIC
+    SELECT (r.entry).* FROM (SELECT _kvs.mget(keys, branch, as_of) AS entry OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.mget IS
+'Reads many keys in one descent: one row per asked key, in the order asked, NULLs beside an absent key.
+Arguments: keys; branch; as_of, any ref.
+Errors: 22004 NULL among the keys, 22023 malformed key, 42704 unknown branch or ref.
+Example: SELECT key, value FROM kvs.mget(ARRAY[''user:1'', ''user:2'']);';
+
+CREATE FUNCTION kvs.mput(keys text[], vals jsonb[], branch text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_mput';
+COMMENT ON FUNCTION kvs.mput IS
+'Writes many documents and returns how many were written. A key given twice: the last one wins.
+Arguments: keys; vals, as many; branch.
+Errors: 22023 arrays of different length or a malformed key, 22004 NULL among keys or vals, 54000 too large, 25006, 40001.
+Example: SELECT kvs.mput(ARRAY[''user:1'', ''user:2''], ARRAY[''{"name": "Ada"}'', ''{"name": "Bob"}'']::jsonb[]);';
+
+CREATE FUNCTION _kvs.scan(
+    prefix text, start_key text, end_key text, max_rows bigint, reverse boolean, branch text, as_of text
+) RETURNS SETOF kvs.entry
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 1000
+AS 'MODULE_PATHNAME', 'kvs_scan';
+COMMENT ON FUNCTION _kvs.scan IS 'Rows of kvs.scan, one per call.';
+
+CREATE FUNCTION kvs.scan(
+    prefix text DEFAULT '', start_key text DEFAULT NULL, end_key text DEFAULT NULL, max_rows bigint DEFAULT NULL,
+    reverse boolean DEFAULT false, branch text DEFAULT NULL, as_of text DEFAULT NULL
+) RETURNS SETOF kvs.entry
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 1000
+BEGIN ATOMIC
+    SELECT (r.entry).*
+    FROM (SELECT _kvs.scan(prefix, start_key, end_key, max_rows, reverse, branch, as_of) AS entry OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.scan IS
+'Entries in the order of their keys, as bytes. Rows stream: LIMIT and max_rows read only what they return.
+Arguments: prefix, of the key; start_key, inclusive; end_key, exclusive; max_rows; reverse, from the last to the first; branch; as_of, any ref.
+Errors: 22023 negative max_rows, 42704 unknown branch or ref.
+Example: SELECT key, value FROM kvs.scan(''user:'', start_key => ''user:5'') LIMIT 20;';
+
+CREATE FUNCTION _kvs.keys(pattern text, branch text, as_of text) RETURNS SETOF text
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 1000
+AS 'MODULE_PATHNAME', 'kvs_keys';
+COMMENT ON FUNCTION _kvs.keys IS 'Rows of kvs.keys, one per call.';
+
+CREATE FUNCTION kvs.keys(pattern text DEFAULT '#', branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS SETOF text
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 1000
+BEGIN ATOMIC
+    SELECT _kvs.keys(pattern, branch, as_of);
+END;
+COMMENT ON FUNCTION kvs.keys IS
+'Keys that match a pattern, in order. Levels are what stands between / and :; + is one level, # the rest and the parent,
+{name} one level, a last * any suffix.
+Arguments: pattern; branch; as_of, any ref.
+Errors: 22023 malformed pattern, 42704 unknown branch or ref.
+Example: SELECT * FROM kvs.keys(''user:+'');';
+
+CREATE FUNCTION _kvs.find(pattern text, branch text, as_of text) RETURNS SETOF kvs.entry
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 1000
+AS 'MODULE_PATHNAME', 'kvs_find';
+COMMENT ON FUNCTION _kvs.find IS 'Rows of kvs.find, one per call.';
+
+CREATE FUNCTION kvs.find(pattern text, branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS SETOF kvs.entry
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 1000
+BEGIN ATOMIC
+    SELECT (r.entry).* FROM (SELECT _kvs.find(pattern, branch, as_of) AS entry OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.find IS
+'Entries whose keys match a pattern (see kvs.keys), in the order of the keys.
+Arguments: pattern; branch; as_of, any ref.
+Errors: 22023 malformed pattern, 42704 unknown branch or ref.
+Example: SELECT key, value FROM kvs.find(''orders/+/open:#'');';
+
+CREATE FUNCTION kvs.count_keys(prefix text DEFAULT '', branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS bigint
+LANGUAGE C STABLE PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_count_keys';
+COMMENT ON FUNCTION kvs.count_keys IS
+'How many keys begin with prefix, from the counts in the tree and the working rows.
+Arguments: prefix; branch; as_of, any ref.
+Errors: 42704 unknown branch or ref.
+Example: SELECT kvs.count_keys(''user:'');';
+
+CREATE FUNCTION kvs.delete_prefix(prefix text, branch text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_delete_prefix';
+COMMENT ON FUNCTION kvs.delete_prefix IS
+'Deletes every key that begins with prefix and returns how many.
+Arguments: prefix, '''' for all; branch.
+Errors: 22004 NULL prefix, 25006, 40001.
+Example: SELECT kvs.delete_prefix(''session:'');';
+
+-- History of one key
+
+CREATE FUNCTION _kvs.history(key text, max_rows bigint, branch text) RETURNS SETOF kvs.revision
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_history';
+COMMENT ON FUNCTION _kvs.history IS 'Rows of kvs.history, one per call.';
+
+CREATE FUNCTION kvs.history(key text, max_rows bigint DEFAULT NULL, branch text DEFAULT NULL) RETURNS SETOF kvs.revision
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 100
+BEGIN ATOMIC
+    SELECT (r.revision).* FROM (SELECT _kvs.history(key, max_rows, branch) AS revision OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.history IS
+'Every version of a key, newest first, down to version 1; deletions are versions too.
+Arguments: key; max_rows; branch.
+Errors: 22023 malformed key or negative max_rows, 42704 unknown branch.
+Example: SELECT version, op, value, modified_by, at FROM kvs.history(''user:1'') LIMIT 5;';
+
+CREATE FUNCTION kvs.get_version(key text, version bigint, branch text DEFAULT NULL) RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_get_version';
+COMMENT ON FUNCTION kvs.get_version IS
+'The document of a key at one of its versions; NULL where that version is a deletion or does not exist.
+Arguments: key; version, from 1; branch.
+Errors: 42804 that version holds bytes, 22023 malformed key, 42704 unknown branch.
+Example: SELECT kvs.get_version(''user:1'', 2);';
+
+CREATE FUNCTION kvs.restore(pattern text, ref text, branch text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_restore';
+COMMENT ON FUNCTION kvs.restore IS
+'Puts the keys that match pattern back to what they were at ref, as new versions, and returns how many changed.
+Arguments: pattern (see kvs.keys); ref; branch, the one to change.
+Errors: 22004 NULL pattern or ref, 22023 malformed pattern, 42704 unknown branch or ref, 25006, 40001.
+Example: SELECT kvs.restore(''user:#'', ''HEAD~3'');';
+
+-- Bulk
+
+CREATE FUNCTION kvs.import(query text, branch text DEFAULT NULL, message text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000
+AS 'MODULE_PATHNAME', 'kvs_import';
+COMMENT ON FUNCTION kvs.import IS
+'Runs a query, as the caller, and writes its rows straight into the tree of the branch; returns how many.
+Arguments: query, yields (key text, value jsonb) in any order; branch; message, commits the result with it when given.
+Errors: 21000 a key that the query yields twice, 42804 other columns, 22004 NULL key or value, 22023 malformed key,
+54000 too large, 25006, 40001.
+Example: SELECT kvs.import(''SELECT ''''user:'''' || id, to_jsonb(u) FROM users u'', message => ''users of the old system'');';
+
+-- Keys, payloads, locks
+
+CREATE FUNCTION kvs.serialize_key(namespace text[], key text) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5
+AS 'MODULE_PATHNAME', 'kvs_serialize_key';
+COMMENT ON FUNCTION kvs.serialize_key IS
+'The serialised form of a key in a namespace: segments joined by /, then : and the key; /, : and % in segments are escaped.
+Arguments: namespace, its segments, may be empty; key.
+Errors: 22023 empty segment or key, 54000 longer than 2048 bytes.
+Example: SELECT kvs.serialize_key(ARRAY[''users'', ''active''], ''123'');  -- users/active:123';
+
+CREATE FUNCTION kvs.parse_key(serialized text, OUT namespace text[], OUT key text)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5
+AS 'MODULE_PATHNAME', 'kvs_parse_key';
+COMMENT ON FUNCTION kvs.parse_key IS
+'The namespace and the key of a serialised key; the inverse of kvs.serialize_key.
+Arguments: serialized.
+Errors: 22023 malformed key.
+Example: SELECT namespace, key FROM kvs.parse_key(''users/active:123'');  -- {users,active} | 123';
+
+CREATE FUNCTION kvs.data_hash(value jsonb) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50
+AS 'MODULE_PATHNAME', 'kvs_data_hash';
+COMMENT ON FUNCTION kvs.data_hash IS
+'Hexadecimal SHA-256 of the canonical form of a document (RFC 8785 order and escapes, numbers as exact plain decimals).
+Arguments: value.
+Errors: 54000 a number whose plain form is absurdly long.
+Example: SELECT kvs.data_hash(''{"b": 1, "a": 2.0}'') = kvs.data_hash(''{"a": 2, "b": 1.0}'');  -- true';
+
+CREATE FUNCTION kvs.create_payload(mapping jsonb, branch text DEFAULT NULL, as_of text DEFAULT NULL) RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_create_payload';
+COMMENT ON FUNCTION kvs.create_payload IS
+'Assembles one object from several documents; null where a key or a path is absent.
+Arguments: mapping, {"field": "key"} or {"field": {"key": ..., "namespace": [...], "path": "/json/pointer"}}; branch; as_of, any ref.
+Errors: 22023 malformed mapping or key, 22004 NULL mapping, 42804 a key that holds bytes, 42704 unknown branch or ref.
+Example: SELECT kvs.create_payload(''{"user": "user:1", "city": {"key": "1", "namespace": ["address"], "path": "/city"}}'');';
+
+CREATE FUNCTION kvs.lock(pattern text, branch text DEFAULT NULL) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_lock';
+COMMENT ON FUNCTION kvs.lock IS
+'Takes the lock of a namespace until the end of the transaction; waits for whoever holds it.
+Arguments: pattern (see kvs.keys); branch.
+Errors: 22004 NULL pattern, 22023 malformed pattern, 55P03 lock_timeout, 40P01 deadlock, 25006.
+Example: BEGIN; SELECT kvs.lock(''orders/eu:#''); ... COMMIT;';
+
+
+/* ---------------------------------------------------------------------------------------------------------
+ * 4. Version control
+ * ------------------------------------------------------------------------------------------------------ */
+
+CREATE TYPE kvs.commit_info AS (
+    hash         text,
+    parents      text[],
+    root         text,
+    author       text,
+    message      text,
+    committed_at timestamptz
+);
+COMMENT ON TYPE kvs.commit_info IS 'A commit. root: hash of its data tree, equal for equal contents wherever they were written.';
+
+CREATE TYPE kvs.diff_row AS (
+    key          text COLLATE "C",
+    diff_type    text,
+    from_value   jsonb,
+    to_value     jsonb,
+    from_version bigint,
+    to_version   bigint
+);
+COMMENT ON TYPE kvs.diff_row IS
+'A key that differs. diff_type: added, modified, removed, or metadata (only tags, expiry or schema differ).';
+
+-- Commits
+
+CREATE FUNCTION kvs.commit(message text, author text DEFAULT NULL, branch text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_commit';
+COMMENT ON FUNCTION kvs.commit IS
+'Commits the working state of a branch and returns the hash; NULL and a NOTICE when nothing changed. It runs beside writers:
+what they have not committed stays uncommitted work.
+Arguments: message; author, default kvs.author or the session user; branch.
+Errors: 22004 NULL message, 40001 the branch moved (above READ COMMITTED), 42704 unknown branch, 25006.
+Example: SELECT kvs.commit(''prices of May'', author => ''Ada <ada@example.org>'');';
+
+CREATE FUNCTION kvs.flush(branch text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_flush';
+COMMENT ON FUNCTION kvs.flush IS
+'Folds the working rows of a branch into its working tree, without a commit, and returns how many rows it folded.
+Nothing that can be read changes. See view kvs.snapshots.
+Arguments: branch.
+Errors: 40001 the branch moved (above READ COMMITTED), 42704 unknown branch, 25006.
+Example: SELECT kvs.flush();';
+
+CREATE VIEW kvs.snapshots WITH (security_barrier) AS
+SELECT b.name AS branch, encode(b.working_data_root, 'hex') AS root, b.flushed_seq AS pos, b.flushed_rows AS rows,
+       b.flushed_at AS at
+FROM _kvs.branch AS b
+WHERE b.flushed_at IS NOT NULL AND _kvs.guard_read();
+COMMENT ON VIEW kvs.snapshots IS
+'The last flush of each branch: root of its working tree, pos of the last change in it, how many rows it folded, when.
+Example: SELECT branch, root FROM kvs.snapshots;';
+
+CREATE FUNCTION _kvs.status(branch text) RETURNS SETOF kvs.diff_row
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_status';
+COMMENT ON FUNCTION _kvs.status IS 'Rows of kvs.status, one per call.';
+
+CREATE FUNCTION kvs.status(branch text DEFAULT NULL) RETURNS SETOF kvs.diff_row
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 100
+BEGIN ATOMIC
+    SELECT (r.diff).* FROM (SELECT _kvs.status(branch) AS diff OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.status IS
+'What a commit would record: HEAD against WORKING, in the order of the keys, without values.
+Arguments: branch.
+Errors: 42704 unknown branch.
+Example: SELECT key, diff_type FROM kvs.status();';
+
+CREATE FUNCTION _kvs.log(ref text, max_rows bigint, pattern text, author text, since timestamptz)
+RETURNS SETOF kvs.commit_info
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_log';
+COMMENT ON FUNCTION _kvs.log IS 'Rows of kvs.log, one per call.';
+
+CREATE FUNCTION kvs.log(
+    ref text DEFAULT NULL, max_rows bigint DEFAULT NULL, pattern text DEFAULT NULL, author text DEFAULT NULL,
+    since timestamptz DEFAULT NULL
+) RETURNS SETOF kvs.commit_info
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 100
+BEGIN ATOMIC
+    SELECT (r.info).* FROM (SELECT _kvs.log(ref, max_rows, pattern, author, since) AS info OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.log IS
+'Commits that a ref can reach, newest first.
+Arguments: ref, default the session''s branch or kvs.as_of; max_rows; pattern (see kvs.keys), only commits that changed a matching key; author, only that author''s; since, only commits from then on.
+Errors: 42704 unknown ref, 22023 malformed pattern or negative max_rows.
+Example: SELECT hash, message FROM kvs.log(''main'', pattern => ''user:#'') LIMIT 10;';
+
+CREATE FUNCTION _kvs.show(ref text) RETURNS SETOF kvs.diff_row
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_show';
+COMMENT ON FUNCTION _kvs.show IS 'Rows of kvs.show, one per call.';
+
+CREATE FUNCTION kvs.show(ref text) RETURNS SETOF kvs.diff_row
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 100
+BEGIN ATOMIC
+    SELECT (r.diff).* FROM (SELECT _kvs.show(ref) AS diff OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.show IS
+'What a commit changed: the commit against its first parent, in the order of the keys.
+Arguments: ref.
+Errors: 42704 unknown ref, 22004 NULL ref.
+Example: SELECT * FROM kvs.show(''HEAD'');';
+
+CREATE FUNCTION _kvs.diff(from_ref text, to_ref text, pattern text) RETURNS SETOF kvs.diff_row
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_diff';
+COMMENT ON FUNCTION _kvs.diff IS 'Rows of kvs.diff, one per call.';
+
+CREATE FUNCTION kvs.diff(from_ref text DEFAULT 'HEAD', to_ref text DEFAULT 'WORKING', pattern text DEFAULT NULL)
+RETURNS SETOF kvs.diff_row
+LANGUAGE SQL STABLE PARALLEL SAFE COST 1000 ROWS 100
+BEGIN ATOMIC
+    SELECT (r.diff).* FROM (SELECT _kvs.diff(from_ref, to_ref, pattern) AS diff OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.diff IS
+'What differs between two states, in the order of the keys. It costs as much as differs, and rows stream.
+Arguments: from_ref; to_ref; pattern (see kvs.keys), only matching keys.
+Errors: 42704 unknown ref, 22023 malformed pattern.
+Example: SELECT key, diff_type, from_value, to_value FROM kvs.diff(''main'', ''feature'', ''user:#'');';
+
+CREATE FUNCTION kvs.diff_stat(from_ref text DEFAULT 'HEAD', to_ref text DEFAULT 'WORKING')
+RETURNS TABLE (added bigint, modified bigint, removed bigint)
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_diff_stat';
+COMMENT ON FUNCTION kvs.diff_stat IS
+'How many keys were added, modified and removed between two states.
+Arguments: from_ref; to_ref.
+Errors: 42704 unknown ref.
+Example: SELECT * FROM kvs.diff_stat(''HEAD~1'', ''HEAD'');';
+
+-- Branches
+
+CREATE FUNCTION kvs.create_branch(name text, from_ref text DEFAULT 'HEAD') RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_create_branch';
+COMMENT ON FUNCTION kvs.create_branch IS
+'Creates a branch and returns its name. It costs the same however much the store holds.
+Arguments: name; from_ref, where it begins; WORKING: with the uncommitted work of the session''s branch.
+Errors: 42710 a branch or tag of that name exists, 22023 malformed name, 42704 unknown ref, 22004 NULL name, 25006.
+Example: SELECT kvs.create_branch(''feature'', ''v1.0'');';
+
+CREATE FUNCTION kvs.delete_branch(name text, force boolean DEFAULT false) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_delete_branch';
+COMMENT ON FUNCTION kvs.delete_branch IS
+'Deletes a branch, and true. Its moves stay in kvs.reflog.
+Arguments: name; force, also with uncommitted work or commits that no other branch or tag has.
+Errors: 42704 unknown branch, 55000 unmerged or uncommitted work, or the session''s own branch, 25006.
+Example: SELECT kvs.delete_branch(''feature'');';
+
+CREATE FUNCTION kvs.rename_branch(name text, new_name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_rename_branch';
+COMMENT ON FUNCTION kvs.rename_branch IS
+'Renames a branch, with its uncommitted work, and true.
+Arguments: name; new_name.
+Errors: 42704 unknown branch, 42710 new_name is taken, 22023 malformed name, 25006.
+Example: SELECT kvs.rename_branch(''feature'', ''feature/search'');';
+
+CREATE FUNCTION kvs.switch_branch(name text) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'kvs_switch_branch';
+COMMENT ON FUNCTION kvs.switch_branch IS
+'Makes a branch the session''s (sets kvs.branch) and returns its name. Uncommitted work stays with its branch.
+Arguments: name.
+Errors: 42704 unknown branch, 22004 NULL name.
+Example: SELECT kvs.switch_branch(''feature'');';
+
+CREATE FUNCTION kvs.current_branch() RETURNS text
+LANGUAGE C STABLE PARALLEL SAFE COST 1
+AS 'MODULE_PATHNAME', 'kvs_current_branch';
+COMMENT ON FUNCTION kvs.current_branch IS
+'Name of the session''s branch.
+Example: SELECT kvs.current_branch();';
+
+CREATE VIEW kvs.branches WITH (security_barrier) AS
+SELECT b.name, encode(b.head, 'hex') AS head,
+       coalesce(c.message, 'initial commit') AS message,
+       coalesce(c.committed_at, to_timestamp(0)) AS committed_at,
+       _kvs.working_changes(b.id) AS working_changes
+FROM (SELECT id, name, head FROM _kvs.branch
+      UNION ALL
+      SELECT 1, 'main', _kvs.initial_commit() WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS b
+     LEFT JOIN _kvs.commit AS c ON c.hash = b.head
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.branches IS
+'Branches: the commit that each stands on, and how many keys differ from it in the branch''s uncommitted work.
+Example: SELECT name, message, working_changes FROM kvs.branches ORDER BY name;';
+
+-- Tags, refs
+
+CREATE FUNCTION kvs.create_tag(name text, ref text DEFAULT 'HEAD', message text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_create_tag';
+COMMENT ON FUNCTION kvs.create_tag IS
+'Names a commit, for good, and returns its hash.
+Arguments: name; ref; message.
+Errors: 42710 a branch or tag of that name exists, 22023 malformed name, 42704 unknown ref, 22004 NULL name, 25006.
+Example: SELECT kvs.create_tag(''v1.0'', message => ''first release'');';
+
+CREATE FUNCTION kvs.get_tag(name text) RETURNS text
+LANGUAGE C STABLE PARALLEL SAFE COST 20
+AS 'MODULE_PATHNAME', 'kvs_get_tag';
+COMMENT ON FUNCTION kvs.get_tag IS
+'Hash of the commit that a tag names; NULL if there is no such tag.
+Arguments: name.
+Example: SELECT kvs.get_tag(''v1.0'');';
+
+CREATE FUNCTION kvs.delete_tag(name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_delete_tag';
+COMMENT ON FUNCTION kvs.delete_tag IS
+'Deletes a tag; false if there is none of that name.
+Arguments: name.
+Errors: 22004 NULL name, 25006.
+Example: SELECT kvs.delete_tag(''v1.0'');';
+
+CREATE VIEW kvs.tags WITH (security_barrier) AS
+SELECT t.name, encode(t.commit_hash, 'hex') AS commit, t.message, t.tagger, t.created_at
+FROM _kvs.tag AS t
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.tags IS
+'Tags and the commits that they name.
+Example: SELECT name, commit FROM kvs.tags ORDER BY created_at DESC;';
+
+CREATE FUNCTION kvs.rev_parse(ref text) RETURNS text
+LANGUAGE C STABLE PARALLEL SAFE COST 20
+AS 'MODULE_PATHNAME', 'kvs_rev_parse';
+COMMENT ON FUNCTION kvs.rev_parse IS
+'Hash of the commit that a ref means.
+Arguments: ref, e.g. HEAD~2, main@{yesterday}, v1.0, 3fa9.
+Errors: 42704 unknown or ambiguous ref, 22023 malformed ref, 55000 WORKING, which is no commit, 22004 NULL ref.
+Example: SELECT kvs.rev_parse(''main@{2024-05-01 12:00}'');';
+
+CREATE FUNCTION kvs.merge_base(a text, b text) RETURNS text
+LANGUAGE C STABLE PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_merge_base';
+COMMENT ON FUNCTION kvs.merge_base IS
+'Hash of the best common ancestor of two refs; of several equally good ones the first by hash.
+Arguments: a, b, refs.
+Errors: 42704 unknown ref, 22004 NULL ref.
+Example: SELECT kvs.merge_base(''main'', ''feature'');';
+
+CREATE VIEW kvs.reflog WITH (security_barrier) AS
+SELECT l.branch, row_number() OVER (PARTITION BY l.branch ORDER BY l.id DESC) - 1 AS n,
+       encode(l.from_commit, 'hex') AS from_commit, encode(l.to_commit, 'hex') AS to_commit,
+       l.operation, l.author, l.at, encode(l.discarded_root, 'hex') AS discarded_root
+FROM _kvs.reflog AS l
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.reflog IS
+'Every move of a branch head, n = 0 the latest of the branch: branch@{n} is where the branch stood after it.
+Example: SELECT n, operation, to_commit, at FROM kvs.reflog WHERE branch = ''main'' ORDER BY n LIMIT 10;';
+
+-- A look inside
+
+CREATE FUNCTION kvs.inspect_commit(ref text) RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_inspect_commit';
+COMMENT ON FUNCTION kvs.inspect_commit IS
+'All fields of a commit as an object.
+Arguments: ref.
+Errors: 42704 unknown ref, 22004 NULL ref.
+Example: SELECT jsonb_pretty(kvs.inspect_commit(''HEAD''));';
+
+CREATE FUNCTION kvs.inspect_tree(ref_or_root text) RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 100000
+AS 'MODULE_PATHNAME', 'kvs_inspect_tree';
+COMMENT ON FUNCTION kvs.inspect_tree IS
+'Shape of a tree: depth, nodes, leaves, entries, bytes, histogram of node sizes. Reads the whole tree.
+Arguments: ref_or_root, a ref (its data tree) or the full hash of a root.
+Errors: 42704 unknown ref or root, 22004 NULL argument.
+Example: SELECT jsonb_pretty(kvs.inspect_tree(''HEAD''));';
+
+CREATE FUNCTION kvs.dump_object(hash text) RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_dump_object';
+COMMENT ON FUNCTION kvs.dump_object IS
+'A stored object, decoded: a tree node, a blob or a commit.
+Arguments: hash, 64 hexadecimal digits.
+Errors: P0002 no such object, 22023 malformed hash, 22004 NULL hash.
+Example: SELECT jsonb_pretty(kvs.dump_object(root)) FROM kvs.log() LIMIT 1;';
+
+CREATE FUNCTION kvs.stats() RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_stats';
+COMMENT ON FUNCTION kvs.stats IS
+'Figures of the store: total_keys, total_commits, total_branches, object_count, disk_usage, compression, projections, log, workers.
+Example: SELECT jsonb_pretty(kvs.stats());';
+
+CREATE FUNCTION kvs.check() RETURNS TABLE (severity text, type text, object text, detail text)
+LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 10
+AS 'MODULE_PATHNAME', 'kvs_check';
+COMMENT ON FUNCTION kvs.check IS
+'Verifies the whole store and returns what it finds, no row if all is well. severity info: orphaned_object; error: missing_object,
+corrupt_object, dangling_ref, broken_history, wrong_count, ... It reads everything and changes nothing.
+Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
+
+
+/* ---------------------------------------------------------------------------------------------------------
+ * 5. Privileges
+ *
+ * Anyone may call; the access guard decides by the privileges on kvs.entries, which nobody but the owner has
+ * at first. _kvs stays closed: its functions are reached through those of kvs, which are bound to them.
+ * ------------------------------------------------------------------------------------------------------ */
+
+GRANT USAGE ON SCHEMA kvs TO PUBLIC;
+GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog TO PUBLIC;

@@ -1,0 +1,243 @@
+// The metadata item, and the limits that keep it small enough for a leaf.
+#include <algorithm>
+
+#include "kvs/codec/item.h"
+#include "kvs/codec/varint.h"
+
+namespace kvs {
+
+namespace {
+
+constexpr uint8_t kFormat = 1;
+constexpr uint8_t kKnownFlags =
+    kMetadataDeleted | kMetadataModifiedBy | kMetadataComment | kMetadataSchemaHash | kMetadataTags;
+
+// What a leaf takes beside a key (docs/node-format.md).
+constexpr size_t kMaxLeafItemSize = 4096;
+constexpr size_t kMaxHeaderSize = 2 + 3 * kMaxVarintSize + sizeof(Timestamp) + 16;
+// Two bytes of length before each string; a tag's is longer than its counted byte only above 127 bytes.
+static_assert(kMaxHeaderSize + 2 + kMaxModifiedBySize + 2 + kMaxCommentSize + 2 + kMaxSchemaHashSize + 2 +
+                      kMaxTagsSize + kMaxTagsSize / 128 <=
+                  kMaxLeafItemSize,
+              "metadata within the limits must fit a leaf");
+
+Error Corrupt(const char* what) {
+    return {ErrorCode::kCorruption, std::string("metadata item is damaged: ") + what};
+}
+
+// Unsigned, so that moments at both ends of the range wrap around instead of overflowing.
+int64_t Difference(Timestamp later, Timestamp earlier) {
+    return static_cast<int64_t>(static_cast<uint64_t>(later) - static_cast<uint64_t>(earlier));
+}
+
+Timestamp Sum(Timestamp moment, int64_t difference) {
+    return static_cast<Timestamp>(static_cast<uint64_t>(moment) + static_cast<uint64_t>(difference));
+}
+
+uint8_t FlagsOf(const Metadata& metadata) {
+    uint8_t flags = 0;
+    flags |= metadata.deleted ? kMetadataDeleted : 0;
+    flags |= !metadata.modified_by.empty() ? kMetadataModifiedBy : 0;
+    flags |= metadata.comment ? kMetadataComment : 0;
+    flags |= metadata.schema_hash ? kMetadataSchemaHash : 0;
+    flags |= !metadata.tags.empty() ? kMetadataTags : 0;
+    return flags;
+}
+
+Result<MetadataHeader> ReadHeader(ByteReader& reader) {
+    MetadataHeader header;
+    uint8_t format;
+    uint64_t difference;
+    std::string_view log_id;
+    if (!reader.ReadFixed(&format)) {
+        return Corrupt("it is empty");
+    }
+    if (format != kFormat) {
+        return Corrupt("its format is unknown");
+    }
+    if (!reader.ReadFixed(&header.flags) || !reader.ReadVarint(&header.version) ||
+        !reader.ReadFixed(&header.created_at) || !reader.ReadVarint(&difference) ||
+        !reader.ReadBytes(header.change.log_id.size(), &log_id) || !reader.ReadVarint(&header.change.seq)) {
+        return Corrupt("its header ends too early");
+    }
+    if ((header.flags & ~kKnownFlags) != 0) {
+        return Corrupt("its flags are unknown");
+    }
+    header.updated_at = Sum(header.created_at, ZigZagDecode(difference));
+    std::copy(log_id.begin(), log_id.end(), header.change.log_id.begin());
+    return header;
+}
+
+Status CheckText(const char* what, std::string_view text, size_t limit) {
+    if (text.size() > limit) {
+        return Error(ErrorCode::kLimitExceeded,
+                     std::string(what) + " of " + std::to_string(text.size()) + " bytes is too long",
+                     "It may have up to " + std::to_string(limit) + " bytes.");
+    }
+    if (text.find('\0') != std::string_view::npos) {
+        return Error(ErrorCode::kInvalidArgument, std::string(what) + " contains a NUL byte");
+    }
+    return Ok();
+}
+
+Status CheckTags(const std::vector<std::string>& tags) {
+    size_t size = 0;
+    for (const std::string& tag : tags) {
+        size += tag.size() + 1;
+        if (size > kMaxTagsSize) {
+            return Error(ErrorCode::kLimitExceeded, "tags are too long",
+                         "All tags of an entry together may have up to " + std::to_string(kMaxTagsSize) +
+                             " bytes, each counted with one byte more than it has.");
+        }
+        if (tag.empty()) {
+            return Error(ErrorCode::kInvalidArgument, "tag must not be empty");
+        }
+        if (Status status = CheckText("tag", tag, kMaxTagsSize); !status.ok()) {
+            return status;
+        }
+    }
+    return Ok();
+}
+
+}  // namespace
+
+size_t MetadataSize(const Metadata& metadata) {
+    int64_t difference = Difference(metadata.updated_at, metadata.created_at);
+    size_t size = 2 + VarintSize(metadata.version) + sizeof(Timestamp) +
+                  VarintSize(ZigZagEncode(difference)) + metadata.change.log_id.size() +
+                  VarintSize(metadata.change.seq);
+    if (!metadata.modified_by.empty()) {
+        size += PrefixedSize(metadata.modified_by);
+    }
+    if (metadata.comment) {
+        size += PrefixedSize(*metadata.comment);
+    }
+    if (metadata.schema_hash) {
+        size += PrefixedSize(*metadata.schema_hash);
+    }
+    if (!metadata.tags.empty()) {
+        size += VarintSize(metadata.tags.size());
+        for (const std::string& tag : metadata.tags) {
+            size += PrefixedSize(tag);
+        }
+    }
+    return size;
+}
+
+char* WriteMetadata(const Metadata& metadata, char* out) {
+    out = WriteFixed(out, kFormat);
+    out = WriteFixed(out, FlagsOf(metadata));
+    out = WriteVarint(out, metadata.version);
+    out = WriteFixed(out, metadata.created_at);
+    out = WriteVarint(out, ZigZagEncode(Difference(metadata.updated_at, metadata.created_at)));
+    const auto& log_id = metadata.change.log_id;
+    out = WriteBytes(out, {reinterpret_cast<const char*>(log_id.data()), log_id.size()});
+    out = WriteVarint(out, metadata.change.seq);
+    if (!metadata.modified_by.empty()) {
+        out = WritePrefixed(out, metadata.modified_by);
+    }
+    if (metadata.comment) {
+        out = WritePrefixed(out, *metadata.comment);
+    }
+    if (metadata.schema_hash) {
+        out = WritePrefixed(out, *metadata.schema_hash);
+    }
+    if (!metadata.tags.empty()) {
+        out = WriteVarint(out, metadata.tags.size());
+        for (const std::string& tag : metadata.tags) {
+            out = WritePrefixed(out, tag);
+        }
+    }
+    return out;
+}
+
+std::string EncodeMetadata(const Metadata& metadata) {
+    std::string encoded(MetadataSize(metadata), '\0');
+    WriteMetadata(metadata, encoded.data());
+    return encoded;
+}
+
+Result<MetadataHeader> DecodeMetadataHeader(std::string_view encoded) {
+    ByteReader reader(encoded);
+    return ReadHeader(reader);
+}
+
+Result<Metadata> DecodeMetadata(std::string_view encoded) {
+    ByteReader reader(encoded);
+    Result<MetadataHeader> header_or_error = ReadHeader(reader);
+    if (!header_or_error.ok()) {
+        return header_or_error.error();
+    }
+    const MetadataHeader& header = header_or_error.value();
+    Metadata metadata;
+    metadata.version = header.version;
+    metadata.deleted = header.deleted();
+    metadata.created_at = header.created_at;
+    metadata.updated_at = header.updated_at;
+    metadata.change = header.change;
+
+    std::string_view text;
+    if ((header.flags & kMetadataModifiedBy) != 0) {
+        if (!reader.ReadPrefixed(&text) || text.empty()) {
+            return Corrupt("modified_by");
+        }
+        metadata.modified_by = text;
+    }
+    if ((header.flags & kMetadataComment) != 0) {
+        if (!reader.ReadPrefixed(&text)) {
+            return Corrupt("comment");
+        }
+        metadata.comment = text;
+    }
+    if ((header.flags & kMetadataSchemaHash) != 0) {
+        if (!reader.ReadPrefixed(&text)) {
+            return Corrupt("schema hash");
+        }
+        metadata.schema_hash = text;
+    }
+    if ((header.flags & kMetadataTags) != 0) {
+        uint64_t count;
+        if (!reader.ReadVarint(&count) || count == 0 || count > reader.remaining()) {
+            return Corrupt("number of tags");
+        }
+        metadata.tags.reserve(std::min<uint64_t>(count, kMaxTagsSize));
+        for (uint64_t i = 0; i < count; i++) {
+            if (!reader.ReadPrefixed(&text)) {
+                return Corrupt("tags");
+            }
+            metadata.tags.emplace_back(text);
+        }
+    }
+    if (!reader.AtEnd()) {
+        return Corrupt("bytes behind its end");
+    }
+    return metadata;
+}
+
+Status ValidateWriteOptions(const WriteOptions& options) {
+    if (options.expected_version && *options.expected_version < 0) {
+        return Error(ErrorCode::kInvalidArgument,
+                     "expected version must not be negative: " + std::to_string(*options.expected_version),
+                     "0 means that the key must not exist.");
+    }
+    if (options.modified_by) {
+        if (Status status = CheckText("modified_by", *options.modified_by, kMaxModifiedBySize);
+            !status.ok()) {
+            return status;
+        }
+    }
+    if (options.comment) {
+        if (Status status = CheckText("comment", *options.comment, kMaxCommentSize); !status.ok()) {
+            return status;
+        }
+    }
+    if (options.schema_hash) {
+        if (Status status = CheckText("schema hash", *options.schema_hash, kMaxSchemaHashSize);
+            !status.ok()) {
+            return status;
+        }
+    }
+    return options.tags ? CheckTags(*options.tags) : Ok();
+}
+
+}  // namespace kvs

@@ -1,0 +1,28 @@
+// The exact value of a JSON number.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "kvs/error.h"
+
+namespace kvs {
+
+// 0.DIGITS times ten to the power of `point`. Equal values have equal members.
+struct Decimal {
+    bool negative = false;
+    std::string digits;  // neither beginning nor ending with 0; empty for zero
+    int64_t point = 0;   // 0 for zero
+
+    bool operator==(const Decimal&) const = default;
+};
+
+// Whether `text` is a number as JSON writes it, with an exponent of at most nine digits.
+// Errors: kInvalidArgument, kLimitExceeded.
+Status ValidateNumber(std::string_view text);
+
+// `text` must have passed ValidateNumber.
+Decimal ParseDecimal(std::string_view text);
+
+}  // namespace kvs

@@ -1,0 +1,216 @@
+#include "level_editor.h"
+
+namespace kvs {
+
+void LevelEditor::Apply(const ItemEdit& edit) {
+    bool replaces = false;
+    bool ends_old_node = false;
+    if (has_old_nodes()) {
+        if (in_run_) {
+            AdvanceTo(&edit.key);
+        }
+        if (!in_run_) {
+            cursor_.Seek(edit.key);
+            if (ChangesNothing(edit)) {
+                return;
+            }
+            in_run_ = true;
+            touched_ = true;
+            in_step_ = true;
+            position_ = 0;
+            AdvanceTo(&edit.key);
+        }
+        const Node& node = *cursor_.node();
+        replaces = position_ < node.count() && node.CompareKey(position_, edit.key) == 0;
+        if (replaces) {
+            ++position_;
+            ends_old_node = position_ == node.count();
+        }
+        in_step_ = false;
+    }
+    if (edit.is_put) {
+        ending_ = ends_old_node ? cursor_.node() : nullptr;
+        AddItem(edit, false);
+    }
+    if (ends_old_node) {
+        LeaveOldNode(edit.is_put);
+    }
+}
+
+bool LevelEditor::ChangesNothing(const ItemEdit& edit) const {
+    const Node& node = *cursor_.node();
+    const std::optional<size_t> i = node.Find(edit.key);
+    if (!edit.is_put || !i) {
+        return !edit.is_put && !i;
+    }
+    return node.is_leaf() ? node.Value(*i) == edit.value
+                          : node.ChildHash(*i) == edit.child && node.ChildEntries(*i) == edit.entries;
+}
+
+// Adds the old items before `key` (null: all of them), until the run meets the old nodes again or the level
+// ends.
+void LevelEditor::AdvanceTo(const std::string_view* key) {
+    while (in_run_ && !at_level_end_) {
+        if (position_ == cursor_.node()->count()) {
+            cursor_.Next();
+            position_ = 0;
+        }
+        const size_t count = cursor_.node()->count();
+        const size_t stop = key != nullptr ? cursor_.node()->LowerBound(*key) : count;
+        while (position_ < stop) {
+            AddOldItem();
+        }
+        if (stop < count) {
+            return;
+        }
+    }
+}
+
+void LevelEditor::AddOldItem() {
+    const NodeRef& node = cursor_.node();
+    ItemEdit item;
+    item.key = node->Key(position_, &key_);
+    item.is_put = true;
+    if (node->is_leaf()) {
+        item.value = node->Value(position_);
+    } else {
+        item.child = node->ChildHash(position_);
+        item.entries = node->ChildEntries(position_);
+    }
+    ++position_;
+    const bool ends_old_node = position_ == node->count();
+    ending_ = ends_old_node ? node : nullptr;
+    AddItem(item, in_step_ && !ends_old_node);
+    if (ends_old_node) {
+        LeaveOldNode(true);
+    }
+}
+
+// `known_inside`: the old node tells that there is no boundary after this item.
+void LevelEditor::AddItem(const ItemEdit& item, bool known_inside) {
+    FlushReplaced();
+    size_t size;
+    if (level_ == 0) {
+        builder_.AddEntry(item.key, item.value);
+        size = LeafItemSize(item.key.size(), item.value.size());
+    } else {
+        builder_.AddChild(item.key, item.child, item.entries);
+        size = InternalItemSize(item.key.size());
+    }
+    if (known_inside) {
+        splitter_.AddInside(size);
+    } else if (splitter_.Add(item.key, size)) {
+        CloseNode();
+    }
+}
+
+// The run has consumed the cursor's node to its end.
+void LevelEditor::LeaveOldNode(bool kept_last_item) {
+    in_step_ = false;
+    const Node& node = *cursor_.node();
+    if (has_old_parents() && !(kept_last_item && builder_.empty())) {
+        node.AppendKey(node.count() - 1, &replaced_.emplace_back());
+    }
+    if (builder_.empty()) {
+        FlushReplaced();
+    }
+    if (cursor_.IsLast()) {
+        at_level_end_ = true;
+    } else if (builder_.empty()) {
+        in_run_ = false;
+    }
+}
+
+void LevelEditor::CloseNode() {
+    ItemEdit put;
+    put.key = builder_.last_key();
+    put.is_put = true;
+    put.entries = builder_.entries();
+    std::string encoded = builder_.Encode();
+    if (nodes_out_ == 0 && !has_old_parents()) {
+        first_count_ = builder_.count();
+        first_child_ = level_ == 0 ? Hash{} : builder_.first_child();
+    }
+    const bool is_single_child = level_ > 0 && nodes_out_ == 0 && !has_old_parents() && builder_.count() == 1;
+    const bool unchanged = ending_ && ending_->bytes() == encoded;
+    if (is_single_child) {
+        EmitPut(put);  // its child takes its place as the root
+    } else if (!unchanged) {
+        put.child = old_.store().WriteNode(std::move(encoded));
+        EmitPut(put);
+    } else if (!has_old_parents()) {
+        put.child = old_.root();
+        EmitPut(put);
+    }
+    builder_.Clear();
+    splitter_.Reset();
+}
+
+void LevelEditor::FlushReplaced() {
+    for (const std::string& key : replaced_) {
+        Parent().Apply({.key = key});
+    }
+    replaced_.clear();
+}
+
+void LevelEditor::EmitPut(const ItemEdit& put) {
+    ++nodes_out_;
+    if (!has_old_parents()) {
+        if (nodes_out_ == 1) {
+            first_key_ = put.key;
+            first_ = put;
+            first_.key = first_key_;
+            return;
+        }
+        if (nodes_out_ == 2) {
+            Parent().Apply(first_);
+        }
+    }
+    Parent().Apply(put);
+}
+
+LevelEditor& LevelEditor::Parent() {
+    if (!parent_) {
+        parent_ = std::make_unique<LevelEditor>(old_, level_ + 1);
+    }
+    return *parent_;
+}
+
+Hash LevelEditor::Finish() {
+    AdvanceTo(nullptr);
+    if (!builder_.empty()) {
+        // The level's last node. An old node that ended with the same key is overwritten, not deleted.
+        if (!replaced_.empty() && replaced_.front() == builder_.last_key()) {
+            replaced_.erase(replaced_.begin());
+        }
+        CloseNode();
+        FlushReplaced();
+    }
+    if (parent_) {
+        return parent_->Finish();
+    }
+    if (has_old_parents() || (has_old_nodes() && !touched_)) {
+        return old_.root();
+    }
+    return SingleNode();
+}
+
+// This level has at most one node. The root is the lowest such node: not one with a single child.
+Hash LevelEditor::SingleNode() const {
+    if (nodes_out_ == 0) {
+        return kEmptyRoot;
+    }
+    if (level_ == 0 || first_count_ > 1) {
+        return first_.child;
+    }
+    Hash root = first_child_;
+    while (true) {
+        const NodeRef node = old_.store().ReadNode(root);
+        if (node->is_leaf() || node->count() > 1) {
+            return root;
+        }
+        root = node->ChildHash(0);
+    }
+}
+
+}  // namespace kvs

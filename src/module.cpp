@@ -1,0 +1,18 @@
+// What happens when the server loads the library.
+#include "pg/node_cache_memory.h"
+#include "pg/server.h"
+#include "pg/settings.h"
+#include "worker/wal_flusher.h"
+
+extern "C" {
+PG_MODULE_MAGIC;
+PGDLLEXPORT void _PG_init();
+}
+
+extern "C" void _PG_init() {
+    kvs::pg::DefineSettings();
+    if (process_shared_preload_libraries_in_progress) {
+        kvs::pg::InstallNodeCacheHooks();
+        kvs::worker::RegisterWalFlusher();
+    }
+}

@@ -1,0 +1,32 @@
+#include "pg/branch_lock.h"
+
+#include "pg/catalog.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include "storage/proc.h"
+}
+
+namespace kvs::pg {
+
+void LockBranch(int32 branch, LOCKMODE mode) { LockDatabaseObject(ObjectOid(Object::kBranch), branch, 0, mode); }
+
+void LockBranchBounded(int32 branch, LOCKMODE mode) {
+    struct SessionTimeout {
+        const int value = LockTimeout;
+        ~SessionTimeout() { LockTimeout = value; }
+    } session;
+    if (settings.branch_lock_timeout > 0 && (session.value == 0 || settings.branch_lock_timeout < session.value)) {
+        LockTimeout = settings.branch_lock_timeout;
+    }
+    Guarded([&] { LockBranch(branch, mode); });
+}
+
+bool TryLockBranch(int32 branch, LOCKMODE mode) {
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ObjectOid(Object::kBranch), branch, 0);
+    return LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+}  // namespace kvs::pg

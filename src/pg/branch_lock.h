@@ -1,0 +1,19 @@
+// Locks on a branch, in the server's lock manager and with its mode hierarchy: writers RowExclusive, flush and
+// commit ShareUpdateExclusive (beside writers), operations that rewrite a branch ShareRowExclusive, dropping it
+// AccessExclusive. Readers take none. All last until the end of the (sub)transaction.
+//
+// Server code: call under Guarded, except LockBranchBounded, which guards itself.
+#pragma once
+
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+void LockBranch(int32 branch, LOCKMODE mode);
+
+// Waits at most kvs.branch_lock_timeout. Errors: 55P03.
+void LockBranchBounded(int32 branch, LOCKMODE mode);
+
+bool TryLockBranch(int32 branch, LOCKMODE mode);
+
+}  // namespace kvs::pg

@@ -1,0 +1,216 @@
+#include "pg/branch_table.h"
+
+#include <cstring>
+
+#include "kvs/error.h"
+#include "kvs/tree/chunk.h"
+#include "kvs/version/commit.h"
+#include "pg/convert.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+namespace kvs::pg {
+
+namespace {
+
+enum BranchColumn {
+    kIdColumn = 1,
+    kNameColumn,
+    kHeadColumn,
+    kDataRootColumn,
+    kMetaRootColumn,
+    kCreatedAtColumn,
+    kFlushedAtColumn,
+    kFlushedRowsColumn,
+    kFlushedSeqColumn,
+    kBranchColumns = kFlushedSeqColumn
+};
+
+// The branch that this session asked for last.
+struct {
+    char name[256];
+    int32 id;
+} last_found;
+
+void CopyRow(Table* table, Branch* branch) {
+    branch->id = DatumGetInt32(table->Get(kIdColumn));
+    branch->stored = true;
+    const std::string_view name = DatumContents(table->Get(kNameColumn));
+    memcpy(branch->name, name.data(), name.size());
+    branch->name[name.size()] = '\0';
+    branch->head = DatumHash(table->Get(kHeadColumn));
+    branch->working = {DatumHash(table->Get(kDataRootColumn)), DatumHash(table->Get(kMetaRootColumn))};
+    branch->tid = table->slot->tts_tid;
+}
+
+void MakeVirtualMain(Branch* branch) {
+    *branch = Branch{};
+    branch->id = kMainBranchId;
+    strlcpy(branch->name, kMainBranchName, sizeof(branch->name));
+    branch->head = kInitialCommit;
+    branch->working = {kEmptyRoot, kEmptyRoot};
+    ItemPointerSetInvalid(&branch->tid);
+}
+
+bool AnyBranch(Table* table, Snapshot snapshot) { return Lookup(table, snapshot, nullptr, 0); }
+
+bool LookupByName(std::string_view name, Snapshot snapshot, Branch* branch) {
+    Table table = OpenForRead(Object::kBranch, Object::kBranchName);
+    ScanKeyData key;
+    KeyText(&key, 1, MakeVarlena(name));
+    bool found = Lookup(&table, snapshot, &key, 1);
+    if (found) {
+        CopyRow(&table, branch);
+    } else if (name == kMainBranchName && !AnyBranch(&table, snapshot)) {
+        MakeVirtualMain(branch);
+        found = true;
+    }
+    Close(&table);
+    return found;
+}
+
+void FillRow(const Branch& branch, const FlushMark* flushed, Datum* values, bool* nulls) {
+    const TimestampTz now = GetCurrentTimestamp();
+    memset(nulls, 0, kBranchColumns * sizeof(bool));
+    values[kIdColumn - 1] = Int32GetDatum(branch.id);
+    values[kNameColumn - 1] = MakeVarlena(branch.name);
+    values[kHeadColumn - 1] = HashDatum(branch.head);
+    values[kDataRootColumn - 1] = HashDatum(branch.working.data_root);
+    values[kMetaRootColumn - 1] = HashDatum(branch.working.meta_root);
+    values[kCreatedAtColumn - 1] = TimestampTzGetDatum(now);
+    values[kFlushedAtColumn - 1] = TimestampTzGetDatum(now);
+    values[kFlushedRowsColumn - 1] = Int64GetDatum(flushed != nullptr ? flushed->rows : 0);
+    values[kFlushedSeqColumn - 1] = Int64GetDatum(flushed != nullptr ? flushed->last_seq : 0);
+    nulls[kFlushedAtColumn - 1] = nulls[kFlushedSeqColumn - 1] = nulls[kFlushedRowsColumn - 1] = flushed == nullptr;
+}
+
+Table OpenBranchesForWrite() {
+    const Object indexes[] = {Object::kBranchPkey, Object::kBranchName};
+    return OpenForWrite(Object::kBranch, indexes, 2);
+}
+
+// False if there is such a row already.
+bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
+    Table table = OpenBranchesForWrite();
+    Datum values[kBranchColumns];
+    bool nulls[kBranchColumns];
+    FillRow(branch, flushed, values, nulls);
+    ScanKeyData key;
+    KeyInt4(&key, 1, branch.id);
+    const bool inserted = InsertIfAbsent(&table, values, nulls, &key, 1);
+    Close(&table);
+    CommandCounterIncrement();
+    return inserted;
+}
+
+[[noreturn]] void ThrowMoved(const Branch& branch) {
+    throw Error(ErrorCode::kSerialization,
+                "could not serialize access due to a concurrent move of branch \"" + std::string(branch.name) + "\"",
+                "Retry the transaction.");
+}
+
+}  // namespace
+
+bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch) {
+    Table table = OpenForRead(Object::kBranch, Object::kBranchPkey);
+    ScanKeyData key;
+    KeyInt4(&key, 1, id);
+    bool found = Lookup(&table, snapshot, &key, 1);
+    if (found) {
+        CopyRow(&table, branch);
+    } else if (id == kMainBranchId && !AnyBranch(&table, snapshot)) {
+        MakeVirtualMain(branch);
+        found = true;
+    }
+    Close(&table);
+    return found;
+}
+
+bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch) {
+    if (name.empty()) {
+        name = settings.branch;
+    }
+    if (name.size() >= sizeof(branch->name)) {
+        return false;
+    }
+    const bool found = Guarded([&] {
+        return (last_found.id != 0 && name == last_found.name && ReadBranch(last_found.id, snapshot, branch) &&
+                name == branch->name) ||
+               LookupByName(name, snapshot, branch);
+    });
+    if (found) {
+        memcpy(last_found.name, branch->name, sizeof(last_found.name));
+        last_found.id = branch->id;
+    }
+    return found;
+}
+
+Branch FindBranch(std::string_view name, Snapshot snapshot) {
+    Branch branch;
+    if (!TryFindBranch(name, snapshot, &branch)) {
+        const std::string shown(name.empty() ? std::string_view(settings.branch) : name);
+        throw Error(ErrorCode::kUnknownRef, "branch \"" + shown + "\" does not exist",
+                    "The view kvs.branches lists the branches; kvs.create_branch(name) makes one.");
+    }
+    return branch;
+}
+
+void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed) {
+    if (!branch.stored) {
+        if (!Guarded([&] { return InsertBranch(branch, flushed); })) {
+            ThrowMoved(branch);
+        }
+        return;
+    }
+    const TM_Result result = Guarded([&] {
+        Table table = OpenBranchesForWrite();
+        Datum values[kBranchColumns];
+        bool nulls[kBranchColumns];
+        FillRow(branch, flushed, values, nulls);
+        // created_at, and without a flush what the last one left, stay as they are.
+        ScanKeyData key;
+        KeyInt4(&key, 1, branch.id);
+        if (Lookup(&table, snapshot, &key, 1)) {
+            values[kCreatedAtColumn - 1] = table.Get(kCreatedAtColumn);
+            for (int column = kFlushedAtColumn; flushed == nullptr && column <= kFlushedSeqColumn; column++) {
+                values[column - 1] = table.Get(column, &nulls[column - 1]);
+            }
+        }
+        ItemPointerData tid = branch.tid;
+        const TM_Result updated = Update(&table, &tid, values, nulls, snapshot);
+        Close(&table);
+        CommandCounterIncrement();
+        return updated;
+    });
+    if (result != TM_Ok) {
+        ThrowMoved(branch);
+    }
+}
+
+void StoreMainBranch(Snapshot snapshot) {
+    Guarded([&] {
+        Branch main;
+        if (ReadBranch(kMainBranchId, snapshot, &main) && !main.stored) {
+            InsertBranch(main, nullptr);
+        }
+    });
+}
+
+int32 AddBranch(std::string_view name, const Hash& head, const RootPair& working) {
+    Branch branch = {};
+    memcpy(branch.name, name.data(), name.size());
+    branch.head = head;
+    branch.working = working;
+    GuardedTranslating(
+        ERRCODE_UNIQUE_VIOLATION,
+        [&] {
+            branch.id = static_cast<int32>(nextval_internal(ObjectOid(Object::kBranchIdSequence), false));
+            InsertBranch(branch, nullptr);
+        },
+        [&] {
+            throw Error(ErrorCode::kAlreadyExists, "branch \"" + std::string(name) + "\" already exists");
+        });
+    return branch.id;
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,51 @@
+// Where the extension's own tables, indexes and sequences are in this database. Object identifiers are cached per
+// backend and forgotten when the server announces that one of the relations changed or went away.
+//
+// Server code: call under Guarded, or in the first or last phase of an entry point.
+#pragma once
+
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+enum class Object : int {
+    kEntries,  // the foreign table kvs.entries, which carries the privileges
+    kStore,
+    kStorePkey,
+    kStoreEpoch,
+    kChunk,
+    kChunkPkey,
+    kCommit,
+    kCommitPkey,
+    kBranch,
+    kBranchPkey,
+    kBranchName,
+    kTag,
+    kTagPkey,
+    kReflog,
+    kReflogPkey,
+    kReflogBranch,
+    kWorking,
+    kWorkingPkey,
+    kChange,
+    kChangePkey,
+    kChangeXid,
+    kBranchIdSequence,
+    kReflogIdSequence,
+    kChangeSequence,
+    kCount,
+};
+
+// Errors: 42704 with a hint when the extension is not installed in this database.
+Oid ObjectOid(Object object);
+
+// Whether the extension is installed here at all.
+bool IsInstalled();
+
+// What index_insert needs to know of `index`, built once per backend. `relation` is the open index.
+IndexInfo* CachedIndexInfo(Object index, Relation relation);
+
+// The owner of the extension's tables.
+Oid OwnerId();
+
+}  // namespace kvs::pg

@@ -1,0 +1,159 @@
+#include "pg/chunk_store.h"
+
+#include "kvs/error.h"
+#include "kvs/tree/chunk.h"
+#include "kvs/tree/node.h"
+#include "pg/convert.h"
+#include "pg/guard.h"
+#include "pg/node_cache.h"
+#include "pg/server_hasher.h"
+#include "pg/settings.h"
+#include "pg/table_access.h"
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr size_t kMaxPendingBytes = size_t{8} << 20;
+
+enum ChunkColumn { kHashColumn = 1, kBodyColumn, kChunkColumns = kBodyColumn };
+
+FrameCodec& Codec() {
+    static FrameCodec* codec = nullptr;
+    if (codec == nullptr) {
+        codec = new FrameCodec();
+    }
+    return *codec;
+}
+
+// The frame's bytes in the current memory context, nullptr if there is no such chunk.
+struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
+    Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
+    ScanKeyData key;
+    KeyBytea(&key, kHashColumn, HashDatum(address));
+    struct varlena* frame = nullptr;
+    // Everything committed by now, and what this transaction did: chunks never change.
+    if (Lookup(&chunk, SnapshotSelf, &key, 1) || Lookup(&chunk, snapshot, &key, 1)) {
+        frame = PG_DETOAST_DATUM_COPY(chunk.Get(kBodyColumn));
+    }
+    Close(&chunk);
+    return frame;
+}
+
+[[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
+    throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
+                "SELECT * FROM kvs.check() tells what is damaged.");
+}
+
+}  // namespace
+
+std::string ChunkStore::FetchFrame(const Hash& address) {
+    chunks_fetched_++;
+    struct varlena* frame = Guarded([&] { return FindFrame(address, snapshot_); });
+    if (frame == nullptr) {
+        ThrowCorrupt(address, "is missing");
+    }
+    std::string bytes(Contents(frame));
+    pfree(frame);
+    return bytes;
+}
+
+std::string ChunkStore::ReadRaw(const Hash& address) {
+    const auto pending = pending_.find(address);
+    const std::string fetched = pending == pending_.end() ? FetchFrame(address) : std::string();
+    Result<std::string> raw = Codec().Decode(pending == pending_.end() ? fetched : pending->second);
+    if (!raw.ok()) {
+        ThrowCorrupt(address, std::string("is damaged: ") + raw.error().what());
+    }
+    ServerHasher hasher;
+    if (ChunkAddress(hasher, raw.value()) != address) {
+        ThrowCorrupt(address, "does not hash to its address");
+    }
+    return std::move(raw).value();
+}
+
+NodeRef ChunkStore::ReadNode(const Hash& address) {
+    if (INTERRUPTS_PENDING_CONDITION()) {
+        Guarded([] { ProcessInterrupts(); });
+    }
+    nodes_read_++;
+    NodeCache& cache = NodeCache::Get();
+    if (NodeRef cached = cache.Find(address)) {
+        return cached;
+    }
+    Result<NodeRef> node = Node::Parse(ReadRaw(address));
+    if (!node.ok()) {
+        ThrowCorrupt(address, std::string("is not a valid node: ") + node.error().what());
+    }
+    cache.Add(address, node.value());
+    return std::move(node).value();
+}
+
+Hash ChunkStore::Write(const std::string& raw) {
+    ServerHasher hasher;
+    const Hash address = ChunkAddress(hasher, raw);
+    const auto [position, is_new] = pending_.try_emplace(address);
+    if (is_new) {
+        position->second = Codec().Encode(raw, settings.compression_level);
+        pending_bytes_ += position->second.size();
+        if (pending_bytes_ > kMaxPendingBytes) {
+            Flush();
+        }
+    }
+    return address;
+}
+
+Hash ChunkStore::WriteNode(std::string encoded) {
+    if (INTERRUPTS_PENDING_CONDITION()) {
+        Guarded([] { ProcessInterrupts(); });
+    }
+    const Hash address = Write(encoded);
+    NodeCache::Get().Add(address, std::make_shared<Node>(std::move(encoded)));
+    return address;
+}
+
+std::string ChunkStore::ReadBlob(const Hash& address) {
+    const std::string raw = ReadRaw(address);
+    const Result<std::string_view> payload = DecodeBlob(raw);
+    if (!payload.ok()) {
+        ThrowCorrupt(address, std::string("is not a valid blob: ") + payload.error().what());
+    }
+    return std::string(payload.value());
+}
+
+Hash ChunkStore::WriteBlob(std::string_view payload) { return Write(EncodeBlob(payload)); }
+
+void ChunkStore::Flush() {
+    if (pending_.empty()) {
+        return;
+    }
+    Table chunk = Guarded([] {
+        const Object index = Object::kChunkPkey;
+        return OpenForWrite(Object::kChunk, &index, 1);
+    });
+    for (const auto& [address, frame] : pending_) {
+        Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            Datum values[kChunkColumns] = {HashDatum(address), MakeVarlena(frame)};
+            bool nulls[kChunkColumns] = {false, false};
+            ScanKeyData key;
+            KeyBytea(&key, kHashColumn, values[0]);
+            if (InsertIfAbsent(&chunk, values, nulls, &key, 1)) {
+                chunks_written_++;
+            }
+            pfree(DatumGetPointer(values[0]));
+            pfree(DatumGetPointer(values[1]));
+        });
+    }
+    Guarded([&] {
+        Close(&chunk);
+        // What was inserted is to be seen by the scans that follow in this transaction.
+        CommandCounterIncrement();
+    });
+    pending_.clear();
+    pending_bytes_ = 0;
+}
+
+void LockChunksForBuild() { LockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock); }
+
+}  // namespace kvs::pg

@@ -1,0 +1,62 @@
+// The NodeStore over _kvs.chunk.
+//
+// Chunks are immutable, so a read may use any snapshot that sees one: first what is committed now (which takes no
+// predicate locks and also sees what a repeatable-read snapshot is too old for), then the operation's own
+// snapshot (which still sees what a collection removed since).
+//
+// Writes are collected and inserted in the order of their addresses, so that two transactions that write the same
+// chunks cannot deadlock within a batch; whoever writes must call Flush before it moves a ref. "Exists already" is
+// arbitrated by the index, never by a cache.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "kvs/codec/frame.h"
+#include "kvs/node_store.h"
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+class ChunkStore : public NodeStore {
+  public:
+    // `snapshot` is the one under which the roots were read; it must stay registered or active.
+    explicit ChunkStore(Snapshot snapshot) : snapshot_(snapshot) {}
+    ~ChunkStore() override = default;
+
+    NodeRef ReadNode(const Hash& address) override;
+    Hash WriteNode(std::string encoded) override;
+    std::string ReadBlob(const Hash& address) override;
+    Hash WriteBlob(std::string_view payload) override;
+
+    // Inserts what was written since.
+    void Flush();
+
+    // For stores that outlive one call: the snapshot of the call that runs.
+    void set_snapshot(Snapshot snapshot) { snapshot_ = snapshot; }
+
+    // The raw bytes of any chunk, verified. Errors: kCorruption.
+    std::string ReadRaw(const Hash& address);
+
+    // Counters of this store, for EXPLAIN and tests.
+    uint64_t nodes_read() const { return nodes_read_; }
+    uint64_t chunks_fetched() const { return chunks_fetched_; }
+    uint64_t chunks_written() const { return chunks_written_; }
+
+  private:
+    Hash Write(const std::string& raw);
+    std::string FetchFrame(const Hash& address);
+
+    Snapshot snapshot_;
+    std::map<Hash, std::string> pending_;  // frames
+    size_t pending_bytes_ = 0;
+    uint64_t nodes_read_ = 0;
+    uint64_t chunks_fetched_ = 0;
+    uint64_t chunks_written_ = 0;
+};
+
+// Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of its
+// transaction, before it reads its source: garbage collection waits for it.
+void LockChunksForBuild();
+
+}  // namespace kvs::pg

@@ -1,0 +1,52 @@
+// The commit graph, _kvs.commit, and the moves of branch heads, _kvs.reflog.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kvs/hash.h"
+#include "kvs/version/commit.h"
+#include "kvs/version/merge_base.h"
+#include "pg/branch_table.h"
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+// Errors: kCorruption if it is missing or does not hash to its address.
+Commit ReadCommit(const Hash& hash, Snapshot snapshot);
+
+// nullopt if there is no such commit.
+std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot);
+
+// The commits whose hash begins with these (4 to 64) hexadecimal digits; at most two are looked for.
+std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot);
+
+// Stores a commit and returns its hash. `consumed` is the snapshot whose working rows it took.
+Hash WriteCommit(const Commit& commit, Snapshot consumed);
+
+// The graph for core algorithms.
+class CommitTable : public CommitGraph {
+  public:
+    explicit CommitTable(Snapshot snapshot) : snapshot_(snapshot) {}
+    CommitLinks ReadLinks(const Hash& commit) override;
+
+  private:
+    Snapshot snapshot_;
+};
+
+// Records that `branch` moved. `from` null: created; `to` null: deleted.
+void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const char* operation,
+                  std::string_view author);
+
+// Where the branch stood `n` moves ago (0: where it stands). nullopt if the log is not that long.
+std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot);
+
+// Where the branch stood at that moment. nullopt if it did not exist yet, or no longer.
+std::optional<Hash> ReflogAt(std::string_view branch, TimestampTz moment, Snapshot snapshot);
+
+// Who commits: `given` unless empty, else kvs.author, else the session user.
+std::string AuthorName(std::string_view given);
+
+}  // namespace kvs::pg

@@ -1,0 +1,28 @@
+/* The only place that knows one server version from another (15 to 18). Included by server.h. */
+#pragma once
+
+#if PG_VERSION_NUM < 150000
+#error "kvs needs PostgreSQL 15 or later"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes KvsUpdateIndexes;
+#define KVS_NEEDS_INDEX_INSERT(update) ((update) != TU_None)
+#else
+typedef bool KvsUpdateIndexes;
+#define KVS_NEEDS_INDEX_INSERT(update) (update)
+#endif
+
+
+/* bytea's "<" operator, whose name the server has in no header of these versions */
+#define KVS_BYTEA_LESS_OPERATOR 1957

@@ -1,0 +1,248 @@
+#include "pg/flush.h"
+
+#include <string>
+#include <vector>
+
+#include "kvs/codec/item.h"
+#include "kvs/error.h"
+#include "kvs/tree/diff.h"
+#include "kvs/tree/editor.h"
+#include "pg/branch_lock.h"
+#include "pg/chunk_store.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/durability.h"
+#include "pg/guard.h"
+#include "pg/tree_item.h"
+#include "pg/working_table.h"
+
+namespace kvs::pg {
+
+namespace {
+
+// The working rows of a branch in key order, one per key.
+class WorkingScan {
+  public:
+    WorkingScan(int32 branch, Snapshot snapshot) {
+        Guarded([&] {
+            working_ = OpenWorkingForRead();
+            scan_ = BeginWorkingScan(&working_, snapshot, branch, {});
+            context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs flush row", ALLOCSET_DEFAULT_SIZES);
+        });
+    }
+
+    // The row's pointers are valid until the next call.
+    bool Next() {
+        return Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContextReset(context_);
+            MemoryContext caller = MemoryContextSwitchTo(context_);
+            const bool found =
+                NextWorking(&working_, scan_, ForwardScanDirection, kWorkingItem | kWorkingMeta, &row_, &key_);
+            MemoryContextSwitchTo(caller);
+            return found;
+        });
+    }
+
+    void Finish() {
+        Guarded([&] {
+            index_endscan(scan_);
+            Close(&working_);
+            MemoryContextDelete(context_);
+        });
+    }
+
+    std::string_view key() const { return Contents(key_); }
+    const WorkingRow& row() const { return row_; }
+
+  private:
+    Table working_;
+    IndexScanDesc scan_;
+    MemoryContext context_;
+    WorkingRow row_;
+    struct varlena* key_;
+};
+
+// Deletes the rows that were folded, except those that somebody changed since.
+void DeleteFolded(const std::vector<ItemPointerData>& tids, Snapshot snapshot) {
+    Table working = Guarded([] { return OpenWorkingForWrite(); });
+    for (ItemPointerData tid : tids) {
+        Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            Delete(&working, &tid, snapshot, false);
+        });
+    }
+    Guarded([&] {
+        Close(&working);
+        CommandCounterIncrement();
+    });
+}
+
+bool SameVisibleContent(const Metadata& a, const Metadata& b) {
+    return a.deleted == b.deleted && a.tags == b.tags && a.schema_hash == b.schema_hash;
+}
+
+// Whether two metadata trees over the same data differ in what a commit is for: tags or schemas. Versions and times
+// alone do not make a commit.
+bool MetadataDiffers(ChunkStore* chunks, const Hash& from, const Hash& to) {
+    Metadata absent;
+    absent.deleted = true;
+    DiffCursor diff(*chunks, from, to);
+    while (std::optional<TreeChange> change = diff.Next()) {
+        const Metadata before = change->from ? DecodeMetadata(*change->from).OrThrow() : absent;
+        const Metadata after = change->to ? DecodeMetadata(*change->to).OrThrow() : absent;
+        if (!SameVisibleContent(before, after)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+FlushSession::FlushSession(std::string_view branch) {
+    Guarded([] {
+        NoteWrite();
+        LockChunksForBuild();
+    });
+    const int32 id = FindBranch(branch, Guarded([] { return GetActiveSnapshot(); })).id;
+    Guarded([&] { LockBranch(id, ShareUpdateExclusiveLock); });
+    TakeSnapshot(id);
+}
+
+FlushSession::FlushSession(int32 branch_id) {
+    Guarded([] { LockChunksForBuild(); });
+    TakeSnapshot(branch_id);
+}
+
+void FlushSession::TakeSnapshot(int32 branch_id) {
+    const bool found = Guarded([&] {
+        const bool keep = IsolationUsesXactSnapshot();
+        snapshot_ = RegisterSnapshot(keep ? GetTransactionSnapshot() : GetLatestSnapshot());
+        if (!ReadBranch(branch_id, snapshot_, &branch_)) {
+            return false;
+        }
+        if (keep) {
+            Branch now;
+            Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+            const bool same = ReadBranch(branch_id, latest, &now) && now.stored == branch_.stored &&
+                              now.head == branch_.head && now.working.meta_root == branch_.working.meta_root;
+            UnregisterSnapshot(latest);
+            if (!same) {
+                ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                        errmsg("could not serialize access due to a concurrent move of branch \"%s\"", branch_.name),
+                        errhint("Retry the transaction."));
+            }
+        }
+        return true;
+    });
+    if (!found) {
+        throw Error(ErrorCode::kUnknownRef, "the branch was deleted by another session");
+    }
+}
+
+int64 FlushSession::Fold() {
+    ChunkStore chunks(snapshot_);
+    TreeEditor data(chunks, branch_.working.data_root);
+    TreeEditor meta(chunks, branch_.working.meta_root);
+    std::vector<ItemPointerData> tids;
+    WorkingScan scan(branch_.id, snapshot_);
+    // Should two visible rows have one key, the newer one counts: each waits for the next key to be folded.
+    std::string key;
+    std::string pending_meta;
+    std::string pending_item;
+    bool pending_deleted = false;
+    int64 pending_seq = -1;
+    const auto fold_pending = [&] {
+        if (pending_seq < 0) {
+            return;
+        }
+        meta.Put(key, pending_meta);
+        if (pending_deleted) {
+            data.Delete(key);
+        } else {
+            data.Put(key, ToTreeItem(pending_item, &chunks));
+        }
+        mark_.rows++;
+        mark_.last_seq = std::max(mark_.last_seq, pending_seq);
+    };
+    while (scan.Next()) {
+        const WorkingRow& row = scan.row();
+        if (scan.key() != key) {
+            fold_pending();
+            key = scan.key();
+            pending_seq = -1;
+        }
+        if (row.change_seq > pending_seq) {
+            pending_seq = row.change_seq;
+            pending_meta = Contents(row.meta);
+            pending_deleted = row.item == nullptr;
+            pending_item = pending_deleted ? std::string_view() : Contents(row.item);
+        }
+        tids.push_back(row.tid);
+    }
+    fold_pending();
+    scan.Finish();
+    if (mark_.rows == 0) {
+        return 0;
+    }
+    branch_.working = {data.Finish(), meta.Finish()};
+    chunks.Flush();
+    DeleteFolded(tids, snapshot_);
+    folded_ = true;
+    return mark_.rows;
+}
+
+void FlushSession::Store() { MoveBranch(branch_, snapshot_, folded_ ? &mark_ : nullptr); }
+
+void FlushSession::Finish() {
+    Guarded([&] { UnregisterSnapshot(snapshot_); });
+}
+
+int64 FlushBranch(std::string_view branch) {
+    FlushSession session(branch);
+    const int64 rows = session.Fold();
+    if (rows > 0) {
+        session.Store();
+    }
+    session.Finish();
+    return rows;
+}
+
+std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message, std::string_view author) {
+    Branch& branch = session->branch();
+    const Commit head = ReadCommit(branch.head, session->snapshot());
+    if (head.data_root == branch.working.data_root) {
+        ChunkStore chunks(session->snapshot());
+        if (!MetadataDiffers(&chunks, head.meta_root, branch.working.meta_root)) {
+            return std::nullopt;
+        }
+    }
+    Commit commit;
+    commit.generation = head.generation + 1;
+    commit.parents = {branch.head};
+    commit.data_root = branch.working.data_root;
+    commit.meta_root = branch.working.meta_root;
+    commit.author = AuthorName(author);
+    commit.committer = Guarded([] { return GetUserNameFromId(GetSessionUserId(), false); });
+    commit.message = message;
+    commit.committed_at = FromServerTime(GetCurrentTimestamp());
+    commit.log_id = Guarded([] { return CurrentLog(); });
+    const Hash before = branch.head;
+    branch.head = WriteCommit(commit, session->snapshot());
+    AppendReflog(branch, &before, &branch.head, "commit", commit.author);
+    return branch.head;
+}
+
+std::optional<Hash> CommitBranch(std::string_view branch, std::string_view message, std::string_view author) {
+    FlushSession session(branch);
+    const int64 rows = session.Fold();
+    const std::optional<Hash> commit = CommitFolded(&session, message, author);
+    if (commit || rows > 0) {
+        session.Store();
+    }
+    session.Finish();
+    return commit;
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,161 @@
+#include "pg/import.h"
+
+#include <string>
+
+#include "kvs/codec/item.h"
+#include "kvs/entry.h"
+#include "kvs/error.h"
+#include "kvs/store/metadata_service.h"
+#include "kvs/tree/cursor.h"
+#include "kvs/tree/editor.h"
+#include "pg/branch_lock.h"
+#include "pg/change_log.h"
+#include "pg/chunk_store.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/durability.h"
+#include "pg/flush.h"
+#include "pg/guard.h"
+#include "pg/import_sorter.h"
+#include "pg/settings.h"
+#include "pg/tree_item.h"
+#include "pg/writer.h"
+
+namespace kvs::pg {
+
+namespace {
+
+// Both trees with the sorted entries put into them.
+class ImportBuild {
+  public:
+    ImportBuild(ImportSorter* sorter, const RootPair& base, Snapshot snapshot, const ChangeId& change)
+        : sorter_(sorter), base_(base), chunks_(snapshot), change_(change) {
+        options_.modified_by = AuthorName({});
+    }
+
+    RootPair Run() {
+        TreeEditor data(chunks_, base_.data_root);
+        TreeEditor meta(chunks_, base_.meta_root);
+        Cursor old_meta(chunks_, base_.meta_root);
+        Cursor old_data(chunks_, base_.data_root);
+        const Timestamp now = FromServerTime(GetCurrentTimestamp());
+        const StandardMetadataService rules;
+        bool more = old_meta.SeekFirst();
+        std::string item_bytes;
+        std::string meta_bytes;
+        for (sorter_->Rewind(); sorter_->Next();) {
+            const std::string_view key = sorter_->key();
+            if (more && old_meta.CompareKey(key) < 0) {
+                more = old_meta.Seek(key);
+            }
+            Metadata next;
+            if (more && old_meta.CompareKey(key) == 0) {
+                const Metadata old = DecodeMetadata(old_meta.value()).OrThrow();
+                std::optional<Timestamp> expires_at;
+                if (!old.deleted && old_data.Seek(key) && old_data.CompareKey(key) == 0) {
+                    expires_at = DecodeDataItem(old_data.value()).OrThrow().expires_at;
+                }
+                next = rules.Next(Previous(&old, expires_at, now), options_, now, change_);
+            } else {
+                next = rules.Next(Previous(), options_, now, change_);
+            }
+            DataItem item;
+            item.payload = sorter_->payload();
+            item_bytes = EncodeDataItem(item);
+            meta_bytes = EncodeMetadata(next);
+            data.Put(key, NeedsBlob(item) ? ToTreeItem(item_bytes, &chunks_) : item_bytes);
+            meta.Put(key, meta_bytes);
+        }
+        RootPair roots{data.Finish(), meta.Finish()};
+        chunks_.Flush();
+        return roots;
+    }
+
+  private:
+    ImportSorter* sorter_;
+    RootPair base_;
+    ChunkStore chunks_;
+    ChangeId change_;
+    WriteOptions options_;
+};
+
+Snapshot RegisterCurrentSnapshot() {
+    return RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
+}
+
+// A few entries are written as ordinary changes of their keys.
+void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
+    WriteOptions options;
+    options.modified_by = AuthorName({});
+    Writer writer(branch);
+    for (sorter->Rewind(); sorter->Next();) {
+        DataItem item;
+        item.payload = sorter->payload();
+        const Datum key = Guarded([&] { return MakeVarlena(sorter->key()); });
+        writer.Update(key, Operation::kImport, options,
+                      [&](const CurrentEntry&) { return Change{Change::Kind::kPut, item}; });
+    }
+    writer.Finish();
+}
+
+// Many go straight into the trees, and into the log as one range record.
+void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::string_view> message) {
+    ChangeId change;
+    Snapshot snapshot = Guarded([&] {
+        NoteWrite();
+        LockChunksForBuild();
+        change.log_id = CurrentLog();
+        change.seq = static_cast<uint64_t>(NextChangeSeq());
+        return RegisterCurrentSnapshot();
+    });
+    Branch base;
+    if (!Guarded([&] { return ReadBranch(branch_id, snapshot, &base); })) {
+        throw Error(ErrorCode::kUnknownRef, "the branch was deleted by another session");
+    }
+    RootPair built = ImportBuild(sorter, base.working, snapshot, change).Run();
+    Guarded([&] { UnregisterSnapshot(snapshot); });
+
+    LockBranchBounded(branch_id, ShareRowExclusiveLock);
+    FlushSession session(branch_id);
+    const int64 folded = session.Fold();
+    Branch& branch = session.branch();
+    if (folded > 0 || branch.working.data_root != base.working.data_root ||
+        branch.working.meta_root != base.working.meta_root) {
+        // The numbers of changes ascend per key: what was folded was numbered before this one must be.
+        change.seq = static_cast<uint64_t>(Guarded([] { return NextChangeSeq(); }));
+        base.working = branch.working;
+        built = ImportBuild(sorter, base.working, session.snapshot(), change).Run();
+    }
+    branch.working = built;
+    Guarded([&] {
+        Table log = OpenChangeLogForWrite();
+        AppendRange(&log, static_cast<int64>(change.seq), branch.id, Operation::kImport, base.working, built);
+        Close(&log);
+        CommandCounterIncrement();
+    });
+    if (message) {
+        CommitFolded(&session, *message, {});
+    }
+    session.Store();
+    session.Finish();
+}
+
+}  // namespace
+
+int64 ImportQuery(std::string_view query, std::string_view branch_name, std::optional<std::string_view> message) {
+    const Branch found = FindBranch(branch_name, Guarded([] { return GetActiveSnapshot(); }));
+    ImportSorter sorter;
+    const int64 rows = sorter.Load(query);
+    if (rows > settings.bulk_log_threshold) {
+        ImportAsRange(&sorter, found.id, message);
+    } else {
+        ImportAsChanges(&sorter, branch_name);
+        if (message) {
+            CommitBranch(branch_name, *message, {});
+        }
+    }
+    sorter.Finish();
+    return rows;
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,25 @@
+// All refs of the store at once: for questions that concern every branch and tag.
+#pragma once
+
+#include <vector>
+
+#include "kvs/hash.h"
+#include "pg/branch_table.h"
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+struct ListedRef {
+    int32 branch_id;  // 0: a tag
+    Hash commit;
+};
+
+// Branches by id, then tags by name; main of a new store is among them. Reads both tables.
+std::vector<ListedRef> ListRefs(Snapshot snapshot);
+
+// Whether `commit` can be reached from one of the refs. Cheap if one of them is it; else each commit that was made
+// after it, by generation, and that they reach is read once, in the order of the refs.
+// Errors: kCorruption where a commit is missing.
+bool IsReachable(const Hash& commit, const std::vector<ListedRef>& refs, Snapshot snapshot);
+
+}  // namespace kvs::pg

@@ -1,0 +1,41 @@
+// The second level of the node cache: a fixed number of partitions in shared memory, each a ring buffer of nodes
+// under one lock. The oldest node is overwritten first, but one that was read since it was written moves to the
+// front once more (CLOCK over a ring), so nothing is ever allocated or freed.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "kvs/hash.h"
+
+namespace kvs::pg {
+
+// The locks of the partitions, as wait events show them.
+constexpr const char* kNodeCacheTranche = "kvs_node_cache";
+constexpr int kNodeCachePartitions = 64;
+
+class SharedNodeCache {
+  public:
+    // Null unless the library was preloaded.
+    static SharedNodeCache* Get();
+
+    // Bytes of shared memory for a cache of `capacity` bytes of nodes.
+    static size_t SharedSize(size_t capacity);
+
+    // Creates or attaches; the caller holds AddinShmemInitLock.
+    static void Attach(size_t capacity);
+
+    // Copies the node's bytes into `out`. False if it is not there.
+    bool Find(const Hash& address, std::string* out);
+
+    void Add(const Hash& address, const char* bytes, size_t size);
+
+  private:
+    struct Partition;
+    Partition* PartitionOf(const Hash& address);
+
+    char* base_ = nullptr;
+    size_t partition_stride_ = 0;
+};
+
+}  // namespace kvs::pg

@@ -1,0 +1,45 @@
+// commit and flush.
+#include <optional>
+#include <string>
+
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/flush.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+// The hash as text; 0 if nothing changed.
+Datum CommitHex(std::optional<std::string_view> branch, std::string_view message, std::string_view author) {
+    const std::optional<kvs::Hash> commit = CommitBranch(branch.value_or(std::string_view()), message, author);
+    if (!commit) {
+        return 0;
+    }
+    const std::string hex = commit->ToHex();
+    return Guarded([&] { return MakeVarlena(hex); });
+}
+
+}  // namespace
+
+// (message, author, branch)
+KVS_FUNCTION(kvs_commit) {
+    RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.commit()");
+    const std::string_view message = RequiredBytes(fcinfo, 0, "message");
+    const std::string_view author = OptionalBytes(fcinfo, 1).value_or(std::string_view());
+    const Datum hash = CommitHex(OptionalBytes(fcinfo, 2), message, author);
+    if (hash == 0) {
+        ereport(NOTICE, errmsg("nothing to commit"));
+        PG_RETURN_NULL();
+    }
+    return hash;
+}
+
+// (branch)
+KVS_FUNCTION(kvs_flush) {
+    RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.flush()");
+    PG_RETURN_INT64(FlushBranch(OptionalBytes(fcinfo, 0).value_or(std::string_view())));
+}

@@ -1,0 +1,215 @@
+// What differs between two states: status, show, diff, diff_stat, working_changes.
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kvs/pattern/pattern.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/ref_resolver.h"
+#include "pg/stream.h"
+#include "pg/view_diff.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+enum DiffColumn { kKey, kDiffType, kFromValue, kToValue, kFromVersion, kToVersion, kDiffColumns };
+
+// The arguments that name states. NULL means the default of each function.
+struct RefArguments {
+    std::optional<std::string_view> from;
+    std::optional<std::string_view> to;
+    std::optional<std::string_view> pattern;
+};
+
+ReadView ResolveView(std::string_view ref, Snapshot snapshot) { return ViewOf(ResolveRef(ref, {}, snapshot), snapshot); }
+
+std::unique_ptr<ViewDiff> OpenDiff(const RefArguments& arguments) {
+    Snapshot snapshot = GetActiveSnapshot();
+    std::optional<Pattern> pattern;
+    if (arguments.pattern) {
+        pattern = Pattern::Parse(*arguments.pattern).OrThrow();
+    }
+    return std::make_unique<ViewDiff>(ResolveView(arguments.from.value_or("HEAD"), snapshot),
+                                      ResolveView(arguments.to.value_or("WORKING"), snapshot),
+                                      pattern ? &*pattern : nullptr);
+}
+
+// The rows of a diff as kvs.diff_row.
+class DiffRows {
+  public:
+    bool Next(FunctionCallInfo, Datum* row, bool*) {
+        diff_->set_snapshot(GetActiveSnapshot());
+        if (!diff_->Next()) {
+            return false;
+        }
+        const Cell from = ReadCell(diff_->from_item(), diff_->from_item() ? diff_->from_meta() : "", &from_blob_);
+        const Cell to = ReadCell(diff_->to_item(), diff_->to_item() ? diff_->to_meta() : "", &to_blob_);
+        *row = Guarded([&] {
+            Datum values[kDiffColumns];
+            bool nulls[kDiffColumns] = {};
+            values[kKey] = MakeVarlena(diff_->key());
+            values[kDiffType] = MakeVarlena(DiffTypeName(diff_->type()));
+            for (const auto& [cell, value, version] :
+                 {Columns{&from, kFromValue, kFromVersion}, Columns{&to, kToValue, kToVersion}}) {
+                nulls[value] = !cell->has_json;
+                nulls[version] = !cell->exists;
+                if (cell->has_json) {
+                    values[value] = MakeVarlena(cell->json);
+                }
+                values[version] = Int64GetDatum(cell->version);
+            }
+            return FormRow(row_type_, values, nulls);
+        });
+        return true;
+    }
+
+  protected:
+    DiffRows(FunctionCallInfo fcinfo, bool with_values) : with_values_(with_values) {
+        row_type_ = Guarded([&] {
+            RequireRead();
+            return ResultRowType(fcinfo);
+        });
+    }
+
+    std::unique_ptr<ViewDiff> diff_;
+
+  private:
+    // What is shown of one side.
+    struct Cell {
+        bool exists = false;
+        int64 version = 0;
+        bool has_json = false;  // bytes are not shown
+        std::string_view json;
+    };
+
+    struct Columns {
+        const Cell* cell;
+        int value;
+        int version;
+    };
+
+    Cell ReadCell(const DataItem* item, std::string_view meta, std::string* blob) {
+        Cell cell;
+        if (item != nullptr) {
+            cell.exists = true;
+            cell.version = static_cast<int64>(DecodeMetadataHeader(meta).OrThrow().version);
+            if (with_values_ && item->type == ValueType::kJson) {
+                cell.has_json = true;
+                cell.json = diff_->LoadPayload(*item, blob);
+            }
+        }
+        return cell;
+    }
+
+    TupleDesc row_type_;
+    bool with_values_;
+    std::string from_blob_;
+    std::string to_blob_;
+};
+
+// (branch)
+class StatusRows : public DiffRows {
+  public:
+    explicit StatusRows(FunctionCallInfo fcinfo) : DiffRows(fcinfo, false) {
+        const auto branch_name = Guarded([&] { return OptionalBytes(fcinfo, 0); });
+        Snapshot snapshot = GetActiveSnapshot();
+        const Branch branch = FindBranch(branch_name.value_or(std::string_view()), snapshot);
+        diff_ = std::make_unique<ViewDiff>(HeadView(branch, snapshot), WorkingView(branch, snapshot));
+    }
+};
+
+// (ref)
+class ShowRows : public DiffRows {
+  public:
+    explicit ShowRows(FunctionCallInfo fcinfo) : DiffRows(fcinfo, true) {
+        const std::string_view ref = Guarded([&] { return RequiredBytes(fcinfo, 0, "ref"); });
+        Snapshot snapshot = GetActiveSnapshot();
+        const Commit commit = ReadCommit(ResolveCommit(ref, {}, snapshot), snapshot);
+        diff_ = std::make_unique<ViewDiff>(FirstParentView(commit, snapshot), CommitView(commit, snapshot));
+    }
+};
+
+// (from_ref, to_ref, pattern)
+class RefDiffRows : public DiffRows {
+  public:
+    explicit RefDiffRows(FunctionCallInfo fcinfo) : DiffRows(fcinfo, true) {
+        diff_ = OpenDiff(Guarded([&] {
+            return RefArguments{OptionalBytes(fcinfo, 0), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2)};
+        }));
+    }
+};
+
+// The one row of diff_stat (from_ref, to_ref). Keys whose value is the same are not counted.
+class DiffStatRow {
+  public:
+    explicit DiffStatRow(FunctionCallInfo fcinfo) {
+        row_type_ = Guarded([&] {
+            RequireRead();
+            return ResultRowType(fcinfo);
+        });
+    }
+
+    bool Next(FunctionCallInfo fcinfo, Datum* row, bool*) {
+        if (done_) {
+            return false;
+        }
+        done_ = true;
+        const std::unique_ptr<ViewDiff> diff = OpenDiff(Guarded([&] {
+            return RefArguments{OptionalBytes(fcinfo, 0), OptionalBytes(fcinfo, 1), std::nullopt};
+        }));
+        int64 added = 0;
+        int64 modified = 0;
+        int64 removed = 0;
+        while (diff->Next()) {
+            added += diff->type() == DiffType::kAdded;
+            modified += diff->type() == DiffType::kModified;
+            removed += diff->type() == DiffType::kRemoved;
+        }
+        *row = Guarded([&] {
+            Datum values[] = {Int64GetDatum(added), Int64GetDatum(modified), Int64GetDatum(removed)};
+            bool nulls[] = {false, false, false};
+            return FormRow(row_type_, values, nulls);
+        });
+        return true;
+    }
+
+  private:
+    TupleDesc row_type_;
+    bool done_ = false;
+};
+
+// How many keys a commit of the branch would record; 0 if there is no such branch.
+int64 CountUncommitted(int32 branch_id) {
+    Snapshot snapshot = GetActiveSnapshot();
+    Branch branch;
+    if (!Guarded([&] { return ReadBranch(branch_id, snapshot, &branch); })) {
+        return 0;
+    }
+    ViewDiff diff(HeadView(branch, snapshot), WorkingView(branch, snapshot));
+    int64 count = 0;
+    while (diff.Next()) {
+        count++;
+    }
+    return count;
+}
+
+}  // namespace
+
+KVS_FUNCTION(kvs_status) { return StreamRows<StatusRows>(fcinfo); }
+
+KVS_FUNCTION(kvs_show) { return StreamRows<ShowRows>(fcinfo); }
+
+KVS_FUNCTION(kvs_diff) { return StreamRows<RefDiffRows>(fcinfo); }
+
+KVS_FUNCTION(kvs_diff_stat) { return StreamRows<DiffStatRow>(fcinfo); }
+
+KVS_FUNCTION(kvs_working_changes) {
+    RequireRead();
+    PG_RETURN_INT64(CountUncommitted(PG_GETARG_INT32(0)));
+}

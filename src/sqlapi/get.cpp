@@ -1,0 +1,115 @@
+// Point reads: get, get_bytes, get_entry, exists.
+#include <optional>
+#include <string>
+
+#include "kvs/codec/item.h"
+#include "kvs/error.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/entry_tuple.h"
+#include "pg/read_view.h"
+#include "pg/stream.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+struct ReadArguments {
+    Datum key;
+    std::optional<std::string_view> branch;
+    std::optional<std::string_view> as_of;
+};
+
+// (key, branch, as_of). Server code.
+ReadArguments GetReadArguments(FunctionCallInfo fcinfo) {
+    RequireRead();
+    return {KeyArgument(fcinfo, 0), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2)};
+}
+
+[[noreturn]] void ThrowWrongType(Datum key, ValueType found) {
+    const std::string name(Contents(DatumGetPointer(key)));
+    if (found == ValueType::kBytes) {
+        throw Error(ErrorCode::kWrongType, "key \"" + name + "\" holds bytes, not JSON", "Use kvs.get_bytes().");
+    }
+    throw Error(ErrorCode::kWrongType, "key \"" + name + "\" holds JSON, not bytes", "Use kvs.get().");
+}
+
+// The value as a varlena of its type; 0 if absent.
+Datum GetValue(const ReadArguments& arguments, ValueType wanted) {
+    EntryReader reader(OpenReadView(arguments.branch, arguments.as_of));
+    const std::optional<FoundEntry> found = reader.Find(arguments.key, false);
+    if (!found) {
+        return 0;
+    }
+    const DataItem item = DecodeDataItem(found->item.bytes).OrThrow();
+    if (item.type != wanted) {
+        ThrowWrongType(arguments.key, item.type);
+    }
+    std::string blob;
+    const std::string_view payload = LoadPayload(found->item.bytes, &reader.chunks(), &blob);
+    return Guarded([&] { return MakeVarlena(payload); });
+}
+
+Datum ReturnValue(FunctionCallInfo fcinfo, ValueType type) {
+    if (PG_ARGISNULL(0)) {
+        PG_RETURN_NULL();
+    }
+    const Datum value = GetValue(GetReadArguments(fcinfo), type);
+    if (value == 0) {
+        PG_RETURN_NULL();
+    }
+    return value;
+}
+
+class EntryRow {
+  public:
+    explicit EntryRow(FunctionCallInfo fcinfo) {
+        row_type_ = Guarded([&] { return ResultRowType(fcinfo); });
+        done_ = PG_ARGISNULL(0);
+    }
+
+    bool Next(FunctionCallInfo fcinfo, Datum* row, bool*) {
+        if (done_) {
+            return false;
+        }
+        done_ = true;
+        const ReadArguments arguments = Guarded([&] { return GetReadArguments(fcinfo); });
+        EntryReader reader(OpenReadView(arguments.branch, arguments.as_of));
+        const std::optional<FoundEntry> found = reader.Find(arguments.key, true);
+        if (!found) {
+            return false;
+        }
+        std::string blob;
+        const std::string_view payload = LoadPayload(found->item.bytes, &reader.chunks(), &blob);
+        Datum values[kEntryColumns];
+        bool nulls[kEntryColumns];
+        FillEntry(Contents(DatumGetPointer(arguments.key)), DecodeDataItem(found->item.bytes).OrThrow(), payload,
+                  found->meta.bytes, kAllEntryColumns, values, nulls);
+        *row = Guarded([&] { return FormRow(row_type_, values, nulls); });
+        return true;
+    }
+
+  private:
+    TupleDesc row_type_;
+    bool done_;
+};
+
+}  // namespace
+
+KVS_FUNCTION(kvs_get) { return ReturnValue(fcinfo, ValueType::kJson); }
+
+KVS_FUNCTION(kvs_get_bytes) { return ReturnValue(fcinfo, ValueType::kBytes); }
+
+KVS_FUNCTION(kvs_exists) {
+    if (PG_ARGISNULL(0)) {
+        PG_RETURN_NULL();
+    }
+    const ReadArguments arguments = GetReadArguments(fcinfo);
+    EntryReader reader(OpenReadView(arguments.branch, arguments.as_of));
+    PG_RETURN_BOOL(reader.Find(arguments.key, false).has_value());
+}
+
+KVS_FUNCTION(kvs_get_entry) { return StreamRows<EntryRow>(fcinfo); }

@@ -1,0 +1,17 @@
+// import
+#include "pg/import.h"
+
+#include <optional>
+
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/entry_point.h"
+
+// (query, branch, message)
+KVS_FUNCTION(kvs_import) {
+    using namespace kvs::pg;
+    RequireWrite(ACL_INSERT | ACL_UPDATE, "kvs.import()");
+    const std::string_view query = RequiredBytes(fcinfo, 0, "query");
+    const std::string_view branch = OptionalBytes(fcinfo, 1).value_or(std::string_view());
+    PG_RETURN_INT64(ImportQuery(query, branch, OptionalBytes(fcinfo, 2)));
+}

@@ -1,0 +1,57 @@
+// Keys and documents by themselves, whatever the store holds: serialize_key, parse_key, data_hash.
+#include <string>
+#include <vector>
+
+#include "kvs/codec/key.h"
+#include "kvs/json/canonical.h"
+#include "pg/arguments.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/jsonb_json.h"
+#include "pg/server_hasher.h"
+#include "pg/stream.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+Datum Serialize(const DatumArray& segments, std::string_view key) {
+    std::vector<std::string> namespace_segments;
+    for (int i = 0; i < segments.count; i++) {
+        const Datum segment = segments.elements[i];
+        namespace_segments.emplace_back(Guarded([&] { return DatumContents(segment); }));
+    }
+    const std::string serialized = SerializeKey(namespace_segments, key).OrThrow();
+    return Guarded([&] { return MakeVarlena(serialized); });
+}
+
+Datum ParsedRow(FunctionCallInfo fcinfo, std::string_view serialized) {
+    const ParsedKey parsed = ParseKey(serialized).OrThrow();
+    return Guarded([&] {
+        Datum values[] = {TextArray(parsed.namespace_segments), MakeVarlena(parsed.key)};
+        bool nulls[] = {false, false};
+        return FormRow(ResultRowType(fcinfo), values, nulls);
+    });
+}
+
+Datum HashHex(std::string_view document) {
+    const std::string text = CanonicalText(JsonFromJsonb(document)).OrThrow();
+    ServerHasher hasher;
+    const std::string hex = hasher.Sha256(text).ToHex();
+    return Guarded([&] { return MakeVarlena(hex); });
+}
+
+}  // namespace
+
+// (namespace, key)
+KVS_FUNCTION(kvs_serialize_key) {
+    const DatumArray segments = RequiredArray(fcinfo, 0, "namespace");
+    return Serialize(segments, RequiredBytes(fcinfo, 1, "key"));
+}
+
+// (serialized)
+KVS_FUNCTION(kvs_parse_key) { return ParsedRow(fcinfo, RequiredBytes(fcinfo, 0, "serialized")); }
+
+// (value)
+KVS_FUNCTION(kvs_data_hash) { return HashHex(RequiredJsonb(fcinfo, 0, "value")); }

@@ -1,0 +1,67 @@
+// Namespace locks: lock.
+//
+// They are cooperative: a lock excludes other calls of kvs.lock on overlapping patterns of the branch, not writers that
+// never ask. They lie in the server's lock manager, so it queues, times out, finds deadlocks and releases them at the
+// end of the transaction or with the savepoint.
+//
+// A namespace is the path of a pattern's leading literal levels. It is locked exclusively, and every namespace above it,
+// from the root down, in a mode that only an exclusive lock excludes. Of two patterns that can match one key, one's path
+// is the beginning of the other's, so the two meet at the shorter path; and since each transaction comes from the root,
+// a single call never waits for what it would itself block.
+#include <optional>
+#include <string>
+
+#include "kvs/pattern/pattern.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/branch_table.h"
+#include "pg/entry_point.h"
+#include "pg/server_hasher.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+// Tells these tags from those of pg_advisory_lock, which uses 1 and 2 in this field.
+constexpr uint16 kNamespaceLock = 0x6b76;
+
+constexpr LOCKMODE kIntent = RowExclusiveLock;
+constexpr LOCKMODE kExclusive = AccessExclusiveLock;
+
+void LockPath(int32 branch, const std::string& path, LOCKMODE mode) {
+    ServerHasher hasher;
+    const kvs::Hash hash = hasher.Sha256("kvs namespace lock " + std::to_string(branch) + " " + path);
+    uint32 words[2];
+    memcpy(words, hash.bytes.data(), sizeof(words));
+    Guarded([&] {
+        LOCKTAG tag;
+        SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, words[0], words[1], kNamespaceLock);
+        LockAcquire(&tag, mode, false, false);
+    });
+}
+
+void LockNamespace(std::string_view pattern_text, std::string_view branch_name) {
+    const Pattern pattern = Pattern::Parse(pattern_text).OrThrow();
+    const int32 branch = FindBranch(branch_name, Guarded([] { return GetActiveSnapshot(); })).id;
+    std::string path;
+    for (const Pattern::Level& level : pattern.levels()) {
+        if (level.kind != Pattern::LevelKind::kLiteral) {
+            break;
+        }
+        LockPath(branch, path, kIntent);
+        path += '/';
+        path += level.text;
+    }
+    LockPath(branch, path, kExclusive);
+}
+
+}  // namespace
+
+// (pattern, branch)
+KVS_FUNCTION(kvs_lock) {
+    RequireWrite(ACL_UPDATE, "kvs.lock()");
+    const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
+    LockNamespace(pattern, OptionalBytes(fcinfo, 1).value_or(std::string_view()));
+    PG_RETURN_BOOL(true);
+}

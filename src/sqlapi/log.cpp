@@ -1,0 +1,127 @@
+// The history of commits: log.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kvs/pattern/pattern.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/commit_walk.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/memory_scope.h"
+#include "pg/ref_resolver.h"
+#include "pg/settings.h"
+#include "pg/stream.h"
+#include "pg/view_diff.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+// Clocks differ, so the walk does not end with the first commit that is too old, but after as many in a row.
+constexpr int kOldInARow = 100;
+
+enum CommitColumn { kHash, kParents, kRoot, kAuthor, kMessage, kCommittedAt, kCommitColumns };
+
+// (ref, max_rows, pattern, author, since)
+class LogRows {
+  public:
+    explicit LogRows(FunctionCallInfo fcinfo) {
+        struct Arguments {
+            std::optional<std::string_view> ref;
+            std::optional<int64> max_rows;
+            std::optional<std::string_view> pattern;
+            std::optional<std::string_view> author;
+            std::optional<int64> since;  // a TimestampTz
+        };
+        const Arguments arguments = Guarded([&] {
+            RequireRead();
+            row_type_ = ResultRowType(fcinfo);
+            scratch_ = AllocSetContextCreate(CurrentMemoryContext, "kvs log", ALLOCSET_DEFAULT_SIZES);
+            return Arguments{OptionalBytes(fcinfo, 0), RowLimit(fcinfo, 1), OptionalBytes(fcinfo, 2),
+                             OptionalBytes(fcinfo, 3), OptionalInt8(fcinfo, 4)};
+        });
+        rows_left_ = arguments.max_rows.value_or(PG_INT64_MAX);
+        since_ = arguments.since;
+        if (arguments.pattern) {
+            pattern_ = Pattern::Parse(*arguments.pattern).OrThrow();
+        }
+        if (arguments.author) {
+            author_ = *arguments.author;
+        }
+        const std::string_view as_of = settings.as_of;
+        Snapshot snapshot = GetActiveSnapshot();
+        const ResolvedRef start = ResolveRef(arguments.ref.value_or(as_of.empty() ? "HEAD" : as_of), {}, snapshot);
+        walk_.emplace(start.is_working ? start.branch.head : start.commit, snapshot);
+    }
+
+    bool Next(FunctionCallInfo, Datum* row, bool*) {
+        if (rows_left_-- <= 0 || !FindNext()) {
+            return false;
+        }
+        const auto& [hash, commit] = walk_->current();
+        std::vector<std::string> parents;
+        for (const Hash& parent : commit.parents) {
+            parents.push_back(parent.ToHex());
+        }
+        const std::string hash_hex = hash.ToHex();
+        const std::string root_hex = commit.data_root.ToHex();
+        *row = Guarded([&] {
+            Datum values[kCommitColumns];
+            bool nulls[kCommitColumns] = {};
+            values[kHash] = MakeVarlena(hash_hex);
+            values[kParents] = TextArray(parents);
+            values[kRoot] = MakeVarlena(root_hex);
+            values[kAuthor] = MakeVarlena(commit.author);
+            values[kMessage] = MakeVarlena(commit.message);
+            values[kCommittedAt] = TimestampTzGetDatum(ToServerTime(commit.committed_at));
+            return FormRow(row_type_, values, nulls);
+        });
+        return true;
+    }
+
+  private:
+    // Moves to the next commit that passes the filters.
+    bool FindNext() {
+        Snapshot snapshot = GetActiveSnapshot();
+        walk_->set_snapshot(snapshot);
+        MemoryScope scope(scratch_);
+        for (;;) {
+            Guarded([&] {
+                CHECK_FOR_INTERRUPTS();
+                MemoryContextReset(scratch_);
+            });
+            if (old_in_a_row_ == kOldInARow || !walk_->Next()) {
+                return false;
+            }
+            const Commit& commit = walk_->current().commit;
+            if (since_ && ToServerTime(commit.committed_at) < *since_) {
+                old_in_a_row_++;
+                continue;
+            }
+            old_in_a_row_ = 0;
+            if ((!author_ || commit.author == *author_) && (!pattern_ || ChangedMatchingKey(commit, snapshot))) {
+                return true;
+            }
+        }
+    }
+
+    bool ChangedMatchingKey(const Commit& commit, Snapshot snapshot) const {
+        return ViewDiff(FirstParentView(commit, snapshot), CommitView(commit, snapshot), &*pattern_).Next();
+    }
+
+    TupleDesc row_type_;
+    MemoryContext scratch_;  // of one step
+    int64 rows_left_;
+    std::optional<Pattern> pattern_;
+    std::optional<std::string> author_;
+    std::optional<TimestampTz> since_;
+    std::optional<CommitWalk> walk_;
+    int old_in_a_row_ = 0;
+};
+
+}  // namespace
+
+KVS_FUNCTION(kvs_log) { return StreamRows<LogRows>(fcinfo); }

@@ -1,0 +1,118 @@
+// Keys as they were: restore.
+#include <optional>
+#include <string>
+
+#include "kvs/error.h"
+#include "kvs/pattern/pattern.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/ref_resolver.h"
+#include "pg/view_diff.h"
+#include "pg/writer.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+// What a key is to become. The payload is at hand, also that of a blob.
+struct Target {
+    std::optional<DataItem> item;  // nullopt: absent
+    Metadata metadata;             // of the item
+    std::string blob;
+};
+
+// What the key was on the far side of the diff. An entry whose time is over by now is absent now.
+void ReadTarget(ViewDiff* diff, Timestamp now, Target* target) {
+    const DataItem* item = diff->to_item();
+    target->item.reset();
+    if (item == nullptr || IsExpired(item->expires_at, now)) {
+        return;
+    }
+    target->item = *item;
+    target->item->payload = diff->LoadPayload(*item, &target->blob);
+    target->item->blob.reset();
+    target->metadata = DecodeMetadata(diff->to_meta()).OrThrow();
+}
+
+bool Holds(const CurrentEntry& current, const Target& target) {
+    std::string blob;
+    const Metadata& metadata = *current.previous.metadata();
+    return current.item->type == target.item->type && current.item->expires_at == target.item->expires_at &&
+           metadata.tags == target.metadata.tags && metadata.schema_hash == target.metadata.schema_hash &&
+           current.Payload(&blob) == target.item->payload;
+}
+
+// The writer looks at the key once more, because it may have changed since the diff.
+Change ToTarget(const CurrentEntry& current, const Target& target) {
+    if (!target.item) {
+        return {current.item == nullptr ? Change::Kind::kNothing : Change::Kind::kDelete, {}};
+    }
+    if (current.item != nullptr && Holds(current, target)) {
+        return {Change::Kind::kNothing, {}};
+    }
+    return {Change::Kind::kPut, *target.item};
+}
+
+int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_view branch_name) {
+    const Pattern pattern = Pattern::Parse(pattern_text).OrThrow();
+    Writer writer(branch_name);
+    // Taken behind the writer's lock, so that it sees what an operation did that the lock had to wait for.
+    Branch branch;
+    Snapshot snapshot = Guarded([&] {
+        Snapshot taken =
+            RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
+        if (!ReadBranch(writer.branch_id(), taken, &branch)) {
+            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the branch was deleted by another session"));
+        }
+        return taken;
+    });
+    const Timestamp now = FromServerTime(GetCurrentTimestamp());
+    const ReadView live{snapshot, branch.id, branch.working, now};
+    ViewDiff diff(live, ViewOf(ResolveRef(ref, branch.name, snapshot), snapshot), &pattern);
+    MemoryContext context =
+        Guarded([] { return AllocSetContextCreate(CurrentMemoryContext, "kvs restore", ALLOCSET_SMALL_SIZES); });
+    WriteOptions options;
+    options.modified_by = AuthorName({});
+    Target target;
+    int64 restored = 0;
+    while (diff.Next()) {
+        ReadTarget(&diff, now, &target);
+        options.tags.reset();
+        options.schema_hash.reset();
+        if (target.item) {
+            options.tags = target.metadata.tags;
+            options.schema_hash = target.metadata.schema_hash.value_or("");
+        }
+        const Datum key = Guarded([&] {
+            MemoryContextReset(context);
+            MemoryContext caller = MemoryContextSwitchTo(context);
+            const Datum datum = MakeVarlena(diff.key());
+            MemoryContextSwitchTo(caller);
+            return datum;
+        });
+        const Written written = writer.Update(key, Operation::kRestore, options, [&](const CurrentEntry& current) {
+            return ToTarget(current, target);
+        });
+        restored += written.changed ? 1 : 0;
+    }
+    Guarded([&] {
+        MemoryContextDelete(context);
+        UnregisterSnapshot(snapshot);
+    });
+    writer.Finish();
+    return restored;
+}
+
+}  // namespace
+
+// (pattern, ref, branch)
+KVS_FUNCTION(kvs_restore) {
+    RequireWrite(ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.restore()");
+    const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
+    const std::string_view ref = RequiredBytes(fcinfo, 1, "ref");
+    PG_RETURN_INT64(Restore(pattern, ref, OptionalBytes(fcinfo, 2).value_or(std::string_view())));
+}
