@@ -62,7 +62,7 @@ SOURCES := $(filter-out $(addprefix $(KVS_ROOT)/src/core/, \
     util/openssl_hasher.cpp store/memory_% store/local_%),$(SOURCES))
 OBJS := $(SOURCES:$(KVS_ROOT)/src/%.cpp=build/%.o)
 
-SHLIB_LINK = -lstdc++ -Wl,--as-needed -lzstd -lxxhash
+SHLIB_LINK = -Wl,--version-script=$(KVS_ROOT)/src/kvs.map -lstdc++ -Wl,--as-needed -lzstd -lxxhash
 
 REGRESS := $(patsubst $(KVS_ROOT)/sql/%.sql,%,$(filter-out $(KVS_ROOT)/sql/kvs--%, \
     $(sort $(wildcard $(KVS_ROOT)/sql/*.sql))))
@@ -103,6 +103,8 @@ override CPPFLAGS := -I$(KVS_ROOT)/include -I$(KVS_ROOT)/src $(patsubst -I/%,-is
 build/%.o: $(KVS_ROOT)/src/%.cpp $(KVS_ROOT)/Makefile
 	@$(MKDIR_P) $(@D)
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(MODULE_big)$(DLSUFFIX): $(KVS_ROOT)/src/kvs.map
 
 build/isolation/.exists:
 	@$(MKDIR_P) $(@D) && touch $@

@@ -1,5 +1,5 @@
-// The in-process store in one page: documents, versions, partial updates, and listeners that hear of every change.
-// Prints what examples/local_store.expected shows.
+// The in-process store in one page: documents, versions, partial updates, and listeners that hear of every
+// change. Prints what examples/local_store.expected shows.
 
 #include <iostream>
 #include <string>
@@ -15,8 +15,8 @@ std::string TextOf(const std::optional<kvs::StoredEntry>& entry) {
 
 // Called in a thread of the store's own; writers never wait for it.
 void PrintEvent(const std::string& listener, const kvs::ChangeEvent& event) {
-    std::cout << "    [" << listener << "] " << kvs::OperationName(event.operation) << " " << event.serialized_key
-              << ", version " << event.version << "\n"
+    std::cout << "    [" << listener << "] " << kvs::OperationName(event.operation) << " "
+              << event.serialized_key << ", version " << event.version << "\n"
               << "        old: " << TextOf(event.previous) << "\n"
               << "        new: " << TextOf(event.entry) << "\n";
 }
@@ -29,7 +29,8 @@ void Step(kvs::LocalStore& store, const std::string& title) {
 
 void PrintHistory(kvs::LocalStore& store, const std::string& key) {
     for (const kvs::StoredEntry& revision : store.History(key)) {
-        std::cout << "    version " << revision.metadata.version << ", " << kvs::OperationName(revision.operation);
+        std::cout << "    version " << revision.metadata.version << ", "
+                  << kvs::OperationName(revision.operation);
         if (revision.metadata.comment.has_value()) {
             std::cout << " (" << *revision.metadata.comment << ")";
         }
@@ -91,7 +92,8 @@ int main() {
     kvs::ScanRange users;
     users.prefix = "users/";
     for (const auto& [key, entry] : store.Scan(users)) {
-        std::cout << "    " << key << ", version " << entry.metadata.version << ": " << entry.value.payload << "\n";
+        std::cout << "    " << key << ", version " << entry.metadata.version << ": " << entry.value.payload
+                  << "\n";
     }
     return 0;
 }

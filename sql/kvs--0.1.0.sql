@@ -310,7 +310,8 @@ CREATE TYPE kvs.revision AS (
     seq         bigint
 );
 COMMENT ON TYPE kvs.revision IS
-'One version of a key. op: set, patch, delete, expire, merge, revert, reset, restore, import. (log_id, seq) identifies the change.';
+'One version of a key. op: set, patch, delete, expire, merge, revert, reset, restore, import.
+(log_id, seq) identifies the change.';
 
 -- Point reads and writes
 
@@ -326,7 +327,8 @@ COMMENT ON FUNCTION kvs.put IS
 Arguments: key, at most 2048 bytes; value, any JSON, also ''null''::jsonb; expected_version, 0: must not exist, n: must be at
 version n; ttl, time to live, without it an expiry is cleared; tags and schema_hash, without them those of the entry stay;
 comment, of this version; modified_by, default kvs.author or the session user; branch.
-Errors: KV001 stale expected_version, 22004 NULL key or value, 22023 malformed key, 54000 value, key or metadata too large, 25006, 40001.
+Errors: KV001 stale expected_version, 22004 NULL key or value, 22023 malformed key,
+54000 value, key or metadata too large, 25006, 40001.
 Example: SELECT kvs.put(''user:1'', ''{"name": "Ada"}'', expected_version => 0, ttl => ''1 day'');';
 
 CREATE FUNCTION kvs.put_entry(
@@ -390,7 +392,8 @@ COMMENT ON FUNCTION kvs.patch IS
 'Merges delta into a document (RFC 7396) and returns the new version: objects merge recursively, null removes a member,
 anything else replaces. An absent key counts as {}. The expiry stays.
 Arguments: key; delta; expected_version, as in kvs.put; comment; modified_by; branch.
-Errors: KV001 stale expected_version, 42804 the key holds bytes, 22004 NULL key or delta, 22023 malformed key, 54000 too large, 25006, 40001.
+Errors: KV001 stale expected_version, 42804 the key holds bytes, 22004 NULL key or delta,
+22023 malformed key, 54000 too large, 25006, 40001.
 Example: SELECT kvs.patch(''user:1'', ''{"email": "ada@example.org", "phone": null}'');';
 
 CREATE FUNCTION kvs.json_patch(
@@ -413,7 +416,8 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_increment';
 COMMENT ON FUNCTION kvs.increment IS
 'Adds delta to a number and returns the sum, exact in every digit. An absent key or member counts as 0.
-Arguments: key; delta; path, a JSON pointer (RFC 6901) to the number inside the document, NULL: the document is the number; branch.
+Arguments: key; delta; path, a JSON pointer (RFC 6901) to the number inside the document,
+NULL: the document is the number; branch.
 Errors: 42804 what is there is not a number, 22023 malformed key or path, 22004 NULL key or delta, 25006, 40001.
 Example: SELECT kvs.increment(''hits''), kvs.increment(''user:1'', -2.5, ''/balance'');';
 
@@ -501,7 +505,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION kvs.scan IS
 'Entries in the order of their keys, as bytes. Rows stream: LIMIT and max_rows read only what they return.
-Arguments: prefix, of the key; start_key, inclusive; end_key, exclusive; max_rows; reverse, from the last to the first; branch; as_of, any ref.
+Arguments: prefix, of the key; start_key, inclusive; end_key, exclusive; max_rows; reverse, from the last to the first;
+branch; as_of, any ref.
 Errors: 22023 negative max_rows, 42704 unknown branch or ref.
 Example: SELECT key, value FROM kvs.scan(''user:'', start_key => ''user:5'') LIMIT 20;';
 
@@ -638,7 +643,8 @@ LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_create_payload';
 COMMENT ON FUNCTION kvs.create_payload IS
 'Assembles one object from several documents; null where a key or a path is absent.
-Arguments: mapping, {"field": "key"} or {"field": {"key": ..., "namespace": [...], "path": "/json/pointer"}}; branch; as_of, any ref.
+Arguments: mapping, {"field": "key"} or {"field": {"key": ..., "namespace": [...], "path": "/json/pointer"}};
+branch; as_of, any ref.
 Errors: 22023 malformed mapping or key, 22004 NULL mapping, 42804 a key that holds bytes, 42704 unknown branch or ref.
 Example: SELECT kvs.create_payload(''{"user": "user:1", "city": {"key": "1", "namespace": ["address"], "path": "/city"}}'');';
 
@@ -740,7 +746,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION kvs.log IS
 'Commits that a ref can reach, newest first.
-Arguments: ref, default the session''s branch or kvs.as_of; max_rows; pattern (see kvs.keys), only commits that changed a matching key; author, only that author''s; since, only commits from then on.
+Arguments: ref, default the session''s branch or kvs.as_of; max_rows; pattern (see kvs.keys), only commits
+that changed a matching key; author, only that author''s; since, only commits from then on.
 Errors: 42704 unknown ref, 22023 malformed pattern or negative max_rows.
 Example: SELECT hash, message FROM kvs.log(''main'', pattern => ''user:#'') LIMIT 10;';
 
@@ -943,7 +950,8 @@ CREATE FUNCTION kvs.stats() RETURNS jsonb
 LANGUAGE C STABLE PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', 'kvs_stats';
 COMMENT ON FUNCTION kvs.stats IS
-'Figures of the store: total_keys, total_commits, total_branches, object_count, disk_usage, compression, projections, log, workers.
+'Figures of the store: total_keys, total_commits, total_branches, object_count, disk_usage, compression, projections, log,
+workers.
 Example: SELECT jsonb_pretty(kvs.stats());';
 
 CREATE FUNCTION kvs.check() RETURNS TABLE (severity text, type text, object text, detail text)

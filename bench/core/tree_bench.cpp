@@ -2,7 +2,8 @@
 //
 //   build/core/bench_tree_bench --benchmark_filter=Get
 //
-// Keys user:00000000 and up, values of 150 bytes; every store is filled once and then shared by its benchmarks.
+// Keys user:00000000 and up, values of 150 bytes; every store is filled once and then shared by its
+// benchmarks.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -127,7 +128,8 @@ void BM_GetManySorted(benchmark::State& state) {
     const Tree tree(loaded.store, loaded.root);
     for (auto _ : state) {
         size_t bytes = 0;
-        tree.GetMany(views, [&bytes](size_t, std::optional<std::string_view> value) { bytes += value->size(); });
+        tree.GetMany(views,
+                     [&bytes](size_t, std::optional<std::string_view> value) { bytes += value->size(); });
         benchmark::DoNotOptimize(bytes);
     }
     state.SetItemsProcessed(state.iterations() * state.range(0));
@@ -196,7 +198,8 @@ void BM_DiffOf100(benchmark::State& state) {
             break;
         }
     }
-    state.counters["reads"] = static_cast<double>(loaded.store.reads()) / static_cast<double>(state.iterations());
+    state.counters["reads"] =
+        static_cast<double>(loaded.store.reads()) / static_cast<double>(state.iterations());
 }
 BENCHMARK(BM_DiffOf100)->Arg(10000)->Arg(100000)->Arg(1000000)->Unit(benchmark::kMicrosecond);
 

@@ -18,6 +18,20 @@ struct TableColumns {
 // another type. Server code.
 TableColumns MatchColumns(Relation table);
 
+// A row of type kvs.entry, indexed by column - 1.
+struct EntryValues {
+    Datum values[pg::kEntryColumns];
+    bool nulls[pg::kEntryColumns];
+};
+
+// Puts an entry's values where the table has them. `columns` is as in TableColumns.
+inline void ArrangeColumns(const uint8* columns, int count, const EntryValues& entry, Datum* values, bool* nulls) {
+    for (int i = 0; i < count; i++) {
+        nulls[i] = columns[i] == 0 || entry.nulls[columns[i] - 1];
+        values[i] = nulls[i] ? Datum{0} : entry.values[columns[i] - 1];
+    }
+}
+
 // The entry columns that a set of attributes, as pull_varattnos gives it, needs. Server code.
 uint32 NeededColumns(const TableColumns& columns, Bitmapset* attributes);
 

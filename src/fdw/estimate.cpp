@@ -24,9 +24,9 @@ constexpr int kProbedRows = 100;          // working rows that are counted one b
 constexpr double kEntriesPerLeaf = 20;
 constexpr double kMetadataPerLeaf = 40;
 constexpr double kLeafCost = 1.0;         // in seq_page_cost: fetch, decompress, verify
-constexpr double kLookupCost = 0.25;      // in random_page_cost: a descent whose upper nodes are cached
-constexpr double kDescentOperations = 50; // in cpu_operator_cost
-constexpr double kMetadataOperations = 4; // per entry, in cpu_operator_cost
+constexpr double kLookupCost = 0.4;       // in random_page_cost: a descent whose upper nodes are cached
+constexpr double kDescentOperations = 50;  // in cpu_operator_cost
+constexpr double kMetadataOperations = 4;  // per entry, in cpu_operator_cost
 
 // A condition whose operand is known to the planner.
 struct KnownTest {

@@ -69,7 +69,7 @@ bool SimplifyLike(KeyCondition* condition) {
     auto* literal = static_cast<char*>(palloc(text.size() + 1));
     size_t literal_size;
     const LikeShape shape = ParseLike(text, literal, &literal_size);
-    if (shape == LikeShape::kMalformed) {
+    if (shape == LikeShape::kMalformed || (shape == LikeShape::kPrefixAndMore && literal_size == 0)) {
         return false;
     }
     condition->test = shape == LikeShape::kLiteral ? KeyTest::kEqual : KeyTest::kStartsWith;

@@ -7,6 +7,8 @@
 
 namespace kvs::fdw {
 
+using ::Node;  // the server's, not the tree's
+
 // What is asked of the key; the other side is the operand, an expression that has a value before the scan starts.
 // The values travel in plans.
 enum class KeyTest : int {

@@ -141,18 +141,12 @@ void NoteFinalOrder(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output) {
 void AddLimitedPath(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output, const FinalPathExtraData& extra) {
     const Query* query = root->parse;
     if (query->commandType != CMD_SELECT || query->rowMarks != NIL || query->hasTargetSRFs || !extra.limit_needed ||
-        query->limitOption != LIMIT_OPTION_COUNT || input->fdw_private == nullptr || root->parent_root != nullptr) {
+        query->limitOption != LIMIT_OPTION_COUNT || input->fdw_private == nullptr) {
         return;
     }
     const auto* table = static_cast<TablePlan*>(input->fdw_private);
-    RelOptInfo* rel = input;
-    if (input->reloptkind == RELOPT_UPPER_REL) {
-        if (!table->presorted) {
-            return;
-        }
-        rel = find_base_rel(root, bms_singleton_member(input->relids));
-    }
-    if (rel->reloptkind != RELOPT_BASEREL || !table->covered) {
+    RelOptInfo* rel = table->rel;
+    if (rel->reloptkind != RELOPT_BASEREL || !table->covered || (input != rel && !table->presorted)) {
         return;
     }
     PathTarget* target = root->upper_targets[UPPERREL_FINAL];

@@ -25,6 +25,7 @@ uint32 ColumnsOf(const TablePlan& table, const RelOptInfo* rel, List* expression
 
 void PlanTable(PlannerInfo* root, RelOptInfo* rel, Oid oid) {
     auto* table = static_cast<TablePlan*>(palloc0(sizeof(TablePlan)));
+    table->rel = rel;
     table->options = ReadTableOptions(oid);
     Relation relation = table_open(oid, NoLock);  // the planner holds a lock
     table->columns = MatchColumns(relation);

@@ -10,6 +10,7 @@ namespace kvs::fdw {
 
 // RelOptInfo.fdw_private of a foreign table and of the upper relations that stand on it alone. Planner memory.
 struct TablePlan {
+    RelOptInfo* rel;  // the foreign table's
     TableOptions options;
     TableColumns columns;
     uint32 wanted;     // entry columns needed above the scan

@@ -31,7 +31,9 @@ struct Source {
     RootPair working;
 };
 
-std::string Named(const char* what, std::string_view name) { return what + (" \"" + std::string(name) + "\""); }
+std::string Named(const char* what, std::string_view name) {
+    return what + (" \"" + std::string(name) + "\"");
+}
 
 [[noreturn]] void ThrowConcurrentChange(std::string_view branch) {
     throw Error(ErrorCode::kSerialization,
@@ -58,9 +60,9 @@ void StoreVirtualMain() {
     if (seen_otherwise) {
         ThrowConcurrentChange(kMainBranchName);
     }
-    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot latest = RegisterNewestSnapshot();
     StoreMainBranch(latest);
-    UnregisterEditSnapshot(latest);
+    ReleaseSnapshot(latest);
 }
 
 Source SourceOf(std::string_view ref_text) {
@@ -75,7 +77,7 @@ Source SourceOf(std::string_view ref_text) {
     }
     Snapshot snapshot = RegisterEditSnapshot();
     const ResolvedRef ref = ResolveRef(ref_text, {}, snapshot);
-    UnregisterEditSnapshot(snapshot);
+    ReleaseSnapshot(snapshot);
     RequireUncollected(ref.commit);
     return {ref.commit, ref.roots};
 }
@@ -138,9 +140,9 @@ void DeleteRows(const Branch& branch) {
     ExecuteAsOwner("DELETE FROM _kvs.working WHERE branch_id = $1", 1, types, values, " ");
     ExecuteAsOwner("DELETE FROM _kvs.branch WHERE id = $1", 1, types, values, " ");
     // The transaction's snapshot may not show what was written since.
-    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot latest = RegisterNewestSnapshot();
     const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
-    UnregisterEditSnapshot(latest);
+    ReleaseSnapshot(latest);
     if (rows_left) {
         ThrowConcurrentChange(branch.name);
     }
@@ -184,10 +186,10 @@ void DeleteBranch(std::string_view name, bool force) {
     LockDeletions();
     LockRefName(name);
     Snapshot before = RegisterEditSnapshot();
-    const Branch seen = FindBranch(name, before);
-    UnregisterEditSnapshot(before);
+    const Branch seen = FindNamedBranch(name, before);
+    ReleaseSnapshot(before);
     LockBranchBounded(seen.id, AccessExclusiveLock);
-    Snapshot snapshot = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot snapshot = RegisterNewestSnapshot();
     const Branch branch = ReadHeld(seen, snapshot);
     const bool is_dirty = ViewDiff(HeadView(branch, snapshot), WorkingView(branch, snapshot)).Next();
     RequireDeletable(branch, is_dirty, force, snapshot);
@@ -200,7 +202,7 @@ void DeleteBranch(std::string_view name, bool force) {
     }
     DeleteRows(branch);
     AppendDeletion(branch, discarded_root);
-    UnregisterEditSnapshot(snapshot);
+    ReleaseSnapshot(snapshot);
 }
 
 void RenameBranch(std::string_view name, std::string_view new_name) {
@@ -208,16 +210,19 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
     BeginRefEdit();
     LockRefNames(name, new_name);
     Snapshot before = RegisterEditSnapshot();
-    const Branch seen = FindBranch(name, before);
-    UnregisterEditSnapshot(before);
+    Branch seen = FindNamedBranch(name, before);
+    ReleaseSnapshot(before);
     Guarded([&] { LockBranch(seen.id, ShareUpdateExclusiveLock); });
-    Snapshot snapshot = RegisterEditSnapshot();
+    Snapshot snapshot = RegisterNewestSnapshot();
     Branch branch = ReadHeld(seen, snapshot);
+    if (Guarded([] { return IsolationUsesXactSnapshot(); }) && !ItemPointerEquals(&branch.tid, &seen.tid)) {
+        ThrowConcurrentChange(name);
+    }
     RequireFreeName(new_name);
     memcpy(branch.name, new_name.data(), new_name.size());
     branch.name[new_name.size()] = '\0';
     MoveBranch(branch, snapshot, nullptr);
-    UnregisterEditSnapshot(snapshot);
+    ReleaseSnapshot(snapshot);
 
     Oid types[] = {TEXTOID, TEXTOID, INT4OID};
     Datum values[std::size(types)];
@@ -226,8 +231,8 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
         values[1] = MakeVarlena(new_name);
         values[2] = Int32GetDatum(branch.id);
     });
-    ExecuteAsOwner("UPDATE _kvs.reflog SET branch = $2 WHERE branch = $1 AND branch_id = $3", std::size(types), types,
-                   values, "   ");
+    ExecuteAsOwner("UPDATE _kvs.reflog SET branch = $2 WHERE branch = $1 AND branch_id = $3",
+                   std::size(types), types, values, "   ");
     if (name == settings.branch) {
         SetSessionBranch(new_name);
     }

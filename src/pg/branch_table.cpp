@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/version/commit.h"
+#include "pg/branch_lock.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
@@ -26,11 +27,30 @@ enum BranchColumn {
     kBranchColumns = kFlushedSeqColumn
 };
 
-// The branch that this session asked for last.
+// The branch that this session asked for last. A hint for readers, who check it against the row; for writers good
+// as long as no invalidation came.
 struct {
+    bool registered;
+    bool valid;
     char name[256];
     int32 id;
 } last_found;
+
+void ForgetLastFound(Datum, Oid relation) {
+    if (relation == InvalidOid || relation == ObjectOidIfKnown(Object::kBranch)) {
+        last_found.valid = false;
+    }
+}
+
+void Remember(const Branch& branch) {
+    if (!last_found.registered) {
+        Guarded([] { CacheRegisterRelcacheCallback(ForgetLastFound, static_cast<Datum>(0)); });
+        last_found.registered = true;
+    }
+    memcpy(last_found.name, branch.name, sizeof(last_found.name));
+    last_found.id = branch.id;
+    last_found.valid = true;
+}
 
 void CopyRow(Table* table, Branch* branch) {
     branch->id = DatumGetInt32(table->Get(kIdColumn));
@@ -139,8 +159,7 @@ bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch) {
                LookupByName(name, snapshot, branch);
     });
     if (found) {
-        memcpy(last_found.name, branch->name, sizeof(last_found.name));
-        last_found.id = branch->id;
+        Remember(*branch);
     }
     return found;
 }
@@ -154,6 +173,33 @@ Branch FindBranch(std::string_view name, Snapshot snapshot) {
     }
     return branch;
 }
+
+int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
+    if (name.empty()) {
+        name = settings.branch;
+    }
+    for (bool is_known = last_found.valid && name == last_found.name;; is_known = true) {
+        if (!is_known) {
+            Snapshot snapshot = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+            FindBranch(name, snapshot);
+            Guarded([&] { UnregisterSnapshot(snapshot); });
+        }
+        const int32 id = last_found.id;
+        Guarded([&] { LockBranch(id, mode); });
+        if (last_found.valid) {
+            return id;
+        }
+        // The name may mean another branch by now, or none.
+        Snapshot snapshot = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+        const int32 id_now = FindBranch(name, snapshot).id;
+        Guarded([&] { UnregisterSnapshot(snapshot); });
+        if (id_now == id) {
+            return id;
+        }
+    }
+}
+
+void ForgetBranchNames() { CacheInvalidateRelcacheByRelid(ObjectOid(Object::kBranch)); }
 
 void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed) {
     if (!branch.stored) {

@@ -34,6 +34,14 @@ Branch FindBranch(std::string_view name, Snapshot snapshot);
 // Whether it is there, instead of an error.
 bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch);
 
+// Locks the branch of this name for a writer (see branch_lock.h) and returns its id. Costs no read where the name is
+// known: whoever renames or deletes a branch holds a lock that conflicts, and calls ForgetBranchNames, which others
+// hear of before they get their lock. Errors: kUnknownRef.
+int32 LockBranchByName(std::string_view name, LOCKMODE mode);
+
+// Tells every session that a name may mean another branch from now on. Server code.
+void ForgetBranchNames();
+
 // By id, when the branch was found before; false if it is gone. Server code.
 bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch);
 

@@ -69,10 +69,7 @@ Oid ObjectOid(Object object) {
     return cache.oids[static_cast<int>(object)];
 }
 
-bool IsInstalled() {
-    const Oid base = get_namespace_oid("_kvs", true);
-    return OidIsValid(base) && OidIsValid(get_relname_relid("working", base));
-}
+Oid ObjectOidIfKnown(Object object) { return cache.oids[static_cast<int>(object)]; }
 
 IndexInfo* CachedIndexInfo(Object index, Relation relation) {
     IndexInfo*& info = cache.index_infos[static_cast<int>(index)];

@@ -39,8 +39,8 @@ enum class Object : int {
 // Errors: 42704 with a hint when the extension is not installed in this database.
 Oid ObjectOid(Object object);
 
-// Whether the extension is installed here at all.
-bool IsInstalled();
+// The same without a look-up: InvalidOid unless it is cached. For invalidation callbacks, which must not read catalogs.
+Oid ObjectOidIfKnown(Object object);
 
 // What index_insert needs to know of `index`, built once per backend. `relation` is the open index.
 IndexInfo* CachedIndexInfo(Object index, Relation relation);

@@ -43,10 +43,11 @@ enum ChangeColumn {
 constexpr int64 kUnbounded = PG_INT64_MAX;
 
 // The current log. Known only from the moment the row is there, and forgotten when the transaction that might
-// have inserted it aborts.
+// have inserted it aborts, or with the table that holds it.
 struct {
     bool known;
     bool registered;
+    Oid store;
     LogId log_id;
 } current;
 
@@ -83,9 +84,12 @@ LogId ReadLogId(Table* store) {
 }  // namespace
 
 LogId CurrentLog() {
-    if (current.known) {
+    const Oid store_oid = ObjectOid(Object::kStore);
+    if (current.known && current.store == store_oid) {
         return current.log_id;
     }
+    current.known = false;
+    current.store = store_oid;
     if (!current.registered) {
         RegisterXactCallback(ForgetOnAbort, nullptr);
         RegisterSubXactCallback(ForgetOnSubAbort, nullptr);

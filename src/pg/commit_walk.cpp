@@ -11,7 +11,9 @@ bool CommitWalk::Older::operator()(const Step& a, const Step& b) const {
            std::tie(b.commit.committed_at, b.commit.generation, b.hash);
 }
 
-CommitWalk::CommitWalk(const Hash& start, Snapshot snapshot) : snapshot_(snapshot) { Add(start); }
+CommitWalk::CommitWalk(const Hash& start, Snapshot snapshot) : snapshot_(snapshot) {
+    Add(start);
+}
 
 void CommitWalk::Add(const Hash& hash) {
     if (met_.insert(hash).second) {

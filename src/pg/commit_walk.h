@@ -1,8 +1,8 @@
-// The commits that one commit can reach, newest first: by commit time, then by generation. A commit comes after the
-// child through which it was found, whatever their clocks said.
+// The commits that one commit can reach, newest first: by commit time, then by generation. A commit comes
+// after the child through which it was found, whatever their clocks said.
 //
-// Streaming: a step reads the parents of the commit before. No server resource is held between two steps. Memory
-// grows by the address of each commit that was met.
+// Streaming: a step reads the parents of the commit before. No server resource is held between two steps.
+// Memory grows by the address of each commit that was met.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,9 @@
-// An ordered scan over the living entries of a view: the trees' cursors merged with the working rows that overlay them.
+// An ordered scan over the living entries of a view: the trees' cursors merged with the working rows that
+// overlay them.
 //
-// No server resource is held between two calls of Next: working rows are fetched in batches (WorkingBatches), and the
-// trees are read through the chunk store. So a scan may be dropped at any time, by a destructor alone.
+// No server resource is held between two calls of Next: working rows are fetched in batches (WorkingBatches),
+// and the trees are read through the chunk store. So a scan may be dropped at any time, by a destructor
+// alone.
 #pragma once
 
 #include <optional>
@@ -19,9 +21,9 @@ namespace kvs::pg {
 class EntryScan {
   public:
     struct Options {
-        KeyRange range;             // keys in [start, end)
-        bool reverse = false;       // from the last to the first
-        bool with_meta = true;      // meta() is wanted
+        KeyRange range;         // keys in [start, end)
+        bool reverse = false;   // from the last to the first
+        bool with_meta = true;  // meta() is wanted
     };
 
     EntryScan(const ReadView& view, Options options);
@@ -39,8 +41,8 @@ class EntryScan {
 
     ChunkStore& chunks() { return chunks_; }
 
-    // The snapshot of the statement, to be set anew in each call of a function that spans several: the view's own
-    // may have been copied.
+    // The snapshot of the statement, to be set anew in each call of a function that spans several: the view's
+    // own may have been copied.
     void set_snapshot(Snapshot snapshot);
 
   private:

@@ -7,7 +7,6 @@
 #include "kvs/error.h"
 #include "kvs/tree/diff.h"
 #include "kvs/tree/editor.h"
-#include "pg/branch_lock.h"
 #include "pg/chunk_store.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
@@ -105,9 +104,7 @@ FlushSession::FlushSession(std::string_view branch) {
         NoteWrite();
         LockChunksForBuild();
     });
-    const int32 id = FindBranch(branch, Guarded([] { return GetActiveSnapshot(); })).id;
-    Guarded([&] { LockBranch(id, ShareUpdateExclusiveLock); });
-    TakeSnapshot(id);
+    TakeSnapshot(LockBranchByName(branch, ShareUpdateExclusiveLock));
 }
 
 FlushSession::FlushSession(int32 branch_id) {

@@ -19,6 +19,7 @@
 #include "pg/import_sorter.h"
 #include "pg/settings.h"
 #include "pg/tree_item.h"
+#include "pg/working_batches.h"
 #include "pg/writer.h"
 
 namespace kvs::pg {
@@ -98,6 +99,21 @@ void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
     writer.Finish();
 }
 
+// A transaction with one snapshot has not folded what others wrote since, and those rows would hide what it imports.
+void RequireNothingLeft(const Branch& branch) {
+    if (!Guarded([] { return IsolationUsesXactSnapshot(); })) {
+        return;
+    }
+    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
+    Guarded([&] { UnregisterSnapshot(latest); });
+    if (rows_left) {
+        throw Error(ErrorCode::kSerialization,
+                    "could not serialize access due to concurrent writes to branch \"" + std::string(branch.name) + "\"",
+                    "Retry the transaction.");
+    }
+}
+
 // Many go straight into the trees, and into the log as one range record.
 void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::string_view> message) {
     ChangeId change;
@@ -119,6 +135,7 @@ void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::str
     FlushSession session(branch_id);
     const int64 folded = session.Fold();
     Branch& branch = session.branch();
+    RequireNothingLeft(branch);
     if (folded > 0 || branch.working.data_root != base.working.data_root ||
         branch.working.meta_root != base.working.meta_root) {
         // The numbers of changes ascend per key: what was folded was numbered before this one must be.

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "kvs/error.h"
-#include "pg/branch_table.h"
 #include "pg/chunk_store.h"
 #include "pg/commit_table.h"
 #include "pg/durability.h"
@@ -19,7 +18,8 @@ namespace kvs::pg {
 namespace {
 
 uint32 LockIdOf(std::string_view name) {
-    return DatumGetUInt32(hash_any(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size())));
+    return DatumGetUInt32(
+        hash_any(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size())));
 }
 
 // Names with the same hash share a lock, which costs nothing but waiting.
@@ -42,11 +42,24 @@ Snapshot RegisterEditSnapshot() {
     });
 }
 
-void UnregisterEditSnapshot(Snapshot snapshot) {
+Snapshot RegisterNewestSnapshot() {
+    return Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+}
+
+void ReleaseSnapshot(Snapshot snapshot) {
     Guarded([&] { UnregisterSnapshot(snapshot); });
 }
 
-void LockRefName(std::string_view name) { LockId(LockIdOf(name)); }
+Branch FindNamedBranch(std::string_view name, Snapshot snapshot) {
+    if (name.empty()) {
+        throw Error(ErrorCode::kUnknownRef, "branch \"\" does not exist");
+    }
+    return FindBranch(name, snapshot);
+}
+
+void LockRefName(std::string_view name) {
+    LockId(LockIdOf(name));
+}
 
 void LockRefNames(std::string_view a, std::string_view b) {
     const uint32 first = LockIdOf(a);
@@ -57,7 +70,7 @@ void LockRefNames(std::string_view a, std::string_view b) {
 }
 
 void RequireFreeName(std::string_view name) {
-    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot latest = RegisterNewestSnapshot();
     Branch branch;
     const char* taken_by = nullptr;
     if (TryFindBranch(name, latest, &branch)) {
@@ -65,9 +78,10 @@ void RequireFreeName(std::string_view name) {
     } else if (FindTag(name, latest)) {
         taken_by = "tag";
     }
-    UnregisterEditSnapshot(latest);
+    ReleaseSnapshot(latest);
     if (taken_by != nullptr) {
-        throw Error(ErrorCode::kAlreadyExists, std::string(taken_by) + " \"" + std::string(name) + "\" already exists",
+        throw Error(ErrorCode::kAlreadyExists,
+                    std::string(taken_by) + " \"" + std::string(name) + "\" already exists",
                     "Branches and tags share one name space.");
     }
 }
@@ -76,9 +90,9 @@ void RequireUncollected(const Hash& commit) {
     if (!Guarded([] { return IsolationUsesXactSnapshot(); })) {
         return;
     }
-    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot latest = RegisterNewestSnapshot();
     const bool stored = TryReadCommit(commit, latest).has_value();
-    UnregisterEditSnapshot(latest);
+    ReleaseSnapshot(latest);
     if (!stored) {
         throw Error(ErrorCode::kSerialization,
                     "could not serialize access due to a concurrent collection of commit " + commit.ToHex(),
@@ -89,7 +103,8 @@ void RequireUncollected(const Hash& commit) {
 void SetSessionBranch(std::string_view name) {
     const std::string value(name);
     Guarded([&] {
-        set_config_option("kvs.branch", value.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
+        set_config_option("kvs.branch", value.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0,
+                          false);
     });
 }
 

@@ -43,8 +43,9 @@ std::vector<ListedRef> ListRefs(Snapshot snapshot) {
         if (refs.empty()) {
             refs.push_back({kMainBranchId, kInitialCommit});
         }
-        ForEachRow(Object::kTag, Object::kTagPkey, snapshot,
-                   [&](Table* table) { refs.push_back({0, DatumHash(table->Get(kTagCommitColumn))}); });
+        ForEachRow(Object::kTag, Object::kTagPkey, snapshot, [&](Table* table) {
+            refs.push_back({0, DatumHash(table->Get(kTagCommitColumn))});
+        });
     });
     return refs;
 }
@@ -53,8 +54,9 @@ bool IsReachable(const Hash& commit, const std::vector<ListedRef>& refs, Snapsho
     if (std::any_of(refs.begin(), refs.end(), [&](const ListedRef& ref) { return ref.commit == commit; })) {
         return true;
     }
-    MemoryContext scratch = Guarded(
-        [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs reachability", ALLOCSET_DEFAULT_SIZES); });
+    MemoryContext scratch = Guarded([] {
+        return AllocSetContextCreate(CurrentMemoryContext, "kvs reachability", ALLOCSET_DEFAULT_SIZES);
+    });
     bool found = false;
     {
         MemoryScope scope(scratch);

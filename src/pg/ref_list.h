@@ -17,9 +17,9 @@ struct ListedRef {
 // Branches by id, then tags by name; main of a new store is among them. Reads both tables.
 std::vector<ListedRef> ListRefs(Snapshot snapshot);
 
-// Whether `commit` can be reached from one of the refs. Cheap if one of them is it; else each commit that was made
-// after it, by generation, and that they reach is read once, in the order of the refs.
-// Errors: kCorruption where a commit is missing.
+// Whether `commit` can be reached from one of the refs. Cheap if one of them is it; else each commit that was
+// made after it, by generation, and that they reach is read once, in the order of the refs. Errors:
+// kCorruption where a commit is missing.
 bool IsReachable(const Hash& commit, const std::vector<ListedRef>& refs, Snapshot snapshot);
 
 }  // namespace kvs::pg

@@ -26,7 +26,9 @@ bool SameValue(const DataItem& a, const DataItem& b) {
     return ChunkAddress(hasher, EncodeBlob(inlined.payload)) == referring.blob->address;
 }
 
-bool IsLiving(std::string_view meta) { return !meta.empty() && !DecodeMetadataHeader(meta).OrThrow().deleted(); }
+bool IsLiving(std::string_view meta) {
+    return !meta.empty() && !DecodeMetadataHeader(meta).OrThrow().deleted();
+}
 
 }  // namespace
 
@@ -49,7 +51,8 @@ ReadView CommitView(const Commit& commit, Snapshot snapshot) {
 }
 
 ReadView FirstParentView(const Commit& commit, Snapshot snapshot) {
-    return CommitView(commit.parents.empty() ? InitialCommit() : ReadCommit(commit.parents[0], snapshot), snapshot);
+    return CommitView(commit.parents.empty() ? InitialCommit() : ReadCommit(commit.parents[0], snapshot),
+                      snapshot);
 }
 
 ReadView HeadView(const Branch& branch, Snapshot snapshot) {

@@ -1,13 +1,14 @@
-// What differs between two states, key by key in the order of the keys: commits, or branches with their uncommitted
-// work. Content counts as it is stored: an entry whose time is over is an entry like any other here.
+// What differs between two states, key by key in the order of the keys: commits, or branches with their
+// uncommitted work. Content counts as it is stored: an entry whose time is over is an entry like any other
+// here.
 //
-// Four streams are merged: the difference of the two data trees, that of the two metadata trees, and the working rows
-// that overlay either side. So the cost is that of what differs and of the uncommitted rows, not of the store;
-// versions alone do not make a difference, but keys that were written again with what they held are looked at. A
-// working row that says what the trees say is no difference.
+// Four streams are merged: the difference of the two data trees, that of the two metadata trees, and the
+// working rows that overlay either side. So the cost is that of what differs and of the uncommitted rows, not
+// of the store; versions alone do not make a difference, but keys that were written again with what they held
+// are looked at. A working row that says what the trees say is no difference.
 //
-// No server resource is held between two calls of Next, so a diff may be dropped at any time, by a destructor alone.
-// Errors: kCorruption.
+// No server resource is held between two calls of Next, so a diff may be dropped at any time, by a destructor
+// alone. Errors: kCorruption.
 #pragma once
 
 #include <memory>
@@ -39,8 +40,8 @@ const char* DiffTypeName(DiffType type);
 
 class ViewDiff {
   public:
-    // Only keys that match `pattern`, if there is one; the rest of the trees is not visited. Both views must be of the
-    // same snapshot.
+    // Only keys that match `pattern`, if there is one; the rest of the trees is not visited. Both views must
+    // be of the same snapshot.
     ViewDiff(const ReadView& from, const ReadView& to, const Pattern* pattern = nullptr);
     ViewDiff(const ViewDiff&) = delete;
     ViewDiff& operator=(const ViewDiff&) = delete;
@@ -71,7 +72,7 @@ class ViewDiff {
             : view(view), data(chunks, view.roots.data_root), metadata(chunks, view.roots.meta_root) {}
 
         ReadView view;
-        Cursor data;                         // for what the differences of the trees do not tell
+        Cursor data;  // for what the differences of the trees do not tell
         Cursor metadata;
         std::optional<WorkingBatches> rows;  // of the range that is being walked
 
@@ -102,7 +103,7 @@ class ViewDiff {
     std::optional<TreeChange> metadata_change_;
 
     std::string key_;
-    bool data_differs_ = false;      // data_change_ is that of the current key
+    bool data_differs_ = false;  // data_change_ is that of the current key
     bool metadata_differs_ = false;
     DiffType type_ = DiffType::kAdded;
 };

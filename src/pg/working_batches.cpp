@@ -43,7 +43,8 @@ void WorkingBatches::Fetch() {
     batch_size_ = std::min(batch_size_ * 4, kLargestBatch);
     bool more = false;
     Guarded([&] {
-        MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kvs working rows", ALLOCSET_DEFAULT_SIZES);
+        MemoryContext context =
+            AllocSetContextCreate(CurrentMemoryContext, "kvs working rows", ALLOCSET_DEFAULT_SIZES);
         MemoryContext caller = MemoryContextSwitchTo(context);
         WorkingRange range = {};
         const bool resumes = last_key_.has_value();

@@ -1,5 +1,5 @@
-// The working rows of a branch in key order, fetched in batches so that no server resource is held between two
-// calls: each batch is an index scan of its own under the snapshot of the caller.
+// The working rows of a branch in key order, fetched in batches so that no server resource is held between
+// two calls: each batch is an index scan of its own under the snapshot of the caller.
 #pragma once
 
 #include <deque>
@@ -24,8 +24,8 @@ class WorkingBatches {
     // `branch` 0: no rows at all. `parts`: enum WorkingParts.
     WorkingBatches(Snapshot snapshot, int32 branch, KeyRange range, int parts, bool reverse = false);
 
-    // The row that comes next, null after the last; it stays until it is taken. Should a snapshot ever see two rows
-    // of one key, only the newer one is given.
+    // The row that comes next, null after the last; it stays until it is taken. Should a snapshot ever see
+    // two rows of one key, only the newer one is given.
     const Row* Peek();
 
     // Takes the row that Peek has given.

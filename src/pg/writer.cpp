@@ -5,7 +5,6 @@
 #include "kvs/error.h"
 #include "kvs/tree/tree.h"
 #include "pg/auto_flush.h"
-#include "pg/branch_lock.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/durability.h"
@@ -17,8 +16,9 @@ namespace kvs::pg {
 namespace {
 
 const StandardMetadataService& Rules() {
-    static const StandardMetadataService rules;
-    return rules;
+    // Never destroyed: a backend has no orderly end for objects of its own.
+    static const auto* rules = new StandardMetadataService();
+    return *rules;
 }
 
 [[noreturn]] void ThrowConcurrentUpdate(std::string_view key) {
@@ -58,12 +58,10 @@ struct Writer::Pass {
 };
 
 Writer::Writer(std::string_view branch) {
-    const Branch found = FindBranch(branch, Guarded([] { return GetActiveSnapshot(); }));
-    branch_id_ = found.id;
+    branch_id_ = LockBranchByName(branch, RowExclusiveLock);
     Guarded([&] {
         NoteWrite();
         transaction_snapshot_ = IsolationUsesXactSnapshot();
-        LockBranch(branch_id_, RowExclusiveLock);
         log_ = CurrentLog();
         working_ = OpenWorkingForWrite();
         change_ = OpenChangeLogForWrite();

@@ -4,7 +4,6 @@
 #include "pg/access_guard.h"
 #include "pg/arguments.h"
 #include "pg/branch_edit.h"
-#include "pg/branch_table.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
 #include "pg/ref_edit.h"
@@ -20,15 +19,16 @@ constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 void SwitchBranch(std::string_view name) {
     // Not the statement's snapshot: switch_branch(create_branch(...)) is one statement.
     Snapshot snapshot = RegisterEditSnapshot();
-    const Branch branch = FindBranch(name, snapshot);
-    UnregisterEditSnapshot(snapshot);
+    const Branch branch = FindNamedBranch(name, snapshot);
+    ReleaseSnapshot(snapshot);
     SetSessionBranch(branch.name);
 }
 
 }  // namespace
 
 // (name, from_ref)
-KVS_FUNCTION(kvs_create_branch) {
+KVS_FUNCTION(kvs_create_branch)
+{
     RequireWrite(kEditMode, "kvs.create_branch()");
     const std::string_view name = RequiredBytes(fcinfo, 0, "name");
     CreateBranch(name, OptionalBytes(fcinfo, 1).value_or("HEAD"));
@@ -36,14 +36,16 @@ KVS_FUNCTION(kvs_create_branch) {
 }
 
 // (name, force)
-KVS_FUNCTION(kvs_delete_branch) {
+KVS_FUNCTION(kvs_delete_branch)
+{
     RequireWrite(kEditMode, "kvs.delete_branch()");
     DeleteBranch(RequiredBytes(fcinfo, 0, "name"), BoolOr(fcinfo, 1, false));
     PG_RETURN_BOOL(true);
 }
 
 // (name, new_name)
-KVS_FUNCTION(kvs_rename_branch) {
+KVS_FUNCTION(kvs_rename_branch)
+{
     RequireWrite(kEditMode, "kvs.rename_branch()");
     const std::string_view name = RequiredBytes(fcinfo, 0, "name");
     RenameBranch(name, RequiredBytes(fcinfo, 1, "new_name"));
@@ -51,13 +53,15 @@ KVS_FUNCTION(kvs_rename_branch) {
 }
 
 // (name)
-KVS_FUNCTION(kvs_switch_branch) {
+KVS_FUNCTION(kvs_switch_branch)
+{
     RequireRead();
     SwitchBranch(RequiredBytes(fcinfo, 0, "name"));
     return PG_GETARG_DATUM(0);
 }
 
-KVS_FUNCTION(kvs_current_branch) {
+KVS_FUNCTION(kvs_current_branch)
+{
     RequireRead();
     return MakeVarlena(settings.branch);
 }

@@ -27,7 +27,9 @@ struct RefArguments {
     std::optional<std::string_view> pattern;
 };
 
-ReadView ResolveView(std::string_view ref, Snapshot snapshot) { return ViewOf(ResolveRef(ref, {}, snapshot), snapshot); }
+ReadView ResolveView(std::string_view ref, Snapshot snapshot) {
+    return ViewOf(ResolveRef(ref, {}, snapshot), snapshot);
+}
 
 std::unique_ptr<ViewDiff> OpenDiff(const RefArguments& arguments) {
     Snapshot snapshot = GetActiveSnapshot();
@@ -48,7 +50,8 @@ class DiffRows {
         if (!diff_->Next()) {
             return false;
         }
-        const Cell from = ReadCell(diff_->from_item(), diff_->from_item() ? diff_->from_meta() : "", &from_blob_);
+        const Cell from =
+            ReadCell(diff_->from_item(), diff_->from_item() ? diff_->from_meta() : "", &from_blob_);
         const Cell to = ReadCell(diff_->to_item(), diff_->to_item() ? diff_->to_meta() : "", &to_blob_);
         *row = Guarded([&] {
             Datum values[kDiffColumns];
@@ -201,15 +204,20 @@ int64 CountUncommitted(int32 branch_id) {
 
 }  // namespace
 
-KVS_FUNCTION(kvs_status) { return StreamRows<StatusRows>(fcinfo); }
+KVS_FUNCTION(kvs_status)
+{ return StreamRows<StatusRows>(fcinfo); }
 
-KVS_FUNCTION(kvs_show) { return StreamRows<ShowRows>(fcinfo); }
+KVS_FUNCTION(kvs_show)
+{ return StreamRows<ShowRows>(fcinfo); }
 
-KVS_FUNCTION(kvs_diff) { return StreamRows<RefDiffRows>(fcinfo); }
+KVS_FUNCTION(kvs_diff)
+{ return StreamRows<RefDiffRows>(fcinfo); }
 
-KVS_FUNCTION(kvs_diff_stat) { return StreamRows<DiffStatRow>(fcinfo); }
+KVS_FUNCTION(kvs_diff_stat)
+{ return StreamRows<DiffStatRow>(fcinfo); }
 
-KVS_FUNCTION(kvs_working_changes) {
+KVS_FUNCTION(kvs_working_changes)
+{
     RequireRead();
     PG_RETURN_INT64(CountUncommitted(PG_GETARG_INT32(0)));
 }

@@ -53,7 +53,8 @@ class LogRows {
         }
         const std::string_view as_of = settings.as_of;
         Snapshot snapshot = GetActiveSnapshot();
-        const ResolvedRef start = ResolveRef(arguments.ref.value_or(as_of.empty() ? "HEAD" : as_of), {}, snapshot);
+        const ResolvedRef start =
+            ResolveRef(arguments.ref.value_or(as_of.empty() ? "HEAD" : as_of), {}, snapshot);
         walk_.emplace(start.is_working ? start.branch.head : start.commit, snapshot);
     }
 
@@ -63,7 +64,7 @@ class LogRows {
         }
         const auto& [hash, commit] = walk_->current();
         std::vector<std::string> parents;
-        for (const Hash& parent : commit.parents) {
+        for (const kvs::Hash& parent : commit.parents) {
             parents.push_back(parent.ToHex());
         }
         const std::string hash_hex = hash.ToHex();
@@ -102,7 +103,8 @@ class LogRows {
                 continue;
             }
             old_in_a_row_ = 0;
-            if ((!author_ || commit.author == *author_) && (!pattern_ || ChangedMatchingKey(commit, snapshot))) {
+            if ((!author_ || commit.author == *author_) &&
+                (!pattern_ || ChangedMatchingKey(commit, snapshot))) {
                 return true;
             }
         }
@@ -124,4 +126,5 @@ class LogRows {
 
 }  // namespace
 
-KVS_FUNCTION(kvs_log) { return StreamRows<LogRows>(fcinfo); }
+KVS_FUNCTION(kvs_log)
+{ return StreamRows<LogRows>(fcinfo); }

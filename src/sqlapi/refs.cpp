@@ -1,27 +1,75 @@
-// Questions about refs: rev_parse, merge_base.
+// Tags, and questions about refs: create_tag, get_tag, delete_tag, rev_parse, merge_base.
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "kvs/version/merge_base.h"
+#include "kvs/version/ref.h"
 #include "pg/access_guard.h"
 #include "pg/arguments.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
+#include "pg/owner_scope.h"
+#include "pg/ref_edit.h"
 #include "pg/ref_resolver.h"
+#include "pg/tag_table.h"
 
 namespace {
 
 using namespace kvs;
 using namespace kvs::pg;
 
+constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
 Datum HexDatum(const kvs::Hash& hash) {
     const std::string hex = hash.ToHex();
     return Guarded([&] { return MakeVarlena(hex); });
 }
 
+Datum CreateTag(std::string_view name, std::string_view ref, std::optional<std::string_view> message) {
+    ValidateRefName(name).OrThrow();
+    BeginRefEdit();
+    Snapshot snapshot = RegisterEditSnapshot();
+    const kvs::Hash commit = ResolveCommit(ref, {}, snapshot);
+    ReleaseSnapshot(snapshot);
+    RequireUncollected(commit);
+    LockRefName(name);
+    RequireFreeName(name);
+
+    const std::string tagger = AuthorName({});
+    Oid types[] = {TEXTOID, BYTEAOID, TEXTOID, TEXTOID};
+    Datum values[std::size(types)];
+    Guarded([&] {
+        values[0] = MakeVarlena(name);
+        values[1] = HashDatum(commit);
+        values[2] = message ? MakeVarlena(*message) : Datum{0};
+        values[3] = MakeVarlena(tagger);
+    });
+    ExecuteAsOwner(
+        "INSERT INTO _kvs.tag (name, commit_hash, message, tagger, created_at) "
+        "VALUES ($1, $2, $3, $4, clock_timestamp())",
+        std::size(types), types, values, message ? "    " : "  n ");
+    return HexDatum(commit);
+}
+
+// False if there is none.
+bool DeleteTag(std::string_view name) {
+    BeginRefEdit();
+    LockRefName(name);
+    Oid types[] = {TEXTOID};
+    Datum values[] = {Guarded([&] { return MakeVarlena(name); })};
+    return ExecuteAsOwner("DELETE FROM _kvs.tag WHERE name = $1", 1, types, values, " ") > 0;
+}
+
+// 0 if there is none.
+Datum TagHex(std::string_view name) {
+    const std::optional<kvs::Hash> commit = FindTag(name, GetActiveSnapshot());
+    return commit ? HexDatum(*commit) : Datum{0};
+}
+
 // 0 if the histories have nothing in common.
-Datum MergeBaseOf(std::string_view a, std::string_view b) {
+Datum MergeBaseHex(std::string_view a, std::string_view b) {
     Snapshot snapshot = GetActiveSnapshot();
     CommitTable graph(snapshot);
     const std::vector<kvs::Hash> bases =
@@ -31,18 +79,50 @@ Datum MergeBaseOf(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+// (name, ref, message)
+KVS_FUNCTION(kvs_create_tag)
+{
+    RequireWrite(kEditMode, "kvs.create_tag()");
+    const std::string_view name = RequiredBytes(fcinfo, 0, "name");
+    const std::string_view ref = OptionalBytes(fcinfo, 1).value_or("HEAD");
+    return CreateTag(name, ref, OptionalBytes(fcinfo, 2));
+}
+
+// (name)
+KVS_FUNCTION(kvs_get_tag)
+{
+    RequireRead();
+    if (PG_ARGISNULL(0)) {
+        PG_RETURN_NULL();
+    }
+    const Datum commit = TagHex(*OptionalBytes(fcinfo, 0));
+    if (commit == 0) {
+        PG_RETURN_NULL();
+    }
+    return commit;
+}
+
+// (name)
+KVS_FUNCTION(kvs_delete_tag)
+{
+    RequireWrite(kEditMode, "kvs.delete_tag()");
+    PG_RETURN_BOOL(DeleteTag(RequiredBytes(fcinfo, 0, "name")));
+}
+
 // (ref)
-KVS_FUNCTION(kvs_rev_parse) {
+KVS_FUNCTION(kvs_rev_parse)
+{
     RequireRead();
     const std::string_view ref = RequiredBytes(fcinfo, 0, "ref");
     return HexDatum(ResolveCommit(ref, {}, GetActiveSnapshot()));
 }
 
 // (a, b)
-KVS_FUNCTION(kvs_merge_base) {
+KVS_FUNCTION(kvs_merge_base)
+{
     RequireRead();
     const std::string_view a = RequiredBytes(fcinfo, 0, "a");
-    const Datum base = MergeBaseOf(a, RequiredBytes(fcinfo, 1, "b"));
+    const Datum base = MergeBaseHex(a, RequiredBytes(fcinfo, 1, "b"));
     if (base == 0) {
         PG_RETURN_NULL();
     }

@@ -1,5 +1,5 @@
-// Whatever bytes are given: they are refused, or every accessor of the node stays inside them and the node is the one
-// encoding of what they say.
+// Whatever bytes are given: they are refused, or every accessor of the node stays inside them and the node is
+// the one encoding of what they say.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -18,9 +18,10 @@ struct ChangeEvent {
     StoreKey key;
     std::string serialized_key;
     Operation operation = Operation::kSet;
-    std::optional<StoredEntry> entry;     // after the change; absent when it deleted the entry, or let it expire
-    std::optional<StoredEntry> previous;  // what it replaced or deleted; absent when no living entry was there
-    uint64_t version = 0;                 // that the change took; a listener may ignore one below what it shows
+    std::optional<StoredEntry> entry;  // after the change; absent when it deleted the entry, or let it expire
+    std::optional<StoredEntry>
+        previous;          // what it replaced or deleted; absent when no living entry was there
+    uint64_t version = 0;  // that the change took; a listener may ignore one below what it shows
     Timestamp at = 0;
 };
 
@@ -44,8 +45,8 @@ class EventService : public EventSink {
     // Ends a subscription. May be called more than once, from any thread, also after the end of the service.
     using Unsubscribe = std::function<void()>;
 
-    // Calls `listener` for each event emitted from now on whose key matches `pattern` (a key, or a pattern in the
-    // sense of kvs/pattern/pattern.h): one call at a time, events of one key in order. Throws
+    // Calls `listener` for each event emitted from now on whose key matches `pattern` (a key, or a pattern in
+    // the sense of kvs/pattern/pattern.h): one call at a time, events of one key in order. Throws
     // Error(kInvalidArgument) for a bad pattern.
     virtual Unsubscribe Subscribe(std::string_view pattern, Listener listener, MissedListener on_missed) = 0;
 

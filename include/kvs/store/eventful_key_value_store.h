@@ -9,8 +9,9 @@
 
 namespace kvs {
 
-// Refers to its parts, does not own them. Events of one key are emitted in version order: a change and its event
-// happen under one lock of the key's stripe. That holds as long as every write passes through this object.
+// Refers to its parts, does not own them. Events of one key are emitted in version order: a
+// change and its event happen under one lock of the key's stripe. That holds as long as every
+// write passes through this object.
 class EventfulKeyValueStore final : public KeyValueStoreInterface {
   public:
     EventfulKeyValueStore(KeyValueStoreInterface& inner, EventSink& events, const KeyService& keys);
@@ -23,7 +24,6 @@ class EventfulKeyValueStore final : public KeyValueStoreInterface {
 
   private:
     static constexpr size_t kStripes = 64;
-
 
     // Runs `write` (which returns a WriteResult or an optional one) and emits what it did.
     template <typename Write>

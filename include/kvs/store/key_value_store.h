@@ -1,5 +1,5 @@
-// The orchestrator: assembles a store from its services. It holds no logic of its own; each function is a sequence
-// of calls.
+// The orchestrator: assembles a store from its services. It holds no logic of its own; each
+// function is a sequence of calls.
 #pragma once
 
 #include <functional>

@@ -15,8 +15,8 @@ struct WriteResult {
     std::optional<StoredEntry> previous;  // the living entry that it replaced or deleted
 };
 
-// Safe to call from any thread. Every function throws Error(kInvalidArgument) for a bad key; every write throws
-// Error(kStaleVersion) when options.expected_version does not match.
+// Safe to call from any thread. Every function throws Error(kInvalidArgument) for a bad key; every write
+// throws Error(kStaleVersion) when options.expected_version does not match.
 class KeyValueStoreInterface {
   public:
     virtual ~KeyValueStoreInterface() = default;
@@ -33,8 +33,8 @@ class KeyValueStoreInterface {
     // nullopt when there was nothing to delete.
     virtual std::optional<WriteResult> Delete(const StoreKey& key, const WriteOptions& options) = 0;
 
-    // Turns an entry whose time is over into a tombstone; nullopt when there is none. The result's `previous` is the
-    // expired entry. Readers need not wait for this: they do not see an expired entry.
+    // Turns an entry whose time is over into a tombstone; nullopt when there is none. The result's `previous`
+    // is the expired entry. Readers need not wait for this: they do not see an expired entry.
     virtual std::optional<WriteResult> Expire(const StoreKey& key) = 0;
 };
 

@@ -8,8 +8,8 @@
 
 namespace kvs {
 
-// A path's mutex lives only while somebody holds it or waits for it, so memory follows concurrency, not the number
-// of namespaces ever seen.
+// A path's mutex lives only while somebody holds it or waits for it, so memory follows concurrency, not the
+// number of namespaces ever seen.
 class MutexLockManager final : public LockManager {
   public:
     void WithLock(const std::string& namespace_path, const std::function<void()>& operation) override;

@@ -12,8 +12,8 @@
 
 namespace kvs {
 
-// `text` as the store keeps it: compact, members sorted, numbers as they were written. Throws Error(kInvalidArgument)
-// when it is no document, Error(kLimitExceeded) above kMaxValueSize or kMaxNesting.
+// `text` as the store keeps it: compact, members sorted, numbers as they were written. Throws
+// Error(kInvalidArgument) when it is no document, Error(kLimitExceeded) above kMaxValueSize or kMaxNesting.
 std::string NormalizedDocument(std::string_view text);
 
 class SystemClock final : public Clock {

@@ -11,9 +11,9 @@ class LockManager {
   public:
     virtual ~LockManager() = default;
 
-    // Runs `operation` while no other operation on the same namespace path runs; different paths (also a parent and
-    // its child) do not exclude each other. Exceptions of `operation` pass through and release the lock. Not
-    // reentrant: `operation` must not take the same lock again.
+    // Runs `operation` while no other operation on the same namespace path runs; different paths (also a
+    // parent and its child) do not exclude each other. Exceptions of `operation` pass through and release the
+    // lock. Not reentrant: `operation` must not take the same lock again.
     virtual void WithLock(const std::string& namespace_path, const std::function<void()>& operation) = 0;
 };
 

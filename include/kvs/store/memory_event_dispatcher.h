@@ -1,11 +1,13 @@
 // EventService within one process: a queue and a thread per listener.
 //
-// Emit only appends to queues, so a writer never waits for a listener, and one slow listener never delays another.
+// Emit only appends to queues, so a writer never waits for a listener, and one slow
+// listener never delays another.
 //
-// Memory: a queue holds at most max_events events and about max_bytes of payloads (at least one event). When it is
-// full the listener has missed what follows, until it has worked off its queue; then its missed listener is told how
-// many events that were, the log is warned, and delivery goes on with the next event emitted. So memory is bounded,
-// writers are never held up, and nothing is dropped silently. A listener that was told reads what it needs from the store.
+// Memory: a queue holds at most max_events events and about max_bytes of payloads (at least one event). When
+// it is full the listener has missed what follows, until it has worked off its queue; then its missed
+// listener is told how many events that were, the log is warned, and delivery goes on with the next event
+// emitted. So memory is bounded, writers are never held up, and nothing is dropped silently. A listener that
+// was told reads what it needs from the store.
 #pragma once
 
 #include <memory>
@@ -31,18 +33,20 @@ class EventDispatcher final : public EventService {
 
     void Emit(ChangeEvent event) override;
 
-    // From the return of this on, every matching event is delivered. Once its unsubscribe function has returned the
-    // listener is not running and never will be; events still queued are dropped. Called from within a listener,
-    // unsubscribing does not wait for a call that is under way. Throws Error(kWrongState) after Shutdown.
+    // From the return of this on, every matching event is delivered. Once its unsubscribe function has
+    // returned the listener is not running and never will be; events still queued are dropped. Called from
+    // within a listener, unsubscribing does not wait for a call that is under way. Throws
+    // Error(kWrongState) after Shutdown.
     Unsubscribe Subscribe(std::string_view pattern, Listener listener, MissedListener on_missed) override;
     using EventService::Subscribe;
 
-    // Waits until every event emitted before the call has been delivered (or missed, or its listener is gone).
-    // Throws Error(kWrongState) when called from within a listener.
+    // Waits until every event emitted before the call has been delivered (or missed, or its listener is
+    // gone). Throws Error(kWrongState) when called from within a listener.
     void Flush();
 
-    // Atomic: each event is delivered to all of its listeners or, emitted too late, to none. Waits until everything
-    // queued is delivered and all threads have ended. Further calls do nothing. Throws as Flush does.
+    // Atomic: each event is delivered to all of its listeners or, emitted too late, to none.
+    // Waits until everything queued is delivered and all threads have ended. Further calls do
+    // nothing. Throws as Flush does.
     void Shutdown();
 
   private:

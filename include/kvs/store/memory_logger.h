@@ -12,8 +12,8 @@
 
 namespace kvs {
 
-// Bounded: beyond `capacity` finished records, or warnings, the oldest one goes. A record that cannot be kept for want of
-// memory is counted as lost.
+// Bounded: beyond `capacity` finished records, or warnings, the oldest one goes. A record that cannot be kept
+// for want of memory is counted as lost.
 class MemoryLogger final : public Logger {
   public:
     struct Record {

@@ -1,8 +1,9 @@
 // Version control over a key-value store in its most naive form: the oracle of the model tests.
 //
-// A state is a map, a commit is a full copy of one, a diff compares two of them key by key. Slow and large on
-// purpose: there is nothing here that could be wrong in an interesting way. The time is an argument, so that the same
-// calls always give the same store. A store is a value: to take a savepoint copy it, to roll back assign the copy.
+// A state is a map, a commit is a full copy of one, a diff compares two of them key by key. Slow and large
+// on purpose: there is nothing here that could be wrong in an interesting way. The time is an argument, so
+// that the same calls always give the same store. A store is a value: to take a savepoint copy it, to roll
+// back assign the copy.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +22,8 @@ namespace kvs {
 // Error(kAlreadyExists). Keys and names are taken as they are.
 class MemoryVersionedStore {
   public:
-    // The revisions of each key ever written, oldest first, never empty; the last one is the key's entry, which may be
-    // a tombstone.
+    // The revisions of each key ever written, oldest first, never empty; the last one is the key's entry,
+    // which may be a tombstone.
     using State = std::map<std::string, std::vector<StoredEntry>>;
 
     // Commits are numbered in the order in which they were made; 0 is the initial commit, of nothing.
@@ -36,7 +37,12 @@ class MemoryVersionedStore {
         Timestamp committed_at = 0;
     };
 
-    enum class DiffKind { kAdded, kModified, kRemoved, kMetadata };  // kMetadata: only expiry, tags or schema differ
+    enum class DiffKind {
+        kAdded,
+        kModified,
+        kRemoved,
+        kMetadata
+    };  // kMetadata: only expiry, tags or schema differ
 
     struct DiffEntry {
         std::string key;
@@ -47,19 +53,21 @@ class MemoryVersionedStore {
 
     MemoryVersionedStore();  // one branch, main, at the initial commit
 
-    // Writes to a branch's working state. Each throws Error(kStaleVersion) when options.expected_version does not match.
+    // Writes to a branch's working state. Each throws Error(kStaleVersion) when
+    // options.expected_version does not match.
     StoredEntry Put(const std::string& branch, const std::string& key, const Value& value,
                     const WriteOptions& options, Timestamp now);
     StoredEntry Patch(const std::string& branch, const std::string& key, std::string_view delta,
                       const WriteOptions& options, Timestamp now);
-    bool Delete(const std::string& branch, const std::string& key, const WriteOptions& options, Timestamp now);
+    bool Delete(const std::string& branch, const std::string& key, const WriteOptions& options,
+                Timestamp now);
 
     // nullopt when the branch's content is that of its head; versions and comments are not content.
     std::optional<CommitNumber> MakeCommit(const std::string& branch, const std::string& message,
                                            const std::string& author, Timestamp now);
 
-    // Moves the head, and gives the working state the content of that commit: each key whose content differs takes a new
-    // revision, of a version above both.
+    // Moves the head, and gives the working state the content of that commit: each key whose content differs
+    // takes a new revision, of a version above both.
     void Reset(const std::string& branch, CommitNumber commit, Timestamp now);
 
     void CreateBranch(const std::string& name, CommitNumber from);

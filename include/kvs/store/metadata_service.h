@@ -5,8 +5,8 @@
 //               written again after a delete or an expiry goes on from there: versions never repeat.
 //   created_at  restarts when a key comes to life again.
 //   comment     belongs to one version, modified_by too; neither is inherited.
-//   tags        kept by a write that gives none, replaced by one that does (an empty list clears them); gone when
-//               the entry is deleted or expires.
+//   tags        kept by a write that gives none, replaced by one that does (an empty list clears them);
+//               gone when the entry is deleted or expires.
 //   schema_hash likewise; an empty one clears it.
 //
 // Expiry is no part of metadata (it stands in Value), but an expired entry counts as deleted in every rule.
@@ -28,7 +28,8 @@ inline bool IsExpired(const std::optional<Timestamp>& expires_at, Timestamp now)
 // Refers to the metadata, does not own it.
 class Previous {
   public:
-    Previous(const Metadata* metadata = nullptr, bool expired = false) : metadata_(metadata), expired_(expired) {}
+    Previous(const Metadata* metadata = nullptr, bool expired = false)
+        : metadata_(metadata), expired_(expired) {}
 
     // Judges expiry at `now`.
     Previous(const Metadata* metadata, const std::optional<Timestamp>& expires_at, Timestamp now)
@@ -63,9 +64,9 @@ class MetadataService {
     virtual Metadata Tombstone(const Metadata& old, const WriteOptions& options, Timestamp now,
                                const ChangeId& change) const = 0;
 
-    // The metadata when a key takes over what it was, or is, in another state: reset, revert, merge, restore. Content
-    // (deleted, created_at, comment, tags, schema_hash) comes from `incoming`, the version is above both, so that it
-    // never rewinds. `current` nullptr: the key is new here.
+    // The metadata when a key takes over what it was, or is, in another state: reset, revert, merge, restore.
+    // Content (deleted, created_at, comment, tags, schema_hash) comes from `incoming`, the version is above
+    // both, so that it never rewinds. `current` nullptr: the key is new here.
     virtual Metadata Adopt(const Metadata* current, const Metadata& incoming, const WriteOptions& options,
                            Timestamp now, const ChangeId& change) const = 0;
 };
@@ -77,15 +78,16 @@ class StandardMetadataService final : public MetadataService {
                   const ChangeId& change) const override;
     Metadata Tombstone(const Metadata& old, const WriteOptions& options, Timestamp now,
                        const ChangeId& change) const override;
-    Metadata Adopt(const Metadata* current, const Metadata& incoming, const WriteOptions& options, Timestamp now,
-                   const ChangeId& change) const override;
+    Metadata Adopt(const Metadata* current, const Metadata& incoming, const WriteOptions& options,
+                   Timestamp now, const ChangeId& change) const override;
 };
 
-// True if a write that expects version `expected` may go ahead: 0 means that no living entry exists, n that a living
-// one is at exactly version n. Throws Error(kInvalidArgument) for a negative number.
+// True if a write that expects version `expected` may go ahead: 0 means that no living entry exists, n that a
+// living one is at exactly version n. Throws Error(kInvalidArgument) for a negative number.
 bool MatchesExpectedVersion(const Previous& previous, int64_t expected);
 
 // Throws Error(kStaleVersion), naming the key and both versions, unless `expected` is absent or matches.
-void CheckExpectedVersion(const Previous& previous, const std::optional<int64_t>& expected, std::string_view key);
+void CheckExpectedVersion(const Previous& previous, const std::optional<int64_t>& expected,
+                          std::string_view key);
 
 }  // namespace kvs

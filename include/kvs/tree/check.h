@@ -1,8 +1,8 @@
 // Proves that a tree is whole and in the one form that its contents allow.
 //
-// Checks that every node is there and intact, that levels, entry counts, last keys and key order agree between
-// parents and children, that every node ends where the splitter says, and that no level above the lowest
-// single node exists. Memory is one path.
+// Checks that every node is there and intact, that levels, entry counts, last keys and key order agree
+// between parents and children, that every node ends where the splitter says, and that no level above the
+// lowest single node exists. Memory is one path.
 #pragma once
 
 #include <functional>

@@ -19,8 +19,8 @@ constexpr uint8_t kBlobLevel = 255;
 constexpr size_t kChunkHeaderSize = 2;
 constexpr std::string_view kChunkDomain = "kvs chunk";
 
-// The address of the empty leaf, which is the root of the empty tree. It is a constant of the format: no store
-// is ever asked for it.
+// The address of the empty leaf, which is the root of the empty tree. It is a constant of the format: no
+// store is ever asked for it.
 inline constexpr Hash kEmptyRoot{{0x50, 0x37, 0xe9, 0xb6, 0xf6, 0x06, 0xdc, 0x95, 0x3e, 0x08, 0x42,
                                   0x17, 0x9b, 0xe2, 0x09, 0xa0, 0x68, 0x8d, 0xef, 0xa8, 0x39, 0x38,
                                   0x82, 0x2f, 0x3d, 0xc3, 0x52, 0x09, 0x72, 0x21, 0x6e, 0xb9}};

@@ -1,7 +1,7 @@
 // What differs between two trees, in key order.
 //
-// Subtrees with equal addresses are skipped unread at the highest level where they meet, so the cost is that of
-// the changes, not of the trees; memory is one path in each tree. The store must outlive the cursor.
+// Subtrees with equal addresses are skipped unread at the highest level where they meet, so the cost is that
+// of the changes, not of the trees; memory is one path in each tree. The store must outlive the cursor.
 // Errors: as Tree.
 #pragma once
 

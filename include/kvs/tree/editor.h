@@ -1,8 +1,8 @@
 // Makes a new tree from an old one and a batch of changes; builds a tree from nothing in the same way.
 //
 // The changes come in strictly ascending key order. The editor streams: it holds one open node per level, and
-// of the old tree it reads only the nodes on the paths to changed keys (and those behind them until the old and
-// the new node boundaries meet again). A node that comes out as it was is not written.
+// of the old tree it reads only the nodes on the paths to changed keys (and those behind them until the old
+// and the new node boundaries meet again). A node that comes out as it was is not written.
 //
 // Nodes are written while the changes come in. An editor that is dropped before Finish, or that threw, leaves
 // chunks behind that nothing refers to, and no other trace. The store must outlive the editor.

@@ -1,8 +1,8 @@
 // Decides after which item a node ends: a Weibull distribution of node sizes (shape 4, scale 4096 bytes, at
 // least 512, at most 16384), drawn from the hash of the item's key, in integers only (docs/node-format.md).
 //
-// The decision depends on the items since the last boundary and on nothing else; that makes the tree's shape a
-// function of its contents.
+// The decision depends on the items since the last boundary and on nothing else; that makes the tree's shape
+// a function of its contents.
 #pragma once
 
 #include <cstddef>

@@ -20,7 +20,7 @@ using NodeVisitor = std::function<bool(const Hash& address, const NodeRef& node)
 void WalkNodes(NodeStore& store, const Hash& root, const NodeVisitor& visit);
 
 struct TreeStats {
-    static constexpr size_t kSizeClasses = 25;      // the last takes everything above
+    static constexpr size_t kSizeClasses = 25;       // the last takes everything above
     static constexpr size_t kSizeClassBytes = 1024;  // class i: encoded size in [i, i + 1) kB
 
     int depth = 0;  // levels; 0 for the empty tree, 1 for a single leaf

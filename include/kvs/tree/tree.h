@@ -49,8 +49,8 @@ class Tree {
     // the call.
     using GetManyCallback = std::function<void(size_t index, std::optional<std::string_view> value)>;
 
-    // Looks all keys up in one descent that reads each node once, and calls back in their order. The keys must
-    // ascend, and may repeat; Error(kInvalidArgument) otherwise.
+    // Looks all keys up in one descent that reads each node once, and calls back in their order. The keys
+    // must ascend, and may repeat; Error(kInvalidArgument) otherwise.
     void GetMany(std::span<const std::string_view> keys, const GetManyCallback& callback) const;
 
     // Number of entries.

@@ -8,8 +8,11 @@ namespace kvs {
 
 namespace {
 
-// A Set always makes a change, a Delete may find nothing: both are asked for the change that was made, if any.
-const WriteResult* ChangeOf(const WriteResult& result) { return &result; }
+// A Set always makes a change, a Delete may find nothing: both are asked for
+// the change that was made, if any.
+const WriteResult* ChangeOf(const WriteResult& result) {
+    return &result;
+}
 const WriteResult* ChangeOf(const std::optional<WriteResult>& result) {
     return result.has_value() ? &*result : nullptr;
 }
@@ -45,7 +48,9 @@ auto EventfulKeyValueStore::WriteAndEmit(const StoreKey& key, const Write& write
     return result;
 }
 
-std::optional<StoredEntry> EventfulKeyValueStore::Get(const StoreKey& key) { return inner_.Get(key); }
+std::optional<StoredEntry> EventfulKeyValueStore::Get(const StoreKey& key) {
+    return inner_.Get(key);
+}
 
 WriteResult EventfulKeyValueStore::Set(const StoreKey& key, const Value& value, const WriteOptions& options) {
     return WriteAndEmit(key, [&] { return inner_.Set(key, value, options); });

@@ -4,8 +4,9 @@
 
 namespace kvs {
 
-KeyValueStore::KeyValueStore(CoreStorage& storage, const MetadataService& metadata, const HashingService& hashing,
-                             const PatchService& patching, LockManager& locks, const KeyService& keys, Clock& clock)
+KeyValueStore::KeyValueStore(CoreStorage& storage, const MetadataService& metadata,
+                             const HashingService& hashing, const PatchService& patching, LockManager& locks,
+                             const KeyService& keys, Clock& clock)
     : storage_(storage),
       metadata_(metadata),
       hashing_(hashing),

@@ -45,11 +45,14 @@ std::string LocalKeyService::Serialize(const StoreKey& key) const {
     return SerializeKey(key.namespace_segments, key.key).OrThrow();
 }
 
-StoreKey LocalKeyService::Parse(std::string_view serialized_key) const { return ParseKey(serialized_key).OrThrow(); }
+StoreKey LocalKeyService::Parse(std::string_view serialized_key) const {
+    return ParseKey(serialized_key).OrThrow();
+}
 
 std::string LocalKeyService::NamespacePath(std::string_view serialized_key) const {
     const size_t colon = serialized_key.find(':');
-    return std::string(colon == std::string_view::npos ? std::string_view() : serialized_key.substr(0, colon));
+    return std::string(colon == std::string_view::npos ? std::string_view()
+                                                       : serialized_key.substr(0, colon));
 }
 
 Hash LocalHashingService::CalculateDataHash(const Value& value) const {
@@ -64,16 +67,13 @@ Hash LocalHashingService::CalculateDataHash(const Value& value) const {
 Value LocalPatchService::Apply(const Value* current, std::string_view delta) const {
     CheckSize(delta.size());
     const Json patch = Json::Parse(delta).OrThrow();
-    Value result;
-    Json document = Json::FromObject({});
-    if (current != nullptr) {
-        if (current->type != ValueType::kJson) {
-            throw Error(ErrorCode::kWrongType, "cannot patch a value of bytes",
-                        "Only documents can be patched; put replaces the value as a whole.");
-        }
-        document = Json::Parse(current->payload).OrThrow();
-        result.expires_at = current->expires_at;
+    if (current != nullptr && current->type != ValueType::kJson) {
+        throw Error(ErrorCode::kWrongType, "cannot patch a value of bytes",
+                    "Only documents can be patched; put replaces the value as a whole.");
     }
+    Json document = current == nullptr ? Json::FromObject({}) : Json::Parse(current->payload).OrThrow();
+    Value result;
+    result.expires_at = current == nullptr ? std::nullopt : current->expires_at;
     result.payload = TextOf(MergePatch(std::move(document), patch));
     return result;
 }

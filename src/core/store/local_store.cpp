@@ -84,7 +84,9 @@ struct LocalStore::Parts {
 LocalStore::LocalStore(const LocalStoreOptions& options) : parts_(std::make_unique<Parts>(options)) {}
 
 // While everything stands, so that a listener that is called for the last events may use the store.
-LocalStore::~LocalStore() { parts_->events.Shutdown(); }
+LocalStore::~LocalStore() {
+    parts_->events.Shutdown();
+}
 
 StoredEntry LocalStore::Put(std::string_view key, std::string_view document, const WriteOptions& options,
                             std::optional<std::chrono::microseconds> ttl) {
@@ -156,10 +158,16 @@ EventService::Unsubscribe LocalStore::Subscribe(std::string_view pattern, EventS
     return parts_->events.Subscribe(pattern, std::move(listener), std::move(on_missed));
 }
 
-void LocalStore::WaitForListeners() { parts_->events.Flush(); }
+void LocalStore::WaitForListeners() {
+    parts_->events.Flush();
+}
 
-KeyValueStoreInterface& LocalStore::store() { return parts_->eventful; }
+KeyValueStoreInterface& LocalStore::store() {
+    return parts_->eventful;
+}
 
-const MemoryLogger& LocalStore::log() const { return parts_->logger; }
+const MemoryLogger& LocalStore::log() const {
+    return parts_->logger;
+}
 
 }  // namespace kvs

@@ -31,7 +31,8 @@ WriteResult LoggingKeyValueStore::Set(const StoreKey& key, const Value& value, c
     return Logged("set", key, [&] { return inner_.Set(key, value, options); });
 }
 
-WriteResult LoggingKeyValueStore::Patch(const StoreKey& key, std::string_view delta, const WriteOptions& options) {
+WriteResult LoggingKeyValueStore::Patch(const StoreKey& key, std::string_view delta,
+                                        const WriteOptions& options) {
     return Logged("patch", key, [&] { return inner_.Patch(key, delta, options); });
 }
 

@@ -30,7 +30,8 @@ std::optional<StoredEntry> MemoryCoreStorage::Update(const std::string& key, con
     return next;
 }
 
-void MemoryCoreStorage::Scan(std::string_view start, std::optional<std::string_view> end, const Visitor& visit) {
+void MemoryCoreStorage::Scan(std::string_view start, std::optional<std::string_view> end,
+                             const Visitor& visit) {
     const std::shared_lock lock(mutex_);
     for (auto entry = entries_.lower_bound(start); entry != entries_.end(); ++entry) {
         if ((end.has_value() && entry->first >= *end) || !visit(entry->first, entry->second.back())) {

@@ -26,7 +26,8 @@ thread_local bool in_listener = false;
 
 void RefuseInListener(const char* operation) {
     if (in_listener) {
-        throw Error(ErrorCode::kWrongState, std::string("cannot ") + operation + " events from within a listener",
+        throw Error(ErrorCode::kWrongState,
+                    std::string("cannot ") + operation + " events from within a listener",
                     "Call it from a thread that the dispatcher did not start.");
     }
 }
@@ -44,7 +45,8 @@ size_t SizeOf(const ChangeEvent& event) {
 // One listener, its queue and its thread. Owned by the registry until the thread is joined.
 class EventDispatcher::Subscription {
   public:
-    Subscription(Pattern pattern, Listener listener, MissedListener on_missed, const Limits& limits, Logger& logger)
+    Subscription(Pattern pattern, Listener listener, MissedListener on_missed, const Limits& limits,
+                 Logger& logger)
         : pattern_(std::move(pattern)),
           listener_(std::move(listener)),
           on_missed_(std::move(on_missed)),
@@ -205,7 +207,8 @@ class EventDispatcher::Registry {
             throw Error(ErrorCode::kWrongState, "cannot subscribe: the event dispatcher is shut down");
         }
         ended = Reap();
-        subscriptions_.reserve(subscriptions_.size() + 1);  // so that the thread below starts only if it is kept
+        subscriptions_.reserve(subscriptions_.size() +
+                               1);  // so that the thread below starts only if it is kept
         subscriptions_.push_back(make());
         return subscriptions_.back();
     }
@@ -257,8 +260,9 @@ class EventDispatcher::Registry {
     }
 
   private:
-    // Takes out the subscriptions whose threads have ended. A subscription is destroyed only after its thread has
-    // been joined, and by the caller without the lock: what its listener captured may unsubscribe something else.
+    // Takes out the subscriptions whose threads have ended. A subscription is destroyed only after its
+    // thread has been joined, and by the caller without the lock: what its listener captured may
+    // unsubscribe something else.
     std::vector<SubscriptionRef> Reap() {
         std::vector<SubscriptionRef> ended;
         for (const SubscriptionRef& subscription : retired_) {
@@ -282,7 +286,9 @@ class EventDispatcher::Registry {
 EventDispatcher::EventDispatcher(Logger& logger, const Limits& limits)
     : limits_(limits), logger_(logger), registry_(std::make_shared<Registry>()) {}
 
-EventDispatcher::~EventDispatcher() { registry_->Shutdown(); }
+EventDispatcher::~EventDispatcher() {
+    registry_->Shutdown();
+}
 
 void EventDispatcher::Emit(ChangeEvent event) {
     registry_->Offer(std::make_shared<const ChangeEvent>(std::move(event)));
@@ -292,8 +298,8 @@ EventService::Unsubscribe EventDispatcher::Subscribe(std::string_view pattern, L
                                                      MissedListener on_missed) {
     Pattern parsed = Pattern::Parse(pattern).OrThrow();
     const std::weak_ptr<Subscription> subscription = registry_->Add([&] {
-        return std::make_shared<Subscription>(std::move(parsed), std::move(listener), std::move(on_missed), limits_,
-                                              logger_);
+        return std::make_shared<Subscription>(std::move(parsed), std::move(listener), std::move(on_missed),
+                                              limits_, logger_);
     });
     return [registry = std::weak_ptr<Registry>(registry_), subscription] {
         if (const std::shared_ptr<Registry> alive = registry.lock()) {

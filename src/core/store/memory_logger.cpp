@@ -6,8 +6,9 @@ uint64_t MemoryLogger::LogStart(std::string_view operation, const StoreKey& key)
     const std::lock_guard lock(mutex_);
     const uint64_t transaction = ++last_transaction_;
     try {
-        open_.emplace(transaction, OpenRecord{Record{transaction, std::string(operation), key, clock_.Now(), {}, {}},
-                                              std::chrono::steady_clock::now()});
+        open_.emplace(transaction,
+                      OpenRecord{Record{transaction, std::string(operation), key, clock_.Now(), {}, {}},
+                                 std::chrono::steady_clock::now()});
     } catch (...) {
         ++lost_;
     }

@@ -59,7 +59,9 @@ StoredEntry DeletedBy(Operation operation, Metadata metadata) {
 
 }  // namespace
 
-MemoryVersionedStore::MemoryVersionedStore() : commits_(1) { branches_["main"]; }
+MemoryVersionedStore::MemoryVersionedStore() : commits_(1) {
+    branches_["main"];
+}
 
 StoredEntry MemoryVersionedStore::Put(const std::string& branch, const std::string& key, const Value& value,
                                       const WriteOptions& options, Timestamp now) {
@@ -72,8 +74,8 @@ StoredEntry MemoryVersionedStore::Put(const std::string& branch, const std::stri
     return entry;
 }
 
-StoredEntry MemoryVersionedStore::Patch(const std::string& branch, const std::string& key, std::string_view delta,
-                                        const WriteOptions& options, Timestamp now) {
+StoredEntry MemoryVersionedStore::Patch(const std::string& branch, const std::string& key,
+                                        std::string_view delta, const WriteOptions& options, Timestamp now) {
     State& working = Find(branch).working;
     const StoredEntry* current = Newest(working, key);
     const Previous previous = PreviousOf(current, now);
@@ -85,17 +87,17 @@ StoredEntry MemoryVersionedStore::Patch(const std::string& branch, const std::st
     return entry;
 }
 
-bool MemoryVersionedStore::Delete(const std::string& branch, const std::string& key, const WriteOptions& options,
-                                  Timestamp now) {
+bool MemoryVersionedStore::Delete(const std::string& branch, const std::string& key,
+                                  const WriteOptions& options, Timestamp now) {
     State& working = Find(branch).working;
     const Previous previous = PreviousOf(Newest(working, key), now);
     CheckExpectedVersion(previous, options.expected_version, key);
     if (!previous.Exists()) {
         return false;
     }
-    working[key].push_back(DeletedBy(
-        Operation::kDelete,
-        StandardMetadataService().Tombstone(*previous.metadata(), options, now, NextChange())));
+    working[key].push_back(
+        DeletedBy(Operation::kDelete,
+                  StandardMetadataService().Tombstone(*previous.metadata(), options, now, NextChange())));
     return true;
 }
 
@@ -122,8 +124,8 @@ void MemoryVersionedStore::Reset(const std::string& branch, CommitNumber commit,
         StoredEntry next;
         if (incoming != nullptr) {
             next = *incoming;
-            next.metadata = metadata.Adopt(current == nullptr ? nullptr : &current->metadata, incoming->metadata, {},
-                                           now, NextChange());
+            next.metadata = metadata.Adopt(current == nullptr ? nullptr : &current->metadata,
+                                           incoming->metadata, {}, now, NextChange());
         } else {
             next.metadata = metadata.Tombstone(current->metadata, {}, now, NextChange());
         }
@@ -204,18 +206,21 @@ const MemoryVersionedStore::Commit& MemoryVersionedStore::At(CommitNumber commit
 
 std::vector<MemoryVersionedStore::CommitNumber> MemoryVersionedStore::Log(CommitNumber commit) const {
     std::vector<CommitNumber> log{commit};
-    for (std::optional<CommitNumber> parent = At(commit).parent; parent.has_value(); parent = At(*parent).parent) {
+    for (std::optional<CommitNumber> parent = At(commit).parent; parent.has_value();
+         parent = At(*parent).parent) {
         log.push_back(*parent);
     }
     return log;
 }
 
-std::optional<StoredEntry> MemoryVersionedStore::Get(const State& state, const std::string& key, Timestamp now) {
+std::optional<StoredEntry> MemoryVersionedStore::Get(const State& state, const std::string& key,
+                                                     Timestamp now) {
     const StoredEntry* entry = Newest(state, key);
     return entry != nullptr && IsLive(*entry, now) ? std::optional(*entry) : std::nullopt;
 }
 
-std::vector<std::pair<std::string, StoredEntry>> MemoryVersionedStore::Scan(const State& state, Timestamp now) {
+std::vector<std::pair<std::string, StoredEntry>> MemoryVersionedStore::Scan(const State& state,
+                                                                            Timestamp now) {
     std::vector<std::pair<std::string, StoredEntry>> entries;
     for (const auto& [key, revisions] : state) {
         if (IsLive(revisions.back(), now)) {

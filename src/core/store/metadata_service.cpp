@@ -16,17 +16,20 @@ namespace {
     if (previous.Exists()) {
         const std::string version = std::to_string(previous.version());
         if (expected == 0) {
-            throw Error(ErrorCode::kStaleVersion, "key " + name + " exists at version " + version + ", expected none",
+            throw Error(ErrorCode::kStaleVersion,
+                        "key " + name + " exists at version " + version + ", expected none",
                         "Pass the version you have read as expected_version to replace the entry.");
         }
-        throw Error(ErrorCode::kStaleVersion,
-                    "key " + name + " is at version " + version + ", expected version " + std::to_string(expected),
-                    "Read the entry again and repeat the change on its current version.");
+        throw Error(
+            ErrorCode::kStaleVersion,
+            "key " + name + " is at version " + version + ", expected version " + std::to_string(expected),
+            "Read the entry again and repeat the change on its current version.");
     }
-    const std::string state = previous.version() == 0
-                                  ? " does not exist"
-                                  : " no longer exists (last version " + std::to_string(previous.version()) + ")";
-    throw Error(ErrorCode::kStaleVersion, "key " + name + state + ", expected version " + std::to_string(expected),
+    const std::string state = previous.version() == 0 ? " does not exist"
+                                                      : " no longer exists (last version " +
+                                                            std::to_string(previous.version()) + ")";
+    throw Error(ErrorCode::kStaleVersion,
+                "key " + name + state + ", expected version " + std::to_string(expected),
                 "Pass expected_version 0 to create the entry.");
 }
 
@@ -68,8 +71,9 @@ Metadata StandardMetadataService::Tombstone(const Metadata& old, const WriteOpti
     return tombstone;
 }
 
-Metadata StandardMetadataService::Adopt(const Metadata* current, const Metadata& incoming, const WriteOptions& options,
-                                        Timestamp now, const ChangeId& change) const {
+Metadata StandardMetadataService::Adopt(const Metadata* current, const Metadata& incoming,
+                                        const WriteOptions& options, Timestamp now,
+                                        const ChangeId& change) const {
     Metadata adopted = incoming;
     adopted.version = std::max(current == nullptr ? 0 : current->version, incoming.version) + 1;
     adopted.updated_at = now;
@@ -83,14 +87,16 @@ Metadata StandardMetadataService::Adopt(const Metadata* current, const Metadata&
 
 bool MatchesExpectedVersion(const Previous& previous, int64_t expected) {
     if (expected < 0) {
-        throw Error(ErrorCode::kInvalidArgument, "expected_version must not be negative: " + std::to_string(expected),
+        throw Error(ErrorCode::kInvalidArgument,
+                    "expected_version must not be negative: " + std::to_string(expected),
                     "Pass 0 for a key that must not exist, or the version you have read.");
     }
     const uint64_t actual = previous.Exists() ? previous.version() : 0;
     return actual == static_cast<uint64_t>(expected);
 }
 
-void CheckExpectedVersion(const Previous& previous, const std::optional<int64_t>& expected, std::string_view key) {
+void CheckExpectedVersion(const Previous& previous, const std::optional<int64_t>& expected,
+                          std::string_view key) {
     if (expected.has_value() && !MatchesExpectedVersion(previous, *expected)) {
         ThrowStaleVersion(previous, *expected, key);
     }

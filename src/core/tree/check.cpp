@@ -38,8 +38,8 @@ class TreeChecker {
         explicit Level(int level) : splitter(level) {}
 
         Splitter splitter;
-        bool node_ended = true;         // whether the splitter ended the previous node
-        Hash previous{};                // its address
+        bool node_ended = true;               // whether the splitter ended the previous node
+        Hash previous{};                      // its address
         std::optional<std::string> last_key;  // of the last item seen
     };
 

@@ -1,7 +1,5 @@
 #include "kvs/tree/chunk.h"
 
-#include <cstring>
-
 #include "kvs/entry.h"
 
 namespace kvs {
@@ -11,8 +9,8 @@ Hash ChunkAddress(Hasher& hasher, std::string_view raw_chunk) {
     char buffer[8192];
     const size_t size = kChunkDomain.size() + raw_chunk.size();
     if (size <= sizeof(buffer)) {
-        std::memcpy(buffer, kChunkDomain.data(), kChunkDomain.size());
-        std::memcpy(buffer + kChunkDomain.size(), raw_chunk.data(), raw_chunk.size());
+        kChunkDomain.copy(buffer, kChunkDomain.size());
+        raw_chunk.copy(buffer + kChunkDomain.size(), raw_chunk.size());
         return hasher.Sha256({buffer, size});
     }
     std::string tagged;
@@ -23,9 +21,9 @@ Hash ChunkAddress(Hasher& hasher, std::string_view raw_chunk) {
 
 std::string EncodeBlob(std::string_view payload) {
     if (payload.size() > kMaxValueSize) {
-        throw Error(ErrorCode::kLimitExceeded,
-                    "value of " + std::to_string(payload.size()) + " bytes exceeds the limit of " +
-                        std::to_string(kMaxValueSize) + " bytes");
+        throw Error(ErrorCode::kLimitExceeded, "value of " + std::to_string(payload.size()) +
+                                                   " bytes exceeds the limit of " +
+                                                   std::to_string(kMaxValueSize) + " bytes");
     }
     std::string raw;
     raw.reserve(kChunkHeaderSize + payload.size());

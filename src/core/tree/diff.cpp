@@ -10,7 +10,8 @@ namespace kvs {
 
 namespace {
 
-// A position between entries of one tree that knows, without reading further down, which subtrees start there.
+// A position between entries of one tree that knows, without reading further down, which subtrees start
+// there.
 class Side {
   public:
     Side(NodeStore& store, const Hash& root) : store_(store) {
@@ -97,7 +98,8 @@ class Side {
 class DiffCursor::Impl {
   public:
     Impl(NodeStore& store, const Hash& from, const Hash& to, KeyRange range)
-        : range_(std::move(range)), from_(store, from == to ? kEmptyRoot : from),
+        : range_(std::move(range)),
+          from_(store, from == to ? kEmptyRoot : from),
           to_(store, from == to ? kEmptyRoot : to) {
         if (!range_.start.empty()) {
             SeekStart();
@@ -142,8 +144,8 @@ class DiffCursor::Impl {
                     side->SeekIn(level, range_.start);
                 }
             }
-            const bool both = !from_.at_end() && !to_.at_end() && level <= from_.height() &&
-                              level <= to_.height();
+            const bool both =
+                !from_.at_end() && !to_.at_end() && level <= from_.height() && level <= to_.height();
             if (both && level > 0 && from_.ChildHash(level) == to_.ChildHash(level)) {
                 from_.Skip(level);
                 to_.Skip(level);

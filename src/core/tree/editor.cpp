@@ -15,9 +15,9 @@ class TreeEditor::Impl {
 
     void Apply(const ItemEdit& edit) {
         if (edit.key.size() > kMaxKeySize) {
-            throw Error(ErrorCode::kLimitExceeded,
-                        "key of " + std::to_string(edit.key.size()) + " bytes exceeds the limit of " +
-                            std::to_string(kMaxKeySize) + " bytes");
+            throw Error(ErrorCode::kLimitExceeded, "key of " + std::to_string(edit.key.size()) +
+                                                       " bytes exceeds the limit of " +
+                                                       std::to_string(kMaxKeySize) + " bytes");
         }
         if (edit.value.size() > kMaxItemValueSize) {
             throw Error(ErrorCode::kLimitExceeded,

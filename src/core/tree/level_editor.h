@@ -3,9 +3,9 @@
 //
 // A run starts at the beginning of the old node that holds the first changed key. From there the items, old
 // and changed, go through the splitter, until a new node ends exactly where an old one did: behind that point
-// the old nodes stand as they are, until the next changed key. What the run replaced becomes deletes of the old
-// nodes' last keys, what it made becomes puts of the new nodes' last keys, both in key order; they are applied
-// to the level above while they come.
+// the old nodes stand as they are, until the next changed key. What the run replaced becomes deletes of the
+// old nodes' last keys, what it made becomes puts of the new nodes' last keys, both in key order; they are
+// applied to the level above while they come.
 //
 // Levels above the old root have no old nodes, nor has any level of the empty tree: there, everything that is
 // put is all there is.

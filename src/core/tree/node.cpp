@@ -14,8 +14,8 @@ Error Malformed(const char* what) {
     return Error(ErrorCode::kCorruption, std::string("malformed tree node: ") + what);
 }
 
-// The first eight bytes as a number that sorts as they do, a shorter string as if zeros followed. `end` bounds what
-// may be read.
+// The first eight bytes as a number that sorts as they do, a shorter string as if zeros followed. `end`
+// bounds what may be read.
 uint64_t Head(const char* at, size_t size, const char* end) {
     if (size >= sizeof(uint64_t)) {
         return __builtin_bswap64(Load<uint64_t>(at));
@@ -192,26 +192,15 @@ std::string_view Node::Key(size_t i, std::string* buffer) const {
 }
 
 int Node::CompareKey(size_t i, std::string_view key) const {
-    const std::string_view shared = prefix();
-    const size_t common = std::min(shared.size(), key.size());
-    const int order = std::memcmp(shared.data(), key.data(), common);
-    if (order != 0) {
-        return order;
-    }
-    if (key.size() < shared.size()) {
-        return 1;
-    }
-    return KeySuffix(i).compare(key.substr(shared.size()));
+    const int order = prefix().compare(key.substr(0, prefix_size_));
+    return order != 0 ? order : KeySuffix(i).compare(key.substr(prefix_size_));
 }
 
 size_t Node::LowerBound(std::string_view key) const {
-    const size_t common = std::min<size_t>(prefix_size_, key.size());
-    const int order = std::memcmp(key.data(), suffixes_ - prefix_size_, common);
+    // A key that ends inside the prefix comes before all keys, as one that is smaller there.
+    const int order = key.substr(0, prefix_size_).compare(prefix());
     if (order != 0) {
         return order < 0 ? 0 : count_;
-    }
-    if (key.size() < prefix_size_) {
-        return 0;
     }
     // Most comparisons are decided by the heads; that of the wanted key is made once.
     const std::string_view rest = key.substr(prefix_size_);
@@ -234,14 +223,8 @@ size_t Node::LowerBound(std::string_view key) const {
 
 std::optional<size_t> Node::Find(std::string_view key) const {
     const size_t i = LowerBound(key);
-    if (i == count_) {
-        return std::nullopt;
-    }
-    // Below count(), LowerBound has either compared the whole prefix equal or placed `key` before all keys.
-    const std::string_view suffix = KeySuffix(i);
-    if (key.size() != prefix_size_ + suffix.size() ||
-        std::memcmp(key.data() + prefix_size_, suffix.data(), suffix.size()) != 0 ||
-        std::memcmp(key.data(), suffixes_ - prefix_size_, prefix_size_) != 0) {
+    if (i == count_ || key.size() < prefix_size_ || key.substr(prefix_size_) != KeySuffix(i) ||
+        key.substr(0, prefix_size_) != prefix()) {
         return std::nullopt;
     }
     return i;

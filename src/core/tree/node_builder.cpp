@@ -16,17 +16,16 @@ size_t SharedPrefix(std::string_view a, std::string_view b) {
 }
 
 char* Append(char* at, std::string_view bytes) {
-    std::memcpy(at, bytes.data(), bytes.size());
-    return at + bytes.size();
+    return at + bytes.copy(at, bytes.size());
 }
 
 }  // namespace
 
 void NodeBuilder::AddKey(std::string_view key) {
     if (key.size() > kMaxKeySize) {
-        throw Error(ErrorCode::kLimitExceeded,
-                    "key of " + std::to_string(key.size()) + " bytes exceeds the limit of " +
-                        std::to_string(kMaxKeySize) + " bytes");
+        throw Error(ErrorCode::kLimitExceeded, "key of " + std::to_string(key.size()) +
+                                                   " bytes exceeds the limit of " +
+                                                   std::to_string(kMaxKeySize) + " bytes");
     }
     if (!empty() && key <= last_key()) {
         throw Error(ErrorCode::kInvalidArgument, "keys of a tree node must be added in ascending order");

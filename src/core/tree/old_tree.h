@@ -12,8 +12,8 @@
 
 namespace kvs {
 
-// The old tree, and the nodes read last on each level: the editors of all levels walk nearly the same path, and
-// each node of it is read once.
+// The old tree, and the nodes read last on each level: the editors of all levels walk nearly the same path,
+// and each node of it is read once.
 class OldTree {
   public:
     OldTree(NodeStore& store, const Hash& root) : store_(store), root_(root) {
@@ -69,8 +69,8 @@ class LevelCursor {
         return true;
     }
 
-    // Goes to the first node whose last key is not smaller than `key`, or else to the last node. `key` must not
-    // be smaller than that of an earlier seek.
+    // Goes to the first node whose last key is not smaller than `key`, or else to the last node. `key` must
+    // not be smaller than that of an earlier seek.
     void Seek(std::string_view key) {
         if (!node_) {
             Descend(tree_.root_node(), key);

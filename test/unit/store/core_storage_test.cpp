@@ -22,7 +22,8 @@ void Store(CoreStorage& storage, const std::string& key, const StoredEntry& entr
     storage.Update(key, [&](const StoredEntry*, const ChangeId&) { return entry; });
 }
 
-std::vector<std::string> KeysIn(CoreStorage& storage, std::string_view start, std::optional<std::string_view> end) {
+std::vector<std::string> KeysIn(CoreStorage& storage, std::string_view start,
+                                std::optional<std::string_view> end) {
     std::vector<std::string> keys;
     storage.Scan(start, end, [&](const std::string& key, const StoredEntry&) {
         keys.push_back(key);
@@ -130,7 +131,8 @@ TEST(MemoryCoreStorageTest, ConcurrentUpdatesOfOneKeyLoseNothing) {
         for (size_t i = 0; i < kUpdates; ++i) {
             storage.Update("hot", [](const StoredEntry* current, const ChangeId&) {
                 const int count = current == nullptr ? 0 : std::stoi(current->value.payload);
-                return EntryOf(std::to_string(count + 1), current == nullptr ? 1 : current->metadata.version + 1);
+                return EntryOf(std::to_string(count + 1),
+                               current == nullptr ? 1 : current->metadata.version + 1);
             });
             storage.Get("hot");
         }

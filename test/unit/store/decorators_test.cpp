@@ -31,7 +31,9 @@ class MockStore : public KeyValueStoreInterface {
     MOCK_METHOD(std::optional<WriteResult>, Expire, (const StoreKey&), (override));
 };
 
-MATCHER_P(ExpectsVersion, version, "") { return arg.expected_version == version; }
+MATCHER_P(ExpectsVersion, version, "") {
+    return arg.expected_version == version;
+}
 
 StoredEntry EntryOf(std::string text, uint64_t version, Operation operation) {
     StoredEntry entry;
@@ -107,8 +109,50 @@ TEST_F(EventfulKeyValueStoreTest, WhatChangesNothingEmitsNothing) {
     EXPECT_FALSE(store_.Expire(key).has_value());
     EXPECT_CALL(inner_, Set(key, _, _)).WillOnce(Throw(Error(ErrorCode::kStaleVersion, "stale")));
     EXPECT_EQ(CodeOf([&] { store_.Set(key, Document("new"), {}); }), ErrorCode::kStaleVersion);
-    EXPECT_EQ(CodeOf([&] { store_.Set(StoreKey{{""}, "b"}, Document("new"), {}); }), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(CodeOf([&] {
+                  store_.Set(StoreKey{{""}, "b"}, Document("new"), {});
+              }),
+              ErrorCode::kInvalidArgument);
     EXPECT_EQ(events_.size(), 0u);
+}
+
+// A store and a sink in one that notices a write of the key which begins before the last one's event is out.
+class StepChecker final : public KeyValueStoreInterface, public EventSink {
+  public:
+    WriteResult Set(const StoreKey&, const Value&, const WriteOptions&) override {
+        overlaps_ += under_way_.exchange(true) ? 1 : 0;
+        std::this_thread::yield();
+        return WriteResult{};
+    }
+    void Emit(ChangeEvent) override {
+        std::this_thread::yield();
+        ++events_;
+        under_way_ = false;
+    }
+    std::optional<StoredEntry> Get(const StoreKey&) override { return std::nullopt; }
+    WriteResult Patch(const StoreKey&, std::string_view, const WriteOptions&) override { return {}; }
+    std::optional<WriteResult> Delete(const StoreKey&, const WriteOptions&) override { return std::nullopt; }
+    std::optional<WriteResult> Expire(const StoreKey&) override { return std::nullopt; }
+
+    size_t overlaps() const { return overlaps_; }
+    size_t events() const { return events_; }
+
+  private:
+    std::atomic<bool> under_way_ = false;
+    std::atomic<size_t> overlaps_ = 0;
+    std::atomic<size_t> events_ = 0;
+};
+
+TEST_F(EventfulKeyValueStoreTest, AChangeAndItsEventAreOneStep) {
+    StepChecker checker;
+    EventfulKeyValueStore store(checker, checker, keys_);
+    test::InThreads(8, [&](size_t) {
+        for (int i = 0; i < 500; ++i) {
+            store.Set(key, Document("1"), {});
+        }
+    });
+    EXPECT_EQ(checker.overlaps(), 0u);
+    EXPECT_EQ(checker.events(), 4000u);
 }
 
 class LoggingKeyValueStoreTest : public testing::Test {

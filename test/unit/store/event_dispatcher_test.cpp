@@ -48,7 +48,9 @@ class SlowListener {
         };
     }
 
-    void WaitUntilEntered() { ASSERT_EQ(entered_.get_future().wait_for(kPatience), std::future_status::ready); }
+    void WaitUntilEntered() {
+        ASSERT_EQ(entered_.get_future().wait_for(kPatience), std::future_status::ready);
+    }
     void Release() { released_.set_value(); }
     const EventLog& log() const { return log_; }
 
@@ -82,7 +84,8 @@ TEST_F(EventDispatcherTest, DeliversWhatMatchesInOrder) {
 
 TEST_F(EventDispatcherTest, ABadPatternIsRefused) {
     EventDispatcher events(logger_);
-    EXPECT_EQ(CodeOf([&] { events.Subscribe("a/#/b", [](const ChangeEvent&) {}); }), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(CodeOf([&] { events.Subscribe("a/#/b", [](const ChangeEvent&) {}); }),
+              ErrorCode::kInvalidArgument);
 }
 
 TEST_F(EventDispatcherTest, ListenersRunOutsideTheWriter) {
@@ -124,7 +127,8 @@ TEST_F(EventDispatcherTest, AFullQueueIsReportedWhereTheGapIs) {
     EventLog log;
     std::vector<std::pair<uint64_t, size_t>> gaps;  // missed, and how many events had been delivered before
     EventDispatcher events(logger_, {.max_events = 3, .max_bytes = 1 << 20});
-    events.Subscribe("#", slow.Listener(), [&](uint64_t missed) { gaps.emplace_back(missed, slow.log().size()); });
+    events.Subscribe("#", slow.Listener(),
+                     [&](uint64_t missed) { gaps.emplace_back(missed, slow.log().size()); });
     events.Emit(EventOf("a", 1));
     slow.WaitUntilEntered();
     for (uint64_t version = 2; version <= 10; ++version) {
@@ -136,7 +140,8 @@ TEST_F(EventDispatcherTest, AFullQueueIsReportedWhereTheGapIs) {
     events.Flush();
     EXPECT_EQ(VersionsOf(slow.log()), (std::vector<uint64_t>{1, 2, 3, 4, 11}));
     EXPECT_EQ(gaps, (std::vector<std::pair<uint64_t, size_t>>{{6, 4}}));
-    EXPECT_EQ(logger_.Warnings(), std::vector<std::string>{"listener of \"#\" was too slow and missed 6 events"});
+    EXPECT_EQ(logger_.Warnings(),
+              std::vector<std::string>{"listener of \"#\" was too slow and missed 6 events"});
 }
 
 TEST_F(EventDispatcherTest, TheQueueIsBoundedInBytesToo) {

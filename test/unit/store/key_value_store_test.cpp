@@ -70,8 +70,8 @@ class MockClock : public Clock {
 constexpr Timestamp kNow = 1000;
 const ChangeId kChange{{7}, 12};
 
-// Strict mocks in one sequence: a call too many, too few or out of order fails the test. The answers of the services
-// are arbitrary, so that nothing but passing them on gives the expected entry.
+// Strict mocks in one sequence: a call too many, too few or out of order fails the test. The answers of the
+// services are arbitrary, so that nothing but passing them on gives the expected entry.
 class KeyValueStoreTest : public testing::Test {
   protected:
     KeyValueStoreTest() {
@@ -86,7 +86,8 @@ class KeyValueStoreTest : public testing::Test {
         EXPECT_CALL(keys_, Serialize(key_)).WillOnce(Return("a/b:c"));
         EXPECT_CALL(keys_, NamespacePath(std::string_view("a/b:c"))).WillOnce(Return("a/b"));
         EXPECT_CALL(locks_, WithLock("a/b", _))
-            .WillOnce(Invoke([](const std::string&, const std::function<void()>& operation) { operation(); }));
+            .WillOnce(
+                Invoke([](const std::string&, const std::function<void()>& operation) { operation(); }));
         EXPECT_CALL(storage_, Update("a/b:c", _))
             .WillOnce(Invoke([this, current](const std::string&, const CoreStorage::Change& change) {
                 return stored_ = change(current, kChange);
@@ -140,12 +141,13 @@ TEST_F(KeyValueStoreTest, SetIsSerialiseLockUpdateHashMetadata) {
     ExpectWriteFrame(&current_);
     EXPECT_CALL(hashing_, CalculateDataHash(value)).WillOnce(Return(hash_));
     EXPECT_CALL(metadata_, Next(_, _, kNow, kChange))
-        .WillOnce(Invoke([&](const Previous& previous, const WriteOptions& given, Timestamp, const ChangeId&) {
-            EXPECT_EQ(previous.metadata(), &current_.metadata);
-            EXPECT_TRUE(previous.Exists());
-            EXPECT_EQ(given.comment, options.comment);
-            return made_;
-        }));
+        .WillOnce(
+            Invoke([&](const Previous& previous, const WriteOptions& given, Timestamp, const ChangeId&) {
+                EXPECT_EQ(previous.metadata(), &current_.metadata);
+                EXPECT_TRUE(previous.Exists());
+                EXPECT_EQ(given.comment, options.comment);
+                return made_;
+            }));
     const WriteResult result = store_.Set(key_, value, options);
     const StoredEntry expected{value, made_, hash_, Operation::kSet};
     EXPECT_EQ(stored_, expected);

@@ -25,10 +25,12 @@ TEST(LocalKeyServiceTest, SerialisesParsesAndFindsTheNamespace) {
 TEST(LocalHashingServiceTest, EqualContentHasEqualHashes) {
     const LocalHashingService hashing;
     const auto hash = [&](const Value& value) { return hashing.CalculateDataHash(value); };
-    EXPECT_EQ(hash(Document(R"({"a": 1, "b": [true, 2.50]})")), hash(Document(R"({"b":[true,2.5],"a":1.0})")));
+    EXPECT_EQ(hash(Document(R"({"a": 1, "b": [true, 2.50]})")),
+              hash(Document(R"({"b":[true,2.5],"a":1.0})")));
     EXPECT_EQ(hash(Document("1")), hash(Document("1", 5000))) << "the expiry is no content";
     EXPECT_NE(hash(Document("12345678901234567890.1")), hash(Document("12345678901234567890.2")));
-    EXPECT_EQ(hash(Document("null")).ToHex(), "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b");
+    EXPECT_EQ(hash(Document("null")).ToHex(),
+              "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b");
     EXPECT_EQ(CodeOf([&] { hash(Document("{")); }), ErrorCode::kInvalidArgument);
 }
 
@@ -59,7 +61,8 @@ TEST(LocalPatchServiceTest, TheResultIsBoundedToo) {
     const LocalPatchService patching;
     const std::string half(kMaxValueSize / 2, 'x');
     const Value current = Document(R"({"a":")" + half + "\"}");
-    EXPECT_EQ(CodeOf([&] { patching.Apply(&current, R"({"b":")" + half + "\"}"); }), ErrorCode::kLimitExceeded);
+    EXPECT_EQ(CodeOf([&] { patching.Apply(&current, R"({"b":")" + half + "\"}"); }),
+              ErrorCode::kLimitExceeded);
     EXPECT_EQ(CodeOf([&] { NormalizedDocument('"' + half + half + '"'); }), ErrorCode::kLimitExceeded);
     EXPECT_EQ(NormalizedDocument('"' + half + '"').size(), half.size() + 2);
 }
@@ -72,7 +75,8 @@ TEST(NormalizedDocumentTest, IsCompactAndSortedWithNumbersUntouched) {
 TEST(SystemClockTest, IsTheSystemsInMicroseconds) {
     SystemClock clock;
     const auto seconds = [] {
-        return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        return std::chrono::duration_cast<std::chrono::seconds>(
+                   std::chrono::system_clock::now().time_since_epoch())
             .count();
     };
     const int64_t before = seconds();

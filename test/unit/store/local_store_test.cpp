@@ -102,7 +102,8 @@ TEST_F(LocalStoreTest, AnEntryLivesAsLongAsItsTtl) {
     EXPECT_FALSE(store_.Delete("a"));
     EXPECT_EQ(CodeOf([&] { store_.Put("a", "1", Expecting(2)); }), ErrorCode::kStaleVersion);
     const StoredEntry again = store_.Patch("a", R"({"c":2})");
-    EXPECT_EQ(again.value, Document(R"({"c":2})")) << "neither the expired document nor its expiry comes back";
+    EXPECT_EQ(again.value, Document(R"({"c":2})"))
+        << "neither the expired document nor its expiry comes back";
     EXPECT_EQ(again.metadata.version, 3u);
     EXPECT_EQ(again.metadata.created_at, 1100);
     store_.Put("b", "1", {}, microseconds(100));
@@ -215,7 +216,8 @@ TEST_F(LocalStoreTest, BadInputIsRefusedAndLeavesNothing) {
     EXPECT_EQ(CodeOf([&] { store_.Put("", "1"); }), ErrorCode::kInvalidArgument);
     EXPECT_EQ(CodeOf([&] { store_.Get("a//b:c"); }), ErrorCode::kInvalidArgument);
     EXPECT_EQ(CodeOf([&] { store_.History("a//b:c"); }), ErrorCode::kInvalidArgument);
-    EXPECT_EQ(CodeOf([&] { store_.Put(std::string(kMaxKeySize + 1, 'k'), "1"); }), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(CodeOf([&] { store_.Put(std::string(kMaxKeySize + 1, 'k'), "1"); }),
+              ErrorCode::kInvalidArgument);
     EXPECT_EQ(CodeOf([&] { store_.Put("a", "{"); }), ErrorCode::kInvalidArgument);
     EXPECT_EQ(CodeOf([&] { store_.Patch("a", "{"); }), ErrorCode::kInvalidArgument);
     EXPECT_EQ(CodeOf([&] { store_.Put("a", "1", Expecting(-1)); }), ErrorCode::kInvalidArgument);
@@ -253,7 +255,8 @@ TEST_F(LocalStoreTest, ItsEndDeliversWhatIsQueued) {
     EXPECT_EQ(log.size(), 100u);
 }
 
-// Compare-and-set counters on hot keys: every increment counts once, and each key's events are its versions in order.
+// Compare-and-set counters on hot keys: every increment counts once, and each key's
+// events are its versions in order.
 TEST_F(LocalStoreTest, ManyThreadsOnHotKeysLoseNothing) {
     constexpr size_t kThreads = 6;
     constexpr int kIncrements = 150;
@@ -266,7 +269,8 @@ TEST_F(LocalStoreTest, ManyThreadsOnHotKeysLoseNothing) {
             for (bool done = false; !done;) {
                 const std::optional<StoredEntry> current = store_.Get(key);
                 const int count = current.has_value() ? std::stoi(current->value.payload) : 0;
-                const int64_t version = current.has_value() ? static_cast<int64_t>(current->metadata.version) : 0;
+                const int64_t version =
+                    current.has_value() ? static_cast<int64_t>(current->metadata.version) : 0;
                 const std::optional<ErrorCode> error =
                     CodeOf([&] { store_.Put(key, std::to_string(count + 1), Expecting(version)); });
                 ASSERT_TRUE(!error.has_value() || error == ErrorCode::kStaleVersion);
@@ -280,7 +284,8 @@ TEST_F(LocalStoreTest, ManyThreadsOnHotKeysLoseNothing) {
         const std::vector<StoredEntry> history = store_.History(key);
         sum += std::stoi(history.front().value.payload);
         for (size_t i = 0; i < history.size(); ++i) {
-            EXPECT_EQ(history[i].metadata.version, history.size() - i) << "versions of " << key << " are not dense";
+            EXPECT_EQ(history[i].metadata.version, history.size() - i)
+                << "versions of " << key << " are not dense";
         }
     }
     EXPECT_EQ(sum, static_cast<int>(kThreads) * kIncrements);
@@ -339,7 +344,8 @@ TEST_F(LocalStoreTest, EventsTellTheHistoryOfAKey) {
     }
 }
 
-// The store and the versioned oracle, two independent ways through the same rules, agree on any sequence of writes.
+// The store and the versioned oracle, two independent ways through the same rules,
+// agree on any sequence of writes.
 RC_GTEST_PROP(LocalStoreProperty, AgreesWithTheVersionedStore, ()) {
     const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
         rc::gen::tuple(rc::gen::inRange(0, 6), rc::gen::inRange(0, 3), rc::gen::inRange(0, 4)));
@@ -350,7 +356,8 @@ RC_GTEST_PROP(LocalStoreProperty, AgreesWithTheVersionedStore, ()) {
     LocalStore store(options);
     MemoryVersionedStore oracle;
     const std::vector<std::string> keys{"a", "b:1", "b:2"};
-    const std::vector<std::string> documents{R"({"x":1})", R"({"x":null,"y":{"z":[1]}})", "7", R"({"y":{"w":2.0}})"};
+    const std::vector<std::string> documents{R"({"x":1})", R"({"x":null,"y":{"z":[1]}})", "7",
+                                             R"({"y":{"w":2.0}})"};
     for (const auto& [operation, key_number, document_number] : steps) {
         const std::string& key = keys[static_cast<size_t>(key_number)];
         const std::string& document = documents[static_cast<size_t>(document_number)];

@@ -16,13 +16,18 @@ TEST(MutexLockManagerTest, OneOperationAtATimeOnAPath) {
     constexpr size_t kThreads = 8;
     constexpr size_t kRounds = 500;
     MutexLockManager locks;
-    std::map<std::string, size_t> counts{{"a", 0}, {"b", 0}, {"", 0}};  // each guarded by its path's lock alone
+    std::map<std::string, size_t> counts{
+        {"a", 0}, {"b", 0}, {"", 0}};  // each guarded by its path's lock alone
     const std::vector<std::string> paths{"a", "b", ""};
     InThreads(kThreads, [&](size_t) {
         for (size_t i = 0; i < kRounds; ++i) {
             for (const std::string& path : paths) {
                 size_t& count = counts.find(path)->second;
-                locks.WithLock(path, [&] { ++count; });
+                locks.WithLock(path, [&] {
+                    const size_t read = count;
+                    std::this_thread::yield();
+                    count = read + 1;
+                });
             }
         }
     });

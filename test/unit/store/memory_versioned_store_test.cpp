@@ -23,7 +23,8 @@ class MemoryVersionedStoreTest : public testing::Test {
         return store_.MakeCommit(branch, "a commit", "ada", ++now_).value();
     }
 
-    static std::string TextOf(const MemoryVersionedStore::State& state, const std::string& key, Timestamp now = 0) {
+    static std::string TextOf(const MemoryVersionedStore::State& state, const std::string& key,
+                              Timestamp now = 0) {
         const std::optional<StoredEntry> entry = MemoryVersionedStore::Get(state, key, now);
         return entry.has_value() ? entry->value.payload : "absent";
     }
@@ -137,7 +138,8 @@ TEST_F(MemoryVersionedStoreTest, DiffNamesWhatChangedAndHow) {
                                                               {"deleted", Kind::kRemoved},
                                                               {"tagged", Kind::kMetadata},
                                                               {"value", Kind::kModified}}));
-    EXPECT_EQ(KindsOf(working, store_.At(from).state).front(), std::pair("added" + std::string(), Kind::kRemoved));
+    EXPECT_EQ(KindsOf(working, store_.At(from).state).front(),
+              std::pair("added" + std::string(), Kind::kRemoved));
     const auto differences = MemoryVersionedStore::Diff(store_.At(from).state, working);
     EXPECT_FALSE(differences[0].from.has_value());
     EXPECT_FALSE(differences[1].to.has_value());
@@ -160,7 +162,9 @@ TEST_F(MemoryVersionedStoreTest, ResetRestoresContentAndRaisesVersions) {
     const MemoryVersionedStore::State& working = store_.Working("main");
     EXPECT_EQ(store_.Head("main"), target);
     EXPECT_TRUE(KindsOf(store_.At(target).state, working).empty());
-    const auto newest = [&](const std::string& key) { return MemoryVersionedStore::History(working, key).front(); };
+    const auto newest = [&](const std::string& key) {
+        return MemoryVersionedStore::History(working, key).front();
+    };
     EXPECT_EQ(newest("changed").metadata.version, 4u);
     EXPECT_EQ(newest("changed").value.payload, "1");
     EXPECT_EQ(newest("changed").operation, Operation::kReset);
@@ -196,8 +200,8 @@ TEST_F(MemoryVersionedStoreTest, ACopyIsASavepoint) {
     EXPECT_EQ(store_.Head("main"), 0u);
 }
 
-// After any history: versions of a key are dense up to resets and never fall, heads differ from their working state
-// exactly when a commit would be made, and a diff turned round is the diff of the states turned round.
+// After any history: versions of a key are dense up to resets and never fall, heads differ from their working
+// state exactly when a commit would be made, and a diff turned round is the diff of the states turned round.
 RC_GTEST_PROP(MemoryVersionedStoreProperty, AnyHistory, ()) {
     const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
         rc::gen::tuple(rc::gen::inRange(0, 6), rc::gen::inRange(0, 2), rc::gen::inRange(0, 4)));
@@ -225,7 +229,8 @@ RC_GTEST_PROP(MemoryVersionedStoreProperty, AnyHistory, ()) {
                 break;
             default: {
                 const bool dirty =
-                    !MemoryVersionedStore::Diff(store.At(store.Head(branch)).state, store.Working(branch)).empty();
+                    !MemoryVersionedStore::Diff(store.At(store.Head(branch)).state, store.Working(branch))
+                         .empty();
                 const auto made = store.MakeCommit(branch, "m", "a", now);
                 RC_ASSERT(made.has_value() == dirty);
                 commits += made.has_value() ? 1 : 0;

@@ -195,7 +195,8 @@ TEST(ExpectedVersionTest, TheErrorNamesKeyAndBothVersions) {
     Metadata living = service.Next(nullptr, {}, 100, change);
     living.version = 7;
     const auto message = [](const Previous& previous, int64_t expected) {
-        const std::optional<Error> error = ErrorOf([&] { CheckExpectedVersion(previous, expected, "users:1"); });
+        const std::optional<Error> error =
+            ErrorOf([&] { CheckExpectedVersion(previous, expected, "users:1"); });
         EXPECT_TRUE(error.has_value() && error->code() == ErrorCode::kStaleVersion && !error->hint().empty());
         return error.has_value() ? std::string(error->what()) : "no error";
     };
@@ -203,7 +204,8 @@ TEST(ExpectedVersionTest, TheErrorNamesKeyAndBothVersions) {
     EXPECT_EQ(message(&living, 0), "key \"users:1\" exists at version 7, expected none");
     EXPECT_EQ(message(nullptr, 6), "key \"users:1\" does not exist, expected version 6");
     const Metadata tombstone = service.Tombstone(living, {}, 100, change);
-    EXPECT_EQ(message(&tombstone, 8), "key \"users:1\" no longer exists (last version 8), expected version 8");
+    EXPECT_EQ(message(&tombstone, 8),
+              "key \"users:1\" no longer exists (last version 8), expected version 8");
     EXPECT_EQ(message(Previous(&living, true), 7),
               "key \"users:1\" no longer exists (last version 7), expected version 7");
 }

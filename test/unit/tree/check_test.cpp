@@ -43,7 +43,7 @@ class DamageTest : public testing::Test {
         const Hash root = Build(original.nodes, entries);
         const std::vector<std::pair<Hash, int>> nodes = Nodes(original.nodes, root);
         ASSERT_GT(nodes.size(), 20u);
-        for (size_t i = 0; i < nodes.size(); i += nodes[i].second > 0 ? 1 : 9) {
+        for (size_t i = 0; i<nodes.size(); i += nodes[i].second> 0 ? 1 : 9) {
             const auto& [address, level] = nodes[i];
             for (const bool erase : {true, false}) {
                 TestStore store;
@@ -70,7 +70,8 @@ TEST_F(DamageTest, IsReportedByEveryReader) {
     ForEachDamage([](TestStore& store, const Hash& root, const Hash& address, int) {
         MemoryNodeStore& nodes = store.nodes;
         ExpectCorruption([&] { ReadAll(nodes, root); }, address);
-        ExpectCorruption([&] { WalkNodes(nodes, root, [](const Hash&, const NodeRef&) { return true; }); }, address);
+        ExpectCorruption([&] { WalkNodes(nodes, root, [](const Hash&, const NodeRef&) { return true; }); },
+                         address);
         ExpectCorruption([&] { CollectTreeStats(nodes, root); }, address);
         ExpectCorruption(
             [&] {
@@ -169,7 +170,8 @@ TEST_F(MisbuiltTest, ProperLeavesMakeAProperTree) {
 }
 
 TEST_F(MisbuiltTest, AStoredEmptyLeaf) {
-    // The address is the constant, so a store that holds something else under it is the only way to get there.
+    // The address is the constant, so a store that holds something else under it is the only way to get
+    // there.
     class EmptyLeafStore : public MemoryNodeStore {
       public:
         using MemoryNodeStore::MemoryNodeStore;
@@ -215,7 +217,8 @@ TEST_F(MisbuiltTest, AWrongNumberOfEntries) {
     std::vector<Child> leaves = ProperLeaves();
     ++leaves[1].entries;
     const Child root = Internal(leaves);
-    ExpectProblem(root, leaves[1].address.ToHex() + ": its number of entries is not the one that its parent holds");
+    ExpectProblem(root,
+                  leaves[1].address.ToHex() + ": its number of entries is not the one that its parent holds");
     ExpectCorruption([&] { ReadAll(store_.nodes, root.address); }, leaves[1].address);
     ExpectCorruption([&] { Tree(store_.nodes, root.address).Get(leaves[1].last_key); }, leaves[1].address);
 }

@@ -40,8 +40,8 @@ TEST(ChunkTest, BlobAboveTheLimitIsAnError) {
 TEST(ChunkTest, MalformedBlobsAreRefused) {
     const std::string raw = EncodeBlob("payload");
     const std::string too_large = raw.substr(0, 2) + std::string(kMaxValueSize + 1, 'p');
-    for (const std::string& fault : {std::string(), raw.substr(0, 1), "\x02" + raw.substr(1),
-                                     NodeBuilder(0).Encode(), too_large}) {
+    for (const std::string& fault :
+         {std::string(), raw.substr(0, 1), "\x02" + raw.substr(1), NodeBuilder(0).Encode(), too_large}) {
         const Result<std::string_view> payload = DecodeBlob(fault);
         ASSERT_FALSE(payload.ok());
         EXPECT_EQ(payload.error().code(), ErrorCode::kCorruption);

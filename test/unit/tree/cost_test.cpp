@@ -31,7 +31,8 @@ class CostTest : public testing::Test {
         Random random(seed);
         Batch batch;
         while (batch.size() < size) {
-            batch[MakeKey(KeyShape::kSequential, Below(random, kCount))] = "changed " + std::to_string(random());
+            batch[MakeKey(KeyShape::kSequential, Below(random, kCount))] =
+                "changed " + std::to_string(random());
         }
         return batch;
     }
@@ -101,6 +102,27 @@ TEST_F(CostTest, AppendingReadsOnePath) {
     EXPECT_LE(nodes().writes(), static_cast<uint64_t>(depth_ + 1));
 }
 
+TEST_F(CostTest, ANodeThatStandsIsNotWrittenAgain) {
+    // Where the last leaf happens to end at a boundary, the appended entry leaves it as it is.
+    TestStore store;
+    Hash root = kEmptyRoot;
+    for (size_t i = 0; i < 500; ++i) {
+        root = Edit(store.nodes, root, {{MakeKey(KeyShape::kSequential, i), std::string(100, 'v')}});
+    }
+    EXPECT_EQ(store.nodes.writes(), store.nodes.chunk_count());
+}
+
+TEST_F(CostTest, ARootWithASingleChildIsNotWritten) {
+    Batch batch;
+    for (size_t i = 3; i < kCount; ++i) {
+        batch[MakeKey(KeyShape::kSequential, i)] = std::nullopt;
+    }
+    nodes().ResetCounters();
+    const Hash root = Edit(nodes(), root_, batch);
+    EXPECT_LE(nodes().writes(), static_cast<uint64_t>(depth_ - 1));
+    EXPECT_EQ(CollectTreeStats(nodes(), root).depth, 1);
+}
+
 TEST_F(CostTest, ChangesWithoutEffectOnlyRead) {
     Batch batch = RandomBatch(100, 3);
     for (auto& [key, value] : batch) {
@@ -146,6 +168,18 @@ TEST_F(CostTest, DiffOfAnUnchangedRangeReadsNoLeaf) {
     nodes().ResetCounters();
     DiffCursor diff(nodes(), root_, to,
                     {MakeKey(KeyShape::kSequential, 150000), MakeKey(KeyShape::kSequential, 160000)});
+    EXPECT_FALSE(diff.Next());
+    EXPECT_LE(nodes().reads(), 2u * (depth_ - 1));
+}
+
+TEST_F(CostTest, DiffOfARangeDoesNotLookForChangesBehindIt) {
+    const Hash to = Edit(nodes(), root_,
+                         {{MakeKey(KeyShape::kSequential, 1000), "changed"},
+                          {MakeKey(KeyShape::kSequential, 150000), "changed"}});
+    nodes().ResetCounters();
+    DiffCursor diff(nodes(), root_, to,
+                    {MakeKey(KeyShape::kSequential, 1000), MakeKey(KeyShape::kSequential, 1200)});
+    EXPECT_TRUE(diff.Next());
     EXPECT_FALSE(diff.Next());
     EXPECT_LE(nodes().reads(), 2u * depth_);
 }

@@ -167,7 +167,8 @@ TEST(CursorReadTest, ShortSeeksReadOnlyWhatDiffers) {
         ASSERT_TRUE(cursor.Seek(key));
         ASSERT_EQ(cursor.key(), key);
     }
-    // Ascending seeks are a scan: a leaf's first key makes the cursor climb once more, but not read twice what it holds.
+    // Ascending seeks are a scan: a leaf's first key makes the cursor climb once more, but not read twice
+    // what it holds.
     EXPECT_LT(store.nodes.reads(), stats.nodes * 3 / 2);
 }
 

@@ -56,8 +56,8 @@ Batch ToBatch(const Changes& changes) {
     return batch;
 }
 
-// `entries` with `changes` changes at random places: values, deletions, insertions, and sometimes a whole range gone or
-// new.
+// `entries` with `changes` changes at random places: values, deletions, insertions, and sometimes a whole
+// range gone or new.
 Entries Mutate(const Entries& entries, size_t changes, KeyShape shape, size_t key_space, Random& random) {
     Entries result = entries;
     for (size_t i = 0; i < changes; ++i) {
@@ -103,7 +103,8 @@ TEST(DiffTest, IsTheDifferenceOfTheSets) {
         for (uint64_t seed = 0; seed < 60; ++seed) {
             SCOPED_TRACE(testing::Message() << "shape " << static_cast<int>(shape) << " seed " << seed);
             Random random(seed);
-            const Entries to = Mutate(from, Below(random, seed % 4 == 0 ? 200 : 5), shape, count + count / 5, random);
+            const Entries to =
+                Mutate(from, Below(random, seed % 4 == 0 ? 200 : 5), shape, count + count / 5, random);
             const Hash to_root = Build(store.nodes, to);
             const Changes changes = Diff(store.nodes, from_root, to_root);
             ASSERT_EQ(changes, DiffNaively(from, to));
@@ -135,6 +136,11 @@ TEST(DiffTest, OfTreesOfAnySizes) {
     for (const auto& [from, from_root] : trees) {
         for (const auto& [to, to_root] : trees) {
             ASSERT_EQ(Diff(store.nodes, from_root, to_root), DiffNaively(from, to));
+            for (const size_t start : {1, 30, 1900}) {
+                const KeyRange range = {MakeKey(KeyShape::kPrefix, start),
+                                        MakeKey(KeyShape::kPrefix, start + 5)};
+                ASSERT_EQ(Diff(store.nodes, from_root, to_root, range), DiffNaively(from, to, range));
+            }
         }
     }
 }
@@ -171,7 +177,8 @@ RC_GTEST_PROP(DiffProperty, AppliedDiffGivesTheTarget, ()) {
         text.resize(100 + i % 5 * 450, 'k');
         return text;
     });
-    const auto value = rc::gen::map(rc::gen::inRange<int>(0, 3), [](int kind) { return std::string(kind * 1500, 'v'); });
+    const auto value =
+        rc::gen::map(rc::gen::inRange<int>(0, 3), [](int kind) { return std::string(kind * 1500, 'v'); });
     const auto from = *rc::gen::container<Entries>(key, value);
     const auto to = *rc::gen::container<Entries>(key, value);
     TestStore store;

@@ -87,7 +87,8 @@ TEST(EditorTest, LimitsAreErrors) {
     ExpectTree(store, editor.Finish(), {{longest_key, longest_value}});
 }
 
-// Keys and values so large that every node holds a few items: deep trees of few entries, whose edges are met often.
+// Keys and values so large that every node holds a few items: deep trees of few entries, whose edges are met
+// often.
 class DeepTree {
   public:
     explicit DeepTree(uint64_t seed) : random_(seed) {}
@@ -99,7 +100,9 @@ class DeepTree {
         key.resize(500 + (key[3] - '0') * 150, 'x');
         return key;
     }
-    std::string Value() { return RandomBytes(random_, Below(random_, 8) == 0 ? Below(random_, 4097) : Below(random_, 700)); }
+    std::string Value() {
+        return RandomBytes(random_, Below(random_, 8) == 0 ? Below(random_, 4097) : Below(random_, 700));
+    }
     Random& random() { return random_; }
 
   private:
@@ -145,7 +148,8 @@ TEST(EditorTest, DeletingContiguousRanges) {
         const Hash root = Build(store.nodes, entries);
         // From anywhere to anywhere, the ends included, now and then with a put in the middle or behind.
         const size_t begin = Below(random, 3) == 0 ? 0 : Below(random, entries.size());
-        const size_t end = Below(random, 3) == 0 ? entries.size() : begin + Below(random, entries.size() - begin + 1);
+        const size_t end =
+            Below(random, 3) == 0 ? entries.size() : begin + Below(random, entries.size() - begin + 1);
         Batch batch;
         size_t i = 0;
         for (const auto& [key, value] : entries) {
@@ -170,8 +174,10 @@ TEST(EditorTest, EveryEntryAlone) {
         const Entries entries = MakeEntries(shape, shape == KeyShape::kHuge ? 60 : 250, 7);
         const Hash root = Build(store.nodes, entries);
         for (const auto& [key, value] : entries) {
-            const Batch batches[] = {{{key, value + "x"}}, {{key, std::string(4096, 'g')}},
-                                     {{key, ""}},          {{key, std::nullopt}},
+            const Batch batches[] = {{{key, value + "x"}},
+                                     {{key, std::string(4096, 'g')}},
+                                     {{key, ""}},
+                                     {{key, std::nullopt}},
                                      {{key.substr(0, key.size() - 1), "before"}},
                                      {{key.size() < kMaxKeySize ? key + '\0' : key, "behind"}}};
             for (const Batch& batch : batches) {
@@ -309,7 +315,8 @@ RC_GTEST_PROP(EditorProperty, EditEqualsRebuild, ()) {
         text.resize(300 + i % 7 * 290, 'k');
         return text;
     });
-    const auto value = rc::gen::map(rc::gen::inRange<int>(0, 4097), [](int size) { return std::string(size, 'v'); });
+    const auto value =
+        rc::gen::map(rc::gen::inRange<int>(0, 4097), [](int size) { return std::string(size, 'v'); });
     const auto entries = *rc::gen::container<Entries>(key, value);
     const auto puts = *rc::gen::container<Entries>(key, value);
     const auto deletes = *rc::gen::container<std::vector<std::string>>(key);

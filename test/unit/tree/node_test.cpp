@@ -95,7 +95,8 @@ TEST(NodeTest, GoldenInternalNode) {
 }
 
 TEST(NodeTest, GoldenRoot) {
-    // 100,000 entries as docs/node-format.md describes them; an independent implementation gets the same root.
+    // 100,000 entries as docs/node-format.md describes them; an independent implementation gets the same
+    // root.
     TestStore store;
     TreeEditor editor(store.nodes, kEmptyRoot);
     for (uint64_t i = 0; i < 100000; ++i) {
@@ -182,7 +183,8 @@ TEST(NodeTest, LargestNodeOfTheTreeRoundTrips) {
     NodeBuilder builder(0);
     Entries entries;
     for (int i = 0; i < 4; ++i) {
-        entries[std::string(kMaxKeySize - 1, 'k') + static_cast<char>('0' + i)] = std::string(kMaxItemValueSize, 'v');
+        entries[std::string(kMaxKeySize - 1, 'k') + static_cast<char>('0' + i)] =
+            std::string(kMaxItemValueSize, 'v');
     }
     const NodeRef node = Node::Parse(EncodeLeaf(entries)).OrThrow();
     EXPECT_EQ(node->prefix().size(), kMaxKeySize - 1);
@@ -206,28 +208,31 @@ TEST(NodeTest, FaultsAreRefused) {
         leaf + "x",
         internal + "x",
         std::string(kMaxNodeSize + 1, '\x01'),
-        with(leaf, 0, {2}),                              // version
-        with(leaf, 1, {kMaxLevel + 1}),                  // level
-        with(leaf, 1, {kBlobLevel}),                     // a blob
-        with(leaf, 2, {0, 0}),                           // no item, but bytes
-        with(leaf, 2, {0xff, 0xff}),                     // more items than bytes
-        with(leaf, 4, {0xff, 0xff}),                     // prefix beyond the end
-        with(leaf, 6, {1}),                              // reserved
-        with(leaf, 8, {3}),                              // entries
-        with(leaf, 16, {2, 0, 1, 0}),                    // key ends descend
-        with(leaf, 16, {1, 0, 0xff, 0xff}),              // key beyond the end
-        with(leaf, 20, {2, 0, 1, 0}),                    // value ends descend
-        with(leaf, 20, {1, 0, 3, 0}),                    // value beyond the end
-        with(leaf, 24, {'b', 'a'}),                      // keys descend
-        with(leaf, 24, {'b', 'b'}),                      // keys repeat
-        with(internal, 8, {1}),                          // entries
-        with(internal, 16 + 4, {0, 0, 0, 0, 0, 0, 0, 0}),  // a child without entries
+        with(leaf, 0, {2}),                                                        // version
+        with(leaf, 1, {kMaxLevel + 1}),                                            // level
+        with(leaf, 1, {kBlobLevel}),                                               // a blob
+        with(leaf, 2, {0, 0}),                                                     // no item, but bytes
+        with(leaf, 2, {0xff, 0xff}),                                               // more items than bytes
+        with(leaf, 4, {0xff, 0xff}),                                               // prefix beyond the end
+        with(leaf, 6, {1}),                                                        // reserved
+        with(leaf, 8, {3}),                                                        // entries
+        with(leaf, 16, {2, 0, 1, 0}),                                              // key ends descend
+        with(leaf, 16, {1, 0, 0xff, 0xff}),                                        // key beyond the end
+        with(leaf, 20, {2, 0, 1, 0}),                                              // value ends descend
+        with(leaf, 20, {1, 0, 3, 0}),                                              // value beyond the end
+        with(leaf, 24, {'b', 'a'}),                                                // keys descend
+        with(leaf, 24, {'b', 'b'}),                                                // keys repeat
+        with(internal, 8, {1}),                                                    // entries
+        with(internal, 16 + 4, {0, 0, 0, 0, 0, 0, 0, 0}),                          // a child without entries
         with(internal, 16 + 4, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}),  // overflow
     };
     for (const std::string& fault : faults) {
         EXPECT_EQ(ParseError(fault), ErrorCode::kCorruption) << ToHex(fault);
     }
 
+    // An offset between two right ones.
+    EXPECT_EQ(ParseError(with(EncodeLeaf({{"a", ""}, {"bb", ""}, {"c", ""}}), 18, {0, 0})),
+              ErrorCode::kCorruption);
     // A prefix that is not the longest: the same keys in other bytes.
     std::string unshared = EncodeLeaf({{"a1", ""}, {"a2", ""}});
     unshared = with(unshared, 4, {0, 0});
@@ -262,7 +267,8 @@ rc::Gen<Entries> SmallEntries() {
                             const int limit = shape == KeyShape::kHuge ? 8 : 30;
                             Entries entries;
                             for (int i = 0; i < spec.first % limit; ++i) {
-                                entries[MakeKey(shape, Below(random, 1000))] = RandomBytes(random, Below(random, 40));
+                                entries[MakeKey(shape, Below(random, 1000))] =
+                                    RandomBytes(random, Below(random, 40));
                             }
                             return entries;
                         });
@@ -304,7 +310,8 @@ RC_GTEST_PROP(NodeProperty, SearchIsThatOfASortedMap, ()) {
     const Entries entries = *SmallEntries();
     const NodeRef node = Node::Parse(EncodeLeaf(entries)).OrThrow();
     // Keys that are there, keys near them, and others.
-    std::vector<std::string> probes = {"", "a", "user:", "user:0000", std::string(1, '\xff'), std::string(1, '\0')};
+    std::vector<std::string> probes = {
+        "", "a", "user:", "user:0000", std::string(1, '\xff'), std::string(1, '\0')};
     for (const auto& [key, value] : entries) {
         probes.push_back(key);
         probes.push_back(key + '\0');

@@ -14,7 +14,8 @@ namespace {
 constexpr double kOne = 281474976710656.0;  // 2^48
 
 TEST(NegativeLogTest, KnownValues) {
-    // The ends, the powers of two (whose logarithm is n * ln 2), and values that a second implementation agreed on.
+    // The ends, the powers of two (whose logarithm is n * ln 2), and values that a second implementation
+    // agreed on.
     EXPECT_EQ(NegativeLog(~uint64_t{0}), 0u);
     EXPECT_EQ(NegativeLog(0), 12681733122835885u);
     EXPECT_EQ(NegativeLog(uint64_t{1} << 63), 195103586505167u);
@@ -126,8 +127,8 @@ Distribution Sizes(KeyShape shape, size_t count, size_t value_size, int level) {
 }
 
 TEST(SplitterTest, DistributionDoesNotDependOnTheKeys) {
-    // Weibull with shape 4 and scale 4096: mean 4096 * Gamma(1.25) = 3713, deviation 4096 * 0.2543 = 1042. Half an
-    // item is added by granularity.
+    // Weibull with shape 4 and scale 4096: mean 4096 * Gamma(1.25) = 3713, deviation 4096 * 0.2543 = 1042.
+    // Half an item is added by granularity.
     for (const KeyShape shape : {KeyShape::kSequential, KeyShape::kRandom, KeyShape::kUuid, KeyShape::kPrefix,
                                  KeyShape::kLowEntropy, KeyShape::kBinary}) {
         for (const int level : {0, 1}) {

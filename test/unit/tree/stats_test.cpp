@@ -21,7 +21,8 @@ TEST(StatsTest, SumsUpTheTree) {
     EXPECT_EQ(stats.depth, store.nodes.ReadNode(root)->level() + 1);
     EXPECT_LT(stats.leaves, stats.nodes);
     EXPECT_LT(stats.leaf_bytes, stats.bytes);
-    EXPECT_EQ(std::accumulate(stats.nodes_by_size.begin(), stats.nodes_by_size.end(), uint64_t{0}), stats.nodes);
+    EXPECT_EQ(std::accumulate(stats.nodes_by_size.begin(), stats.nodes_by_size.end(), uint64_t{0}),
+              stats.nodes);
 }
 
 TEST(StatsTest, TheEmptyTreeHasNothing) {

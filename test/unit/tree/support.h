@@ -1,4 +1,5 @@
-// What the tests of the tree share: entries of many shapes, a naive builder as oracle, and a store with a hasher.
+// What the tests of the tree share: entries of many shapes, a naive builder as oracle, and a store with a
+// hasher.
 #pragma once
 
 #include <cstdint>
@@ -60,8 +61,9 @@ class Scrambler {
 
 enum class KeyShape { kSequential, kRandom, kUuid, kPrefix, kLowEntropy, kHuge, kBinary };
 
-constexpr KeyShape kAllKeyShapes[] = {KeyShape::kSequential, KeyShape::kRandom, KeyShape::kUuid, KeyShape::kPrefix,
-                                      KeyShape::kLowEntropy, KeyShape::kHuge,   KeyShape::kBinary};
+constexpr KeyShape kAllKeyShapes[] = {KeyShape::kSequential, KeyShape::kRandom,     KeyShape::kUuid,
+                                      KeyShape::kPrefix,     KeyShape::kLowEntropy, KeyShape::kHuge,
+                                      KeyShape::kBinary};
 
 // Key number `i` of a shape: different numbers give different keys.
 inline std::string MakeKey(KeyShape shape, uint64_t i) {
@@ -84,7 +86,8 @@ inline std::string MakeKey(KeyShape shape, uint64_t i) {
                           static_cast<unsigned long long>(i));
             return text;
         case KeyShape::kPrefix:
-            return std::string(150, 'p') + "/tenants/" + std::to_string(i % 7) + "/documents:" + std::to_string(i);
+            return std::string(150, 'p') + "/tenants/" + std::to_string(i % 7) +
+                   "/documents:" + std::to_string(i);
         case KeyShape::kLowEntropy: {
             // A number in base 2 over the letters a and b: long runs of equal bytes.
             std::string key(24, 'a');
@@ -116,7 +119,9 @@ inline std::string MakeKey(KeyShape shape, uint64_t i) {
 // Mostly small values, now and then one of up to the limit.
 inline std::string MakeValue(Random& random) {
     const uint64_t kind = random() % 20;
-    return RandomBytes(random, kind == 0 ? Below(random, 4097) : kind < 4 ? Below(random, 600) : Below(random, 160));
+    return RandomBytes(random, kind == 0  ? Below(random, 4097)
+                               : kind < 4 ? Below(random, 600)
+                                          : Below(random, 160));
 }
 
 inline Entries MakeEntries(KeyShape shape, size_t count, uint64_t seed) {

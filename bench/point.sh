@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# B1, B2, B17: single keys.
+
+write_point_scripts() {
+    cat >"$work/get_kvs" <<SQL
+\\set i random(1, $rows)
+SELECT kvs.get('user:' || lpad((:i)::text, 8, '0'));
+SQL
+    cat >"$work/get_plain" <<SQL
+\\set i random(1, $rows)
+SELECT value FROM plain WHERE key = 'user:' || lpad((:i)::text, 8, '0');
+SQL
+    local put_rows=100000
+    cat >"$work/put_kvs" <<SQL
+\\set i random(1, $put_rows)
+\\set n random(1, 1000000000)
+SELECT kvs.put('hot:' || lpad((:i)::text, 8, '0'), jsonb_build_object('id', :i, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', :n, 'token', 'c4ca4238a0b923820dcc509a6f75849b'));
+SQL
+    cat >"$work/put_plain" <<SQL
+\\set i random(1, $put_rows)
+\\set n random(1, 1000000000)
+INSERT INTO hot VALUES ('hot:' || lpad((:i)::text, 8, '0'), jsonb_build_object('id', :i, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', :n, 'token', 'c4ca4238a0b923820dcc509a6f75849b'), 1, now())
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = hot.version + 1, updated_at = now() RETURNING version;
+SQL
+    cat "$work/put_kvs" >"$work/mixed_kvs"
+    sed "s/'user:'/'hot:'/; s/$rows/$put_rows/" "$work/get_kvs" >>"$work/mixed_kvs"
+    cat "$work/put_plain" >"$work/mixed_plain"
+    sed "s/FROM plain/FROM hot/; s/'user:'/'hot:'/; s/$rows/$put_rows/" "$work/get_plain" >>"$work/mixed_plain"
+}
+
+reset_hot() {
+    sql >/dev/null <<SQL
+DROP TABLE IF EXISTS hot;
+CREATE TABLE hot (key text COLLATE "C" PRIMARY KEY, value jsonb, version bigint, updated_at timestamptz) WITH (fillfactor = 70);
+INSERT INTO hot SELECT 'hot:' || lpad(i::text, 8, '0'), $document_sql, 1, now() FROM generate_series(1, 100000) AS i;
+SELECT kvs.import(\$\$SELECT 'hot:' || lpad(i::text, 8, '0'), $document_sql FROM generate_series(1, 100000) AS i\$\$, message => 'hot') WHERE NOT kvs.exists('hot:00000001');
+VACUUM ANALYZE hot;
+SQL
+}
+
+async() { PGOPTIONS="-c synchronous_commit=off -c kvs.durability=async" "$@"; }
+
+b1() {
+    fill_large
+    write_point_scripts
+    get_kvs() { pgbench_tps 8 "$work/get_kvs"; }
+    get_plain() { pgbench_tps 8 "$work/get_plain"; }
+    measure_pair get_kvs get_plain
+    report "B1 get, 8 clients, warm" tps "$kvs_value" "$reference_value" "$(divide "$kvs_value" "$reference_value")" ">= 1.0" "$rows keys"
+}
+
+b2() {
+    fill_large
+    write_point_scripts
+    reset_hot
+    put_kvs() { pgbench_tps 8 "$work/put_kvs"; }
+    put_plain() { pgbench_tps 8 "$work/put_plain"; }
+    async_kvs() { async put_kvs; }
+    async_plain() { async put_plain; }
+    measure_pair async_kvs async_plain
+    report "B2 put, 8 clients, async" tps "$kvs_value" "$reference_value" "$(divide "$kvs_value" "$reference_value")" ">= 0.9" "100000 keys"
+    measure_pair put_kvs put_plain
+    report "B2 put, 8 clients, sync" tps "$kvs_value" "$reference_value" "$(divide "$kvs_value" "$reference_value")" ">= 0.9" "100000 keys"
+}
+
+b17() {
+    fill_large
+    write_point_scripts
+    reset_hot
+    local kind
+    for kind in get put mixed; do
+        one_kvs() { pgbench_tps 1 "$work/${kind}_kvs"; }
+        one_plain() { pgbench_tps 1 "$work/${kind}_plain"; }
+        measure_pair one_kvs one_plain
+        # A transaction of the mixed script is two operations.
+        report "B17 one client, $kind, sync" tps "$kvs_value" "$reference_value" "$(divide "$kvs_value" "$reference_value")" "" "target 10000 a second where plain reaches it"
+    done
+}

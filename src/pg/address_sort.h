@@ -1,0 +1,50 @@
+// A set of chunk addresses of any size, put in in any order and read in the order of the addresses: sorted by the server,
+// within maintenance_work_mem and beyond it on disk.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "kvs/hash.h"
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+class AddressSort {
+  public:
+    AddressSort();
+
+    // A node that is known to be whole.
+    void AddNode(const Hash& address) { Add(address, -1, {}); }
+
+    // A blob that the value of `key` refers to, with the size of the payload as it says.
+    void AddBlob(const Hash& address, int64 size, std::string_view key) { Add(address, size, key); }
+
+    // To be called once, before the first Next.
+    void Sort();
+
+    // Moves to the next element, of which several may have one address; false after the last. Views are valid until
+    // then.
+    bool Next();
+
+    std::string_view address() const { return address_; }
+    bool is_blob() const { return blob_size_ >= 0; }
+    int64 blob_size() const { return blob_size_; }
+    std::string_view key() const { return key_; }
+
+    // Frees the sort's files. To be called on the normal way out.
+    void Finish();
+
+  private:
+    void Add(const Hash& address, int64 blob_size, std::string_view key);
+
+    void* sort_;  // Tuplesortstate
+    TupleTableSlot* in_;
+    TupleTableSlot* out_;
+    MemoryContext row_context_;
+    std::string_view address_;
+    int64 blob_size_ = -1;
+    std::string_view key_;
+};
+
+}  // namespace kvs::pg

@@ -1,0 +1,16 @@
+// The part of kvs.check that looks at the change log and at the working rows.
+#pragma once
+
+#include "pg/check_objects.h"
+#include "pg/check_store.h"
+
+namespace kvs::pg {
+
+// Each change follows the one that it names, versions ascend one by one and never repeat, and the trees of range records
+// are whole. `objects` checks those trees.
+void CheckChangeLog(ObjectCheck* objects, const FindingSink& sink);
+
+// Working rows belong to a branch and say what their change says.
+void CheckWorkingRows(const FindingSink& sink);
+
+}  // namespace kvs::pg

@@ -1,0 +1,285 @@
+#include "pg/check_objects.h"
+
+#include "kvs/tree/chunk.h"
+#include "kvs/tree/diff.h"
+#include "kvs/tree/tree.h"
+#include "kvs/util/quote.h"
+#include "pg/convert.h"
+#include "pg/guard.h"
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr size_t kMaxStates = 100000;  // that are remembered to be in order
+
+size_t AuditMemory() { return static_cast<size_t>(maintenance_work_mem) * 1024 / 3; }
+
+// Keys of one kind of disagreement: how many, and one of them.
+struct Disagreement {
+    uint64_t keys = 0;
+    std::string first;
+
+    void Add(std::string_view key) {
+        if (keys++ == 0) {
+            first = key;
+        }
+    }
+};
+
+bool IsLiving(std::string_view meta) { return !DecodeMetadataHeader(meta).OrThrow().deleted(); }
+
+// Whether a side of a change of metadata is that of a living entry.
+bool IsLiving(const std::optional<std::string_view>& meta) { return meta && IsLiving(*meta); }
+
+}  // namespace
+
+ObjectCheck::ObjectCheck(Snapshot snapshot, const FindingSink& sink)
+    : sink_(sink),
+      snapshot_(snapshot),
+      stored_(snapshot),
+      chunks_(snapshot),
+      data_(
+          &stored_, AuditMemory(),
+          [this](const Hash& address, const Node& node) { return VisitData(address, node); },
+          [this](const char* type, const Hash& address, const std::string& problem) {
+              ReportNode(type, address, problem);
+          }),
+      metadata_(
+          &stored_, AuditMemory(),
+          [this](const Hash& address, const Node& node) { return VisitMetadata(address, node); },
+          [this](const char* type, const Hash& address, const std::string& problem) {
+              ReportNode(type, address, problem);
+          }),
+      other_(
+          &stored_, AuditMemory(),
+          [this](const Hash& address, const Node&) {
+              met_.AddNode(address);
+              return std::string();
+          },
+          [this](const char* type, const Hash& address, const std::string& problem) {
+              ReportNode(type, address, problem);
+          }) {}
+
+void ObjectCheck::Report(const char* type, const Hash& address, const std::string& problem) {
+    sink_({"error", type, address.ToHex(), problem + " (" + where_ + ")"});
+}
+
+void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::string& problem) {
+    met_.AddNode(address);
+    all_reached_ = false;
+    Report(type, address, problem);
+}
+
+std::string ObjectCheck::VisitData(const Hash& address, const Node& node) {
+    met_.AddNode(address);
+    std::string key;
+    for (size_t i = 0; node.is_leaf() && i < node.count(); i++) {
+        const Result<DataItem> item = DecodeDataItem(node.Value(i));
+        if (!item.ok()) {
+            return "value of key " + Quoted(node.Key(i, &key)) + ": " + item.error().what();
+        }
+        if (item.value().blob) {
+            met_.AddBlob(item.value().blob->address, item.value().blob->size, node.Key(i, &key));
+        }
+    }
+    return {};
+}
+
+std::string ObjectCheck::VisitMetadata(const Hash& address, const Node& node) {
+    met_.AddNode(address);
+    std::string key;
+    for (size_t i = 0; node.is_leaf() && i < node.count(); i++) {
+        const Result<Metadata> metadata = DecodeMetadata(node.Value(i));
+        if (!metadata.ok()) {
+            return "metadata of key " + Quoted(node.Key(i, &key)) + ": " + metadata.error().what();
+        }
+    }
+    return {};
+}
+
+bool ObjectCheck::CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where) {
+    where_ = std::string(kind) + " of " + where;
+    const bool whole = audit->Check(root);
+    if (!whole) {
+        bad_.insert(root);
+    }
+    return whole;
+}
+
+bool ObjectCheck::CheckDataTree(const Hash& root, const std::string& where) {
+    return CheckTree(&data_, "data tree", root, where);
+}
+
+bool ObjectCheck::CheckOtherTree(const Hash& root, const std::string& where) {
+    return CheckTree(&other_, "tree", root, where);
+}
+
+bool ObjectCheck::CheckState(const RootPair& roots, const std::string& where, const RootPair* base) {
+    const bool data_whole = CheckDataTree(roots.data_root, where);
+    const bool meta_whole = CheckTree(&metadata_, "metadata tree", roots.meta_root, where);
+    if (!data_whole || !meta_whole) {
+        return false;
+    }
+    const auto known = in_order_.find(roots.meta_root);
+    if (known != in_order_.end() && known->second == roots.data_root) {
+        return true;
+    }
+    const RootPair nothing{kEmptyRoot, kEmptyRoot};
+    if (base == nullptr) {
+        base = last_in_order_ ? &*last_in_order_ : &nothing;
+    }
+    if (!CheckAgreement(*base, roots, where)) {
+        return false;
+    }
+    last_in_order_ = roots;
+    if (in_order_.size() >= kMaxStates) {
+        in_order_.clear();
+    }
+    in_order_.insert_or_assign(roots.meta_root, roots.data_root);
+    return true;
+}
+
+// The two differences to a state in order are walked together: whatever they leave out is as it was there.
+bool ObjectCheck::CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where) {
+    DiffCursor data(chunks_, base.data_root, roots.data_root);
+    DiffCursor metadata(chunks_, base.meta_root, roots.meta_root);
+    std::optional<TreeChange> value = data.Next();
+    std::optional<TreeChange> meta = metadata.Next();
+    Disagreement without_metadata;
+    Disagreement without_value;
+    while (value || meta) {
+        const bool has_value_change = value && (!meta || value->key <= meta->key);
+        const bool has_meta_change = meta && (!value || meta->key <= value->key);
+        const std::string_view key = has_value_change ? value->key : meta->key;
+        bool present;
+        bool living;
+        if (has_value_change && has_meta_change) {
+            present = value->to.has_value();
+            living = IsLiving(meta->to);
+        } else if (has_value_change) {
+            present = value->to.has_value();
+            living = value->from.has_value();
+        } else {
+            present = IsLiving(meta->from);
+            living = IsLiving(meta->to);
+        }
+        if (present && !living) {
+            without_metadata.Add(key);
+        } else if (!present && living) {
+            without_value.Add(key);
+        }
+        if (has_value_change) {
+            value = data.Next();
+        }
+        if (has_meta_change) {
+            meta = metadata.Next();
+        }
+    }
+    const auto report = [&](const Disagreement& found, const char* problem, const Hash& root) {
+        if (found.keys > 0) {
+            sink_({"error", "wrong_count", root.ToHex(),
+                   std::to_string(found.keys) + " keys have " + problem + ", one is " + Quoted(found.first) + " (" +
+                       where + ")"});
+        }
+    };
+    report(without_metadata, "a value and no living metadata", roots.data_root);
+    report(without_value, "living metadata and no value", roots.meta_root);
+    return without_metadata.keys == 0 && without_value.keys == 0;
+}
+
+bool ObjectCheck::FindMetadata(const Hash& meta_root, std::string_view key, MetadataHeader* header) {
+    if (bad_.contains(meta_root)) {
+        return false;
+    }
+    const std::optional<FoundValue> found = Tree(chunks_, meta_root).Get(key);
+    *header = found ? DecodeMetadataHeader(found->value).OrThrow() : MetadataHeader{};
+    return true;
+}
+
+void ObjectCheck::ForEachMetadataChange(const RootPair& from, const RootPair& to,
+                                        const std::function<void(const TreeChange& change)>& visit) {
+    if (bad_.contains(from.meta_root) || bad_.contains(to.meta_root)) {
+        return;
+    }
+    DiffCursor metadata(chunks_, from.meta_root, to.meta_root);
+    while (const std::optional<TreeChange> change = metadata.Next()) {
+        visit(*change);
+    }
+}
+
+// A chunk that values refer to: met_ stands on the first of the references.
+void ObjectCheck::CheckBlob(const Hash& address, const StoredChunk& chunk) {
+    where_ = "value of key " + Quoted(met_.key());
+    if (chunk.state == StoredChunk::State::kMissing) {
+        Report("missing_object", address, "the blob is missing");
+        return;
+    }
+    if (chunk.state == StoredChunk::State::kDamaged) {
+        Report("corrupt_object", address, chunk.problem);
+        return;
+    }
+    const Result<std::string_view> payload = DecodeBlob(chunk.raw);
+    if (!payload.ok()) {
+        Report("corrupt_object", address, payload.error().what());
+    } else if (static_cast<int64>(payload.value().size()) != met_.blob_size()) {
+        Report("wrong_count", address,
+               "the blob has " + std::to_string(payload.value().size()) + " bytes, not " +
+                   std::to_string(met_.blob_size()));
+    }
+}
+
+void ObjectCheck::CheckUnreferenced(const Hash& address, const StoredChunk& chunk) {
+    if (chunk.state == StoredChunk::State::kDamaged) {
+        sink_({"error", "corrupt_object", address.ToHex(), chunk.problem + " (nothing refers to it)"});
+    } else if (all_reached_) {
+        sink_({"info", "orphaned_object", address.ToHex(), "nothing refers to the chunk"});
+    }
+}
+
+void ObjectCheck::Finish() {
+    met_.Sort();
+    StoredChunkScan scan(snapshot_);
+    bool more_stored = scan.Next();
+    bool more_met = met_.Next();
+    while (more_stored || more_met) {
+        const std::string_view address = more_stored && (!more_met || scan.address() <= met_.address())
+                                             ? scan.address()
+                                             : met_.address();
+        const bool is_stored = more_stored && scan.address() == address;
+        const bool is_met = more_met && met_.address() == address;
+        if (address.size() != Hash::kSize) {
+            const std::string shown = Quoted(address);
+            sink_({"error", "corrupt_object", shown, "the address has not 32 bytes"});
+            more_stored = scan.Next();
+            continue;
+        }
+        const Hash hash = Hash::FromBytes(address);
+        std::optional<StoredChunk> chunk;
+        if (is_stored && (!is_met || met_.is_blob())) {
+            chunk = stored_.Verify(hash, scan.frame());
+        } else if (!is_stored) {
+            chunk.emplace();
+        }
+        if (!is_met) {
+            CheckUnreferenced(hash, *chunk);
+        }
+        // References to one chunk stand behind one another; a problem is told once.
+        bool checked = false;
+        while (more_met && met_.address() == hash.AsBytes()) {
+            if (!checked && met_.is_blob()) {
+                CheckBlob(hash, chunk ? *chunk : stored_.Read(hash));
+                checked = true;
+            }
+            more_met = met_.Next();
+        }
+        if (is_stored) {
+            more_stored = scan.Next();
+        }
+    }
+    scan.Finish();
+    met_.Finish();
+    stored_.Finish();
+}
+
+}  // namespace kvs::pg

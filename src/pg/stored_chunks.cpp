@@ -1,0 +1,150 @@
+#include "pg/stored_chunks.h"
+
+#include <utility>
+
+#include "kvs/error.h"
+#include "kvs/tree/chunk.h"
+#include "kvs/tree/node.h"
+#include "pg/convert.h"
+#include "pg/guard.h"
+#include "pg/server_hasher.h"
+
+namespace kvs::pg {
+
+namespace {
+
+enum ChunkColumn { kHashColumn = 1, kBodyColumn };
+
+[[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
+    throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
+                "SELECT * FROM kvs.check() tells what is damaged.");
+}
+
+[[noreturn]] void ThrowReadOnly() {
+    throw Error(ErrorCode::kWrongState, "a store that is inspected cannot be written to");
+}
+
+}  // namespace
+
+StoredChunks::StoredChunks(Snapshot snapshot) : snapshot_(snapshot) {
+    table_ = Guarded([] { return OpenForRead(Object::kChunk, Object::kChunkPkey); });
+}
+
+void StoredChunks::Finish() {
+    Guarded([&] { Close(&table_); });
+}
+
+StoredChunk StoredChunks::Read(const Hash& address) {
+    struct varlena* frame = Guarded([&] {
+        CHECK_FOR_INTERRUPTS();
+        struct varlena* found = nullptr;
+        const Datum key_datum = HashDatum(address);
+        ScanKeyData key;
+        KeyBytea(&key, kHashColumn, key_datum);
+        if (Lookup(&table_, snapshot_, &key, 1)) {
+            found = PG_DETOAST_DATUM_COPY(table_.Get(kBodyColumn));
+            ExecClearTuple(table_.slot);
+        }
+        pfree(DatumGetPointer(key_datum));
+        return found;
+    });
+    if (frame == nullptr) {
+        return {};
+    }
+    StoredChunk chunk = Verify(address, Contents(frame));
+    stored_bytes_ += chunk.stored_size;
+    Guarded([&] { pfree(frame); });
+    return chunk;
+}
+
+StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
+    StoredChunk chunk;
+    chunk.stored_size = frame.size();
+    chunk.state = StoredChunk::State::kDamaged;
+    Result<std::string> raw = codec_.Decode(frame);
+    if (!raw.ok()) {
+        chunk.problem = raw.error().what();
+        return chunk;
+    }
+    ServerHasher hasher;
+    if (ChunkAddress(hasher, raw.value()) != address) {
+        chunk.problem = "it does not hash to its address";
+        return chunk;
+    }
+    chunk.state = StoredChunk::State::kWhole;
+    chunk.raw = std::move(raw).value();
+    return chunk;
+}
+
+std::string StoredChunks::ReadOrThrow(const Hash& address) {
+    StoredChunk chunk = Read(address);
+    if (chunk.state == StoredChunk::State::kMissing) {
+        ThrowCorrupt(address, "is missing");
+    }
+    if (chunk.state == StoredChunk::State::kDamaged) {
+        ThrowCorrupt(address, "is damaged: " + chunk.problem);
+    }
+    return std::move(chunk.raw);
+}
+
+NodeRef StoredChunks::ReadNode(const Hash& address) {
+    Result<NodeRef> node = Node::Parse(ReadOrThrow(address));
+    if (!node.ok()) {
+        ThrowCorrupt(address, std::string("is not a valid node: ") + node.error().what());
+    }
+    return std::move(node).value();
+}
+
+std::string StoredChunks::ReadBlob(const Hash& address) {
+    const std::string raw = ReadOrThrow(address);
+    const Result<std::string_view> payload = DecodeBlob(raw);
+    if (!payload.ok()) {
+        ThrowCorrupt(address, std::string("is not a valid blob: ") + payload.error().what());
+    }
+    return std::string(payload.value());
+}
+
+Hash StoredChunks::WriteNode(std::string) { ThrowReadOnly(); }
+
+Hash StoredChunks::WriteBlob(std::string_view) { ThrowReadOnly(); }
+
+StoredChunkScan::StoredChunkScan(Snapshot snapshot) {
+    Guarded([&] {
+        table_ = OpenForRead(Object::kChunk, Object::kChunkPkey);
+        scan_ = BeginScan(&table_, snapshot, nullptr, 0);
+        row_context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs chunk scan", ALLOCSET_DEFAULT_SIZES);
+    });
+}
+
+bool StoredChunkScan::Next() {
+    return Guarded([&] {
+        CHECK_FOR_INTERRUPTS();
+        MemoryContextReset(row_context_);
+        if (!index_getnext_slot(scan_, ForwardScanDirection, table_.slot)) {
+            return false;
+        }
+        MemoryContext caller = MemoryContextSwitchTo(row_context_);
+        address_ = DatumContents(table_.Get(kHashColumn));
+        MemoryContextSwitchTo(caller);
+        return true;
+    });
+}
+
+std::string_view StoredChunkScan::frame() {
+    return Guarded([&] {
+        MemoryContext caller = MemoryContextSwitchTo(row_context_);
+        const std::string_view bytes = DatumContents(table_.Get(kBodyColumn));
+        MemoryContextSwitchTo(caller);
+        return bytes;
+    });
+}
+
+void StoredChunkScan::Finish() {
+    Guarded([&] {
+        index_endscan(scan_);
+        Close(&table_);
+        MemoryContextDelete(row_context_);
+    });
+}
+
+}  // namespace kvs::pg

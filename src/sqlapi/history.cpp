@@ -1,0 +1,149 @@
+// The versions of one key: history, get_version.
+#include <optional>
+#include <string>
+
+#include "kvs/error.h"
+#include "kvs/util/quote.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/key_history.h"
+#include "pg/stream.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+// Attribute numbers of kvs.revision.
+enum RevisionColumn : int {
+    kRevisionVersion = 1,
+    kRevisionOp,
+    kRevisionValue,
+    kRevisionBytes,
+    kRevisionModifiedBy,
+    kRevisionComment,
+    kRevisionAt,
+    kRevisionSchemaHash,
+    kRevisionLogId,
+    kRevisionSeq,
+    kRevisionColumns = kRevisionSeq
+};
+
+Datum RevisionRow(KeyHistory* history, TupleDesc row_type) {
+    const Metadata& metadata = history->metadata();
+    const DataItem* item = history->item();
+    const std::string_view payload = item != nullptr ? history->LoadPayload() : std::string_view();
+    return Guarded([&] {
+        Datum values[kRevisionColumns];
+        bool nulls[kRevisionColumns];
+        memset(nulls, true, sizeof(nulls));
+        const auto set = [&](int column, Datum value) {
+            values[column - 1] = value;
+            nulls[column - 1] = false;
+        };
+        set(kRevisionVersion, Int64GetDatum(static_cast<int64>(metadata.version)));
+        set(kRevisionOp, MakeVarlena(OperationName(history->operation())));
+        if (item != nullptr) {
+            set(item->type == ValueType::kJson ? kRevisionValue : kRevisionBytes, MakeVarlena(payload));
+        }
+        if (!metadata.modified_by.empty()) {
+            set(kRevisionModifiedBy, MakeVarlena(metadata.modified_by));
+        }
+        if (metadata.comment) {
+            set(kRevisionComment, MakeVarlena(*metadata.comment));
+        }
+        set(kRevisionAt, TimestampTzGetDatum(ToServerTime(metadata.updated_at)));
+        if (metadata.schema_hash) {
+            set(kRevisionSchemaHash, MakeVarlena(*metadata.schema_hash));
+        }
+        auto* log_id = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
+        memcpy(log_id->data, metadata.change.log_id.data(), UUID_LEN);
+        set(kRevisionLogId, UUIDPGetDatum(log_id));
+        set(kRevisionSeq, Int64GetDatum(static_cast<int64>(metadata.change.seq)));
+        return FormRow(row_type, values, nulls);
+    });
+}
+
+// kvs.history
+class Revisions {
+  public:
+    explicit Revisions(FunctionCallInfo fcinfo) {
+        struct Arguments {
+            Datum key;
+            std::optional<std::string_view> branch;
+        };
+        if (PG_ARGISNULL(0)) {
+            Guarded([] { RequireRead(); });
+            return;
+        }
+        const Arguments arguments = Guarded([&] {
+            row_type_ = ResultRowType(fcinfo);
+            RequireRead();
+            remaining_ = RowLimit(fcinfo, 1);
+            return Arguments{KeyArgument(fcinfo, 0), OptionalBytes(fcinfo, 2)};
+        });
+        history_.emplace(Contents(DatumGetPointer(arguments.key)), arguments.branch);
+    }
+
+    bool Next(FunctionCallInfo, Datum* row, bool*) {
+        if (!history_ || (remaining_ && (*remaining_)-- <= 0)) {
+            return false;
+        }
+        history_->set_snapshot(GetActiveSnapshot());
+        if (!history_->Next()) {
+            return false;
+        }
+        *row = RevisionRow(&*history_, row_type_);
+        return true;
+    }
+
+  private:
+    TupleDesc row_type_ = nullptr;
+    std::optional<int64> remaining_;
+    std::optional<KeyHistory> history_;  // none: the key is NULL
+};
+
+// The document of a version; 0 where it is a deletion or was never made.
+Datum DocumentOfVersion(std::string_view key, uint64_t version, std::optional<std::string_view> branch) {
+    KeyHistory history(key, branch);
+    while (history.Next()) {
+        if (history.metadata().version > version) {
+            continue;
+        }
+        if (history.metadata().version < version || history.item() == nullptr) {
+            break;
+        }
+        if (history.item()->type != ValueType::kJson) {
+            throw Error(ErrorCode::kWrongType,
+                        "version " + std::to_string(version) + " of key " + Quoted(key) + " holds bytes, not JSON",
+                        "kvs.history() shows the bytes of each version.");
+        }
+        const std::string_view payload = history.LoadPayload();
+        return Guarded([&] { return MakeVarlena(payload); });
+    }
+    return 0;
+}
+
+}  // namespace
+
+KVS_FUNCTION(kvs_history) { return StreamRows<Revisions>(fcinfo); }
+
+// (key, version, branch)
+KVS_FUNCTION(kvs_get_version) {
+    RequireRead();
+    const std::optional<int64> version = OptionalInt8(fcinfo, 1);
+    if (PG_ARGISNULL(0) || !version) {
+        PG_RETURN_NULL();
+    }
+    const Datum key = KeyArgument(fcinfo, 0);
+    const Datum document =
+        *version < 1 ? Datum{0}
+                     : DocumentOfVersion(Contents(DatumGetPointer(key)), static_cast<uint64_t>(*version),
+                                         OptionalBytes(fcinfo, 2));
+    if (document == 0) {
+        PG_RETURN_NULL();
+    }
+    return document;
+}

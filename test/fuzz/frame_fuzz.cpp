@@ -1,0 +1,25 @@
+// Any bytes as a frame: refused as corrupt, or a chunk that comes back from a frame of our own. Any bytes as
+// a chunk: they come back, whatever the compression level.
+#include <string>
+
+#include "kvs/codec/frame.h"
+#include "require.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    using namespace kvs;
+    std::string_view bytes = AsText(data, size);
+    static FrameCodec codec;
+    Result<std::string> raw = codec.Decode(bytes);
+    if (raw.ok()) {
+        Require(raw.value().size() <= kMaxRawChunkSize);
+        Require(codec.Decode(codec.Encode(raw.value())).OrThrow() == raw.value());
+    } else {
+        Require(raw.error().code() == ErrorCode::kCorruption);
+    }
+    for (int level : {0, 1, 9}) {
+        std::string frame = codec.Encode(bytes, level);
+        Require(frame.size() <= bytes.size() + 1);
+        Require(codec.Decode(frame).OrThrow() == bytes);
+    }
+    return 0;
+}

@@ -1,0 +1,203 @@
+# What the TAP tests share: servers with the extension, the checks that each of them ends with, and the sizes of their
+# small and long forms. KVS_STRESS=1 asks for the long form; KVS_TEST_ROWS sets the number of documents.
+package Kvs;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+our @EXPORT = qw(
+  add_store
+  check_indexes
+  check_log
+  check_store
+  fill_store
+  finish
+  fingerprint
+  new_node
+  number_of_rows
+  small_or_long
+  sqlstate_of
+  wait_until
+);
+
+# What the test asks for, by the form in which it runs.
+sub small_or_long
+{
+    my ($small, $long) = @_;
+    return $ENV{KVS_STRESS} ? $long : $small;
+}
+
+sub number_of_rows
+{
+    my ($small, $long) = @_;
+    return $ENV{KVS_TEST_ROWS} || small_or_long($small, $long);
+}
+
+# A running server, its database "postgres" in UTF-8 and with the extension.
+# preload: with shared_preload_libraries; streaming: as a primary; conf: further settings; bare: without the extension.
+sub new_node
+{
+    my ($name, %params) = @_;
+    my $node = PostgreSQL::Test::Cluster->new($name);
+    $node->init(
+        allows_streaming => $params{streaming} ? 1 : 0,
+        extra            => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+    $node->append_conf('postgresql.conf', <<CONF);
+log_statement = none
+shared_buffers = 64MB
+max_connections = 30
+max_prepared_transactions = 10
+max_wal_size = 512MB
+restart_after_crash = on
+CONF
+    $node->append_conf('postgresql.conf', "shared_preload_libraries = 'kvs'") if $params{preload};
+    $node->append_conf('postgresql.conf', $params{conf})                      if $params{conf};
+    $node->start;
+    $node->safe_psql('postgres', 'CREATE EXTENSION kvs') unless $params{bare};
+    return $node;
+}
+
+# One more database with the extension.
+sub add_store
+{
+    my ($node, $database) = @_;
+    $node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8'");
+    $node->safe_psql($database, 'CREATE EXTENSION kvs');
+    return;
+}
+
+# Waits for a condition, at most the time limit of the tests.
+sub wait_until
+{
+    my ($what, $condition) = @_;
+    for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
+    {
+        return 1 if $condition->();
+        usleep(50_000);
+    }
+    die "timed out waiting for $what";
+}
+
+# The SQLSTATE that a script ends with; empty if it succeeds.
+sub sqlstate_of
+{
+    my ($node, $database, $sql, %params) = @_;
+    my $stderr = '';
+    $node->psql($database, $sql, %params, stdout => \my $stdout, stderr => \$stderr,
+        extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
+    return $stderr =~ /(?:ERROR|FATAL):\s+(\w{5})/ ? $1 : $stderr;
+}
+
+# A store with a bit of everything: commits, branches, a tag, work that is flushed and work that is not, large values,
+# bytes, deletions, metadata.
+sub fill_store
+{
+    my ($node, $database, $documents) = @_;
+    $node->safe_psql($database, <<SQL);
+SET kvs.author = 'test';
+SELECT kvs.import(format(\$\$
+    SELECT 'doc:' || lpad(i::text, 7, '0'), jsonb_build_object('n', i, 'text', repeat(md5(i::text), 1 + i % 5))
+    FROM generate_series(1, %s) AS i\$\$, $documents), message => 'import');
+SELECT kvs.put('large', to_jsonb((SELECT string_agg(md5(i::text), ' ') FROM generate_series(1, 2000) AS i)));
+SELECT kvs.put_bytes('bytes', sha256('bytes'), tags => '{binary,small}', comment => 'not JSON');
+SELECT kvs.put('counted', '0');
+SELECT kvs.commit('second', author => 'somebody else');
+SELECT kvs.increment('counted');
+SELECT kvs.delete('doc:0000002');
+SELECT kvs.flush();
+SELECT kvs.increment('counted');
+SELECT kvs.create_tag('v1', 'HEAD', 'the tag');
+SELECT kvs.create_branch('feature', 'HEAD');
+SELECT kvs.put('doc:0000001', '"feature"', branch => 'feature');
+SELECT kvs.patch('doc:0000003', '{"more": {"numbers": [12345678901234567890.123456789, 1e-30]}}', branch => 'feature');
+SELECT kvs.commit('on the branch', branch => 'feature');
+SELECT kvs.delete('doc:0000004', branch => 'feature');
+SELECT kvs.put('doc:0000002', '"again"');
+SQL
+    return;
+}
+
+# All that can be read of a store, as text: equal for equal stores, wherever they lie.
+sub fingerprint
+{
+    my ($node, $database) = @_;
+    return $node->safe_psql($database, <<'SQL');
+SET timezone = 'UTC';
+SELECT 'branch', name, head, message, committed_at, working_changes FROM kvs.branches ORDER BY name;
+SELECT 'tag', name, commit, message, tagger, created_at FROM kvs.tags ORDER BY name;
+SELECT 'snapshot', s.* FROM kvs.snapshots AS s ORDER BY branch;
+SELECT 'reflog', r.* FROM kvs.reflog AS r ORDER BY branch, n;
+SELECT 'log', b.name, l.* FROM kvs.branches AS b, LATERAL kvs.log(b.name) AS l ORDER BY b.name, l.committed_at, l.hash;
+SELECT 'entries', b.name, count(*), md5(string_agg(e::text, E'\n'))
+FROM kvs.branches AS b, LATERAL kvs.scan(branch => b.name) AS e GROUP BY b.name ORDER BY b.name;
+SELECT 'backwards', count(*), md5(string_agg(e::text, E'\n')) FROM kvs.scan(reverse => true) AS e;
+SELECT 'at tags', t.name, count(*), md5(string_agg(e::text, E'\n'))
+FROM kvs.tags AS t, LATERAL kvs.scan(as_of => t.name) AS e GROUP BY t.name ORDER BY t.name;
+SELECT 'table', count(*), md5(string_agg(e::text, E'\n' ORDER BY key)) FROM kvs.entries AS e;
+SELECT 'table key', key, value, version FROM kvs.entries WHERE key = 'counted';
+SELECT 'count', kvs.count_keys(), kvs.count_keys('doc:'), kvs.count_keys('doc:', branch => 'feature');
+SELECT 'keys', count(*) FROM kvs.keys('doc:*');
+SELECT 'get', kvs.get('counted'), kvs.get('doc:0000002'), kvs.get('doc:0000002', as_of => 'HEAD'),
+       kvs.get('doc:0000003', branch => 'feature'), md5(kvs.get('large')::text), kvs.get_bytes('bytes');
+SELECT 'mget', key, version, value FROM kvs.mget(ARRAY['counted', 'absent', 'doc:0000004']);
+SELECT 'diff', d.* FROM kvs.diff() AS d;
+SELECT 'diff of branches', key, diff_type, from_version, to_version FROM kvs.diff('main', 'feature') AS d;
+SELECT 'diff_stat', d.* FROM kvs.diff_stat('HEAD', 'WORKING') AS d;
+SELECT 'status', s.* FROM kvs.status() AS s;
+SELECT 'history', k, h.* FROM unnest(ARRAY['counted', 'doc:0000001', 'doc:0000002', 'bytes']) AS k, LATERAL kvs.history(k) AS h;
+SELECT 'base', kvs.merge_base('main', 'feature'), kvs.rev_parse('v1');
+SELECT 'errors', c.* FROM kvs.check() AS c WHERE severity = 'error';
+SQL
+}
+
+# kvs.check() finds nothing wrong.
+sub check_store
+{
+    my ($node, $database, $name) = @_;
+    my $found = $node->safe_psql($database, "SELECT * FROM kvs.check() WHERE severity = 'error' LIMIT 20");
+    is($found, '', $name // "kvs.check() of $database");
+    return;
+}
+
+# Tables and indexes agree.
+sub check_indexes
+{
+    my ($node, $database) = @_;
+    $node->command_ok([ 'pg_amcheck', '--install-missing', '--heapallindexed', '--database', $database ],
+        "pg_amcheck of $database");
+    return;
+}
+
+# Nothing in the server's log that must not be there; allow: a pattern of lines that the test has provoked.
+sub check_log
+{
+    my ($node, %params) = @_;
+    my @bad =
+      grep { /WARNING:|PANIC:|TRAP:|terminated by signal|leak: |leaked|resource was not closed|still referenced/ }
+      split(/\n/, slurp_file($node->logfile));
+    @bad = grep { $_ !~ $params{allow} } @bad if $params{allow};
+    is(join("\n", @bad[ 0 .. ($#bad < 9 ? $#bad : 9) ]), '', 'server log of ' . $node->name);
+    return;
+}
+
+# What every test ends with, for each of its databases.
+sub finish
+{
+    my ($node, %params) = @_;
+    foreach my $database (@{ $params{databases} // ['postgres'] })
+    {
+        check_store($node, $database);
+        check_indexes($node, $database);
+    }
+    $node->stop;
+    check_log($node, %params);
+    return;
+}
+
+1;
