@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole set-up and every test: core (ctest), pg_regress and isolation on private clusters with and without
-# shared_preload_libraries, TAP. Ends with the line "N passed, N failed".
+# shared_preload_libraries, the stress tests of test/stress, TAP. Ends with the line "N passed, N failed".
 #
 #   scripts/check.sh             make check
 #   scripts/check.sh --stress    make stress: the same with KVS_STRESS=1, which asks every test for its long form
@@ -65,14 +65,14 @@ clean_log() {
 }
 
 clean_indexes() {
-    "$PG_BINDIR/pg_amcheck" --install-missing --heapallindexed --database=contrib_regression
+    pg_amcheck --install-missing --heapallindexed --database=contrib_regression
 }
 
 count_files() { find "$KVS_ROOT/$1" -maxdepth 1 -name "$2" ! -name 'kvs--*' 2>/dev/null | wc -l; }
 
 # check_cluster NAME [OPTION=VALUE ...]
 check_cluster() {
-    local name=$1 dir
+    local name=$1 dir script
     shift
     dir=$(make_server_dir "$name")
     dirs+=("$dir")
@@ -84,6 +84,9 @@ check_cluster() {
     run_regress "$name-regress" ISOLATION "$(count_files sql '*.sql')"
     stage "$name-amcheck" clean_indexes
     run_regress "$name-isolation" REGRESS "$(count_files test/isolation/specs '*.spec')"
+    for script in "$KVS_ROOT"/test/stress/*.sh; do
+        stage "$name-$(basename "$script" .sh)-stress" "$script" ${KVS_STRESS:+300}
+    done
     stage "$name-server-log" clean_log "$dir" "$leaks|$crashes"
     cluster_stop "$dir"
 }
@@ -100,7 +103,7 @@ check_tap() {
     [ "$(id -u)" -ne 0 ] || chown -R "$(server_user)" "$dir"
     as_server env -C "$dir/test" TESTDIR="$dir" PATH="$PG_BINDIR:$PATH" PG_REGRESS="$PG_TESTDIR/regress/pg_regress" \
         KVS_STRESS="${KVS_STRESS:-}" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-180}" TMPDIR="$dir" HOME="$dir" \
-        prove --verbose --timer --ext=.pl -I "$PG_TESTDIR/perl" -I "$dir/test/t" ${PROVE_FLAGS:-} t/ >"$log" 2>&1 || status=$?
+        prove --verbose --timer --ext=.pl -I "$PG_TESTDIR/perl" -I "$dir/test/t/lib" ${PROVE_FLAGS:-} t/ >"$log" 2>&1 || status=$?
     record_tap tap "$log" "$status"
     stage tap-server-log clean_log "$dir/tmp_check/log" "$leaks"
     if [ "$status" -ne 0 ]; then

@@ -6,12 +6,13 @@
 #   scripts/cluster.sh psql DIR [ARGUMENT ...]
 #
 # DIR must belong to the user that the server runs as (make_server_dir in lib.sh makes one). As functions, after
-# sourcing: cluster_start, cluster_stop, and cluster_env, which points psql and the like at the cluster.
+# sourcing: cluster_start, cluster_stop, and cluster_env, which points psql and the like at the cluster and puts those
+# of its version first in the path.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cluster_env() {
-    export PGHOST=$1 PGPORT=5432 PGUSER=postgres
+    export PGHOST=$1 PGPORT=5432 PGUSER=postgres PATH=$PG_BINDIR:$PATH
     unset PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS PGSSLMODE
 }
 

@@ -13,6 +13,6 @@ trap '[ ! -f "$dir/data/postmaster.pid" ] || cluster_stop "$dir"; rm -rf "$dir"'
 cluster_start "$dir" shared_preload_libraries=kvs shared_buffers=1GB max_wal_size=8GB checkpoint_timeout=30min \
     max_connections=200 autovacuum_naptime=10s
 cluster_env "$dir"
-"$PG_BINDIR/createdb" bench
-export PGDATABASE=bench PATH=$PG_BINDIR:$PATH KVS_BENCH_DATA=$dir/data
+createdb bench
+export PGDATABASE=bench KVS_BENCH_DATA=$dir/data
 "$KVS_ROOT/bench/run.sh" ${NAME:-}

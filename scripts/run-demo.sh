@@ -25,8 +25,8 @@ install -d -m 700 "$dir"
 say "starting PostgreSQL in $dir"
 cluster_start "$dir" shared_preload_libraries=kvs shared_buffers=256MB max_wal_size=2GB
 cluster_env "$dir"
-"$PG_BINDIR/createdb" demo
-export PGDATABASE=demo PATH=$PG_BINDIR:$PATH
+createdb demo
+export PGDATABASE=demo
 [ -z "${KVS_DEMO_STOP:-}" ] || trap 'cluster_stop "$dir"; rm -rf "$dir"' EXIT
 
 "$KVS_ROOT/scripts/demo.sh"

@@ -180,6 +180,7 @@ SELECT q.query, s.* FROM (VALUES
     ($$SELECT upper(key), value->>'id' FROM $T WHERE key > 'user:00099' ORDER BY key LIMIT 5$$),
     ($$SELECT key FROM $T ORDER BY key OFFSET 2030$$),
     ($$SELECT key FROM $T ORDER BY key LIMIT 0$$),
+    ($$SELECT key FROM $T WHERE key = NULL ORDER BY key LIMIT 1$$),
     ($$SELECT key FROM $T ORDER BY key LIMIT NULL OFFSET NULL$$),
     ($$SELECT key FROM $T ORDER BY key OFFSET 5000$$),
     ($$SELECT key FROM $T WHERE key IN ('team:1', 'team:2', 'team:3') ORDER BY key DESC LIMIT 2$$),
@@ -409,7 +410,7 @@ RESET parallel_setup_cost;
 
 -- Statistics.
 ANALYZE kvs.entries;
-SELECT attname, n_distinct, null_frac < 0.01 AS few_nulls, correlation FROM pg_stats
+SELECT attname, n_distinct, null_frac < 0.01 AS few_nulls, correlation > 0.9 AS in_order FROM pg_stats
 WHERE schemaname = 'kvs' AND tablename = 'entries' AND attname IN ('key', 'type', 'version') ORDER BY attname;
 SELECT reltuples BETWEEN 2040 AND 2045 AS counted, relpages > 0 AS sized FROM pg_class WHERE oid = 'kvs.entries'::regclass;
 SET default_statistics_target = 1;

@@ -19,6 +19,7 @@ $$;
 
 SELECT kvs.create_branch('history', encode(_kvs.initial_commit(), 'hex'));
 SET kvs.branch = 'history';
+SET kvs.author = 'tester';
 
 -- Every operation leaves a version; deletions too.
 SELECT kvs.put('h:1', '{"a": 1}', comment => 'first', modified_by => 'ada', schema_hash => 's1');
@@ -116,6 +117,38 @@ DELETE FROM _kvs.change WHERE seq < (SELECT seq FROM kvs.history('h:3') WHERE ve
 SELECT pg_temp.line('h:3');
 ROLLBACK;
 
+-- Along the commits it goes towards the side of a merge from which the key's state came. There is no merge in this
+-- version of kvs, so one is put together by hand: the state of the fork, with the trunk as its first parent.
+SELECT kvs.put('h:side', '"base"');
+SELECT kvs.commit('base') IS NOT NULL AS committed;
+SELECT kvs.create_branch('history-side');
+SELECT kvs.put('h:side', '"side 1"', branch => 'history-side');
+SELECT kvs.commit('side 1', branch => 'history-side') IS NOT NULL AS committed;
+SELECT kvs.put('h:side', '"side 2"', branch => 'history-side');
+SELECT kvs.commit('side 2', branch => 'history-side') IS NOT NULL AS committed;
+SELECT kvs.put('h:trunk', '"trunk"');
+SELECT kvs.commit('trunk') IS NOT NULL AS committed;
+BEGIN;
+DELETE FROM _kvs.change;
+WITH made AS (
+    SELECT '\x01'::bytea || set_byte('\x00', 0, side.generation::int + 1) || '\x02' || trunk.head || side.hash
+           || substring(side.body FROM 36) AS merge_body, side.*
+    FROM _kvs.branch AS trunk, _kvs.commit AS side
+    WHERE trunk.name = 'history' AND side.hash = (SELECT head FROM _kvs.branch WHERE name = 'history-side')
+), stored AS (
+    INSERT INTO _kvs.commit
+    SELECT sha256(convert_to('kvs commit', 'UTF8') || made.merge_body), generation + 1, ARRAY[trunk.head, made.hash], data_root,
+           meta_root, author, committer, message, committed_at, log_id, NULL, made.merge_body
+    FROM made, _kvs.branch AS trunk WHERE trunk.name = 'history'
+    RETURNING *
+)
+UPDATE _kvs.branch AS b SET head = stored.hash, working_data_root = stored.data_root, working_meta_root = stored.meta_root
+FROM stored WHERE b.name = 'history';
+SELECT jsonb_array_length(kvs.inspect_commit('HEAD')->'parents') AS parents;
+SELECT pg_temp.line('h:side');
+SELECT count(*) AS errors FROM kvs.check() WHERE severity = 'error' AND type <> 'broken_history';
+ROLLBACK;
+
 -- A chain that is broken is not followed for ever.
 BEGIN;
 UPDATE _kvs.change SET prev_seq = seq WHERE key = 'h:2' AND version = 3;
@@ -128,18 +161,18 @@ SELECT pg_temp.error_of($$SELECT count(*) FROM kvs.history('a//b:c')$$);
 SELECT pg_temp.error_of($$SELECT kvs.get_version('', 1)$$);
 SELECT pg_temp.error_of($$SELECT count(*) FROM kvs.history('h:1', branch => 'no such branch')$$);
 SELECT count(*) AS of_null FROM kvs.history(NULL);
-CREATE ROLE kvs_history_reader;
-SET ROLE kvs_history_reader;
+CREATE ROLE regress_kvs_history;
+SET ROLE regress_kvs_history;
 SELECT version FROM kvs.history('h:1');
 SELECT kvs.get_version('h:1', 1);
 SELECT version FROM kvs.history(NULL);
 RESET ROLE;
-GRANT SELECT ON kvs.entries TO kvs_history_reader;
-SET ROLE kvs_history_reader;
+GRANT SELECT ON kvs.entries TO regress_kvs_history;
+SET ROLE regress_kvs_history;
 SELECT count(*) AS may_read FROM kvs.history('h:1');
 RESET ROLE;
-REVOKE SELECT ON kvs.entries FROM kvs_history_reader;
-DROP ROLE kvs_history_reader;
+REVOKE SELECT ON kvs.entries FROM regress_kvs_history;
+DROP ROLE regress_kvs_history;
 
 -- History costs what the key's versions cost.
 SET kvs.branch = 'history';

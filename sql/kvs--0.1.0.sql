@@ -908,7 +908,7 @@ Errors: 42704 unknown ref, 22004 NULL ref.
 Example: SELECT kvs.merge_base(''main'', ''feature'');';
 
 CREATE VIEW kvs.reflog WITH (security_barrier) AS
-SELECT l.branch, row_number() OVER (PARTITION BY l.branch ORDER BY l.id DESC) - 1 AS n,
+SELECT l.branch, row_number() OVER (PARTITION BY l.branch_id ORDER BY l.id DESC) - 1 AS n,
        encode(l.from_commit, 'hex') AS from_commit, encode(l.to_commit, 'hex') AS to_commit,
        l.operation, l.author, l.at, encode(l.discarded_root, 'hex') AS discarded_root
 FROM _kvs.reflog AS l

@@ -1,7 +1,7 @@
 // ANALYZE of foreign tables: a uniform sample of the entries.
 //
-// Two strata are sampled: the entries of the tree, by rank, each found in one descent; and the working rows with keys
-// that the tree does not have, in one pass over them. Memory holds the sample, never the table.
+// Two strata are sampled: the entries of the tree, by rank, each found in one descent; and the working rows
+// with keys that the tree does not have, in one pass over them. Memory holds the sample, never the table.
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -30,8 +30,8 @@ namespace {
 
 using namespace kvs::pg;
 
-// A sampled row must not cost much memory: larger values are left out, as null. The statistics would not look at
-// them anyway.
+// A sampled row must not cost much memory: larger values are left out, as null. The statistics would not look
+// at them anyway.
 constexpr size_t kLargestSampledValue = 8192;
 
 constexpr double kEntriesPerPage = 40;
@@ -61,7 +61,8 @@ struct NewKeys {
     std::vector<std::string> sample;  // in random order
 };
 
-NewKeys SampleNewKeys(const ReadView& view, const KeyRange& range, const Tree& tree, size_t wanted, Random& random) {
+NewKeys SampleNewKeys(const ReadView& view, const KeyRange& range, const Tree& tree, size_t wanted,
+                      Random& random) {
     NewKeys keys;
     WorkingBatches rows(view.snapshot, view.overlay, range, kWorkingItem);
     while (rows.Peek() != nullptr) {
@@ -110,8 +111,8 @@ Sample SampleKeys(const ReadView& view, const KeyRange& range, ChunkStore& chunk
 }
 
 // The entry at `key` as a row of the table in the current memory context; null if it is no longer alive.
-HeapTuple FormSampleRow(const std::string& key, EntryReader& reader, const TableColumns& columns, uint32 wanted,
-                        TupleDesc row_type) {
+HeapTuple FormSampleRow(const std::string& key, EntryReader& reader, const TableColumns& columns,
+                        uint32 wanted, TupleDesc row_type) {
     const Datum key_datum = Guarded([&] { return MakeVarlena(key); });
     const std::optional<FoundEntry> found = reader.Find(key_datum, (wanted & kEntryMetaColumns) != 0);
     if (!found) {
@@ -154,7 +155,8 @@ int AcquireSample(Relation table, HeapTuple* rows, int wanted_rows, double* tota
         }
         Guarded([&] { MemoryContextReset(scratch); });
     }
-    const double alive = sample.keys.empty() ? 1 : static_cast<double>(count) / static_cast<double>(sample.keys.size());
+    const double alive =
+        sample.keys.empty() ? 1 : static_cast<double>(count) / static_cast<double>(sample.keys.size());
     *total_rows = static_cast<double>(sample.total) * alive;
     Guarded([&] { MemoryContextDelete(scratch); });
     return count;
@@ -177,8 +179,8 @@ BlockNumber EstimatePages(const TableOptions& options) {
 
 bool AnalyzeForeignTable(Relation table, AcquireSampleRowsFunc* function, BlockNumber* pages) {
     return Enter([&] {
-        // The sample is taken in the name of the table's owner. Where that role may not read the store the server
-        // skips the table with a warning, so that it does not end an ANALYZE of the whole database.
+        // The sample is taken in the name of the table's owner. Where that role may not read the store the
+        // server skips the table with a warning, so that it does not end an ANALYZE of the whole database.
         if (!MayRead(table->rd_rel->relowner)) {
             return false;
         }

@@ -7,8 +7,8 @@ namespace kvs::fdw {
 
 // plan.cpp
 void GetForeignRelSize(PlannerInfo* root, RelOptInfo* rel, Oid table);
-ForeignScan* GetForeignPlan(PlannerInfo* root, RelOptInfo* rel, Oid table, ForeignPath* path, List* target_list,
-                            List* clauses, Plan* outer_plan);
+ForeignScan* GetForeignPlan(PlannerInfo* root, RelOptInfo* rel, Oid table, ForeignPath* path,
+                            List* target_list, List* clauses, Plan* outer_plan);
 
 // path.cpp
 void GetForeignPaths(PlannerInfo* root, RelOptInfo* rel, Oid table);

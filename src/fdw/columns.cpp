@@ -55,11 +55,13 @@ TableColumns MatchColumns(Relation table) {
         const char* name = NameStr(attribute->attname);
         const ColumnKind* kind = FindColumn(name);
         if (kind == nullptr) {
-            ereport(ERROR, errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-                    errmsg("column \"%s\" of foreign table \"%s\" is not a column of kvs.entry", name,
-                           RelationGetRelationName(table)),
-                    errhint("Columns are found by name: key, value, version, type, bytes, created_at, updated_at, "
-                            "expires_at, modified_by, comment, tags, schema_hash."));
+            ereport(
+                ERROR, errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+                errmsg("column \"%s\" of foreign table \"%s\" is not a column of kvs.entry", name,
+                       RelationGetRelationName(table)),
+                errhint(
+                    "Columns are found by name: key, value, version, type, bytes, created_at, updated_at, "
+                    "expires_at, modified_by, comment, tags, schema_hash."));
         }
         if (attribute->atttypid != kind->type) {
             ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
@@ -81,7 +83,8 @@ uint32 NeededColumns(const TableColumns& columns, Bitmapset* attributes) {
     const bool all = bms_is_member(-FirstLowInvalidHeapAttributeNumber, attributes);
     uint32 needed = 0;
     for (int i = 0; i < columns.count; i++) {
-        if (columns.columns[i] != 0 && (all || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attributes))) {
+        if (columns.columns[i] != 0 &&
+            (all || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attributes))) {
             needed |= EntryBit(columns.columns[i]);
         }
     }

@@ -14,8 +14,8 @@ struct TableColumns {
     Oid key_collation;
 };
 
-// Allocated in the current memory context. Errors: HV005 for a column that kvs.entry does not have, HV004 for one of
-// another type. Server code.
+// Allocated in the current memory context. Errors: HV005 for a column that kvs.entry does not have, HV004 for
+// one of another type. Server code.
 TableColumns MatchColumns(Relation table);
 
 // A row of type kvs.entry, indexed by column - 1.
@@ -25,7 +25,8 @@ struct EntryValues {
 };
 
 // Puts an entry's values where the table has them. `columns` is as in TableColumns.
-inline void ArrangeColumns(const uint8* columns, int count, const EntryValues& entry, Datum* values, bool* nulls) {
+inline void ArrangeColumns(const uint8* columns, int count, const EntryValues& entry, Datum* values,
+                           bool* nulls) {
     for (int i = 0; i < count; i++) {
         nulls[i] = columns[i] == 0 || entry.nulls[columns[i] - 1];
         values[i] = nulls[i] ? Datum{0} : entry.values[columns[i] - 1];

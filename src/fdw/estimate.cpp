@@ -1,8 +1,8 @@
 // How many entries a scan returns, and what it costs.
 //
-// The entries under a range of keys are counted exactly from the counts in the tree's nodes, at the price of two
-// descents; what the working rows add is estimated. Costs are in the server's units, calibrated so that a full scan
-// and a look-up relate to those of a plain table as their measured times do.
+// The entries under a range of keys are counted exactly from the counts in the tree's nodes, at the price of
+// two descents; what the working rows add is estimated. Costs are in the server's units, calibrated so that a
+// full scan and a look-up relate to those of a plain table as their measured times do.
 #include <algorithm>
 
 #include "fdw/plan.h"
@@ -23,8 +23,8 @@ constexpr double kUnknownEntries = 1000;  // if the role may not know better
 constexpr int kProbedRows = 100;          // working rows that are counted one by one
 constexpr double kEntriesPerLeaf = 20;
 constexpr double kMetadataPerLeaf = 40;
-constexpr double kLeafCost = 1.0;         // in seq_page_cost: fetch, decompress, verify
-constexpr double kLookupCost = 0.4;       // in random_page_cost: a descent whose upper nodes are cached
+constexpr double kLeafCost = 1.0;          // in seq_page_cost: fetch, decompress, verify
+constexpr double kLookupCost = 0.4;        // in random_page_cost: a descent whose upper nodes are cached
 constexpr double kDescentOperations = 50;  // in cpu_operator_cost
 constexpr double kMetadataOperations = 4;  // per entry, in cpu_operator_cost
 
@@ -51,7 +51,9 @@ double EstimateWorkingRows(const ReadView& view, const KeyRange& range, double s
             bounds.end = MakeVarlena(*range.end);
         }
         Table working = OpenWorkingForRead();
-        IndexScanDesc scan = BeginWorkingScan(&working, view.snapshot, view.overlay, bounds);
+        // Not under the statement's snapshot: a look at rows that the query will not read must leave no trace
+        // that a serializable transaction could fail for.
+        IndexScanDesc scan = BeginWorkingScan(&working, SnapshotSelf, view.overlay, bounds);
         double rows = 0;
         WorkingRow row;
         struct varlena* key;
@@ -196,7 +198,6 @@ void DeclareKeyUnique(RelOptInfo* rel, const TableColumns& columns) {
     index->sortopfamily = index->opfamily;
     index->reverse_sort = array_of(false);
     index->nulls_first = array_of(false);
-    index->opclassoptions = array_of(static_cast<bytea*>(nullptr));
     index->canreturn = array_of(true);
     rel->indexlist = lappend(rel->indexlist, index);
 }

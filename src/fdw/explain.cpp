@@ -36,7 +36,8 @@ void ExplainRowCount(const char* label, Node* expression, ForeignScanState* node
         return;
     }
     if (IsA(expression, Const) && !reinterpret_cast<Const*>(expression)->constisnull) {
-        ExplainPropertyInteger(label, nullptr, DatumGetInt64(reinterpret_cast<Const*>(expression)->constvalue), state);
+        ExplainPropertyInteger(label, nullptr,
+                               DatumGetInt64(reinterpret_cast<Const*>(expression)->constvalue), state);
     } else {
         ExplainExpression(label, expression, node, state);
     }

@@ -1,11 +1,12 @@
 // What the server learns of the foreign data wrapper: its callbacks.
 //
-// Reading only. Rows are never changed through a foreign table, and the server says so itself where a callback for
-// it is missing; a lock of rows (FOR UPDATE) keeps copies of them, and holds nobody else up.
+// Reading only. Rows are never changed through a foreign table, and the server says so itself where a
+// callback for it is missing; a lock of rows (FOR UPDATE) keeps copies of them, and holds nobody else up.
 #include "fdw/callbacks.h"
 #include "pg/entry_point.h"
 
-KVS_FUNCTION(kvs_fdw_handler) {
+KVS_FUNCTION(kvs_fdw_handler)
+{
     FdwRoutine* routine = makeNode(FdwRoutine);
     routine->GetForeignRelSize = kvs::fdw::GetForeignRelSize;
     routine->GetForeignPaths = kvs::fdw::GetForeignPaths;

@@ -22,12 +22,9 @@ constexpr Oid kTextLessOrEqual = 665;
 constexpr Oid kTextGreater = 666;
 
 constexpr KeyOperator kKeyOperators[] = {
-    {TextEqualOperator, KeyTest::kEqual, false},
-    {TextLessOperator, KeyTest::kBelow, true},
-    {kTextLessOrEqual, KeyTest::kAtMost, true},
-    {kTextGreater, KeyTest::kAbove, true},
-    {TextGreaterEqualOperator, KeyTest::kAtLeast, true},
-    {TextPrefixOperator, KeyTest::kStartsWith, false},
+    {TextEqualOperator, KeyTest::kEqual, false},         {TextLessOperator, KeyTest::kBelow, true},
+    {kTextLessOrEqual, KeyTest::kAtMost, true},          {kTextGreater, KeyTest::kAbove, true},
+    {TextGreaterEqualOperator, KeyTest::kAtLeast, true}, {TextPrefixOperator, KeyTest::kStartsWith, false},
     {OID_TEXT_LIKE_OP, KeyTest::kLike, false},
 };
 
@@ -51,7 +48,8 @@ bool FindOperator(Oid oid, Oid collation, KeyTest* test) {
 
 // Whether the expression has a value once the scan starts.
 bool IsOperand(PlannerInfo* root, const RelOptInfo* rel, Node* expression, Oid type) {
-    return exprType(expression) == type && !contain_volatile_functions(expression) && !contain_subplans(expression) &&
+    return exprType(expression) == type && !contain_volatile_functions(expression) &&
+           !contain_subplans(expression) &&
            !bms_is_member(static_cast<int>(rel->relid), pull_varnos(root, expression));
 }
 
@@ -80,8 +78,8 @@ bool SimplifyLike(KeyCondition* condition) {
 }
 
 // `left` operator `right` with a text on either side.
-bool MatchComparison(PlannerInfo* root, RelOptInfo* rel, const TableColumns& columns, Oid operator_oid, Oid collation,
-                     Node* left, Node* right, KeyCondition* condition) {
+bool MatchComparison(PlannerInfo* root, RelOptInfo* rel, const TableColumns& columns, Oid operator_oid,
+                     Oid collation, Node* left, Node* right, KeyCondition* condition) {
     Node* operand = right;
     if (!IsKeyColumn(rel, columns, left)) {
         if (!IsKeyColumn(rel, columns, right)) {
@@ -92,7 +90,8 @@ bool MatchComparison(PlannerInfo* root, RelOptInfo* rel, const TableColumns& col
     }
     condition->exact = true;
     condition->operand = reinterpret_cast<Expr*>(operand);
-    return FindOperator(operator_oid, collation, &condition->test) && IsOperand(root, rel, operand, TEXTOID) &&
+    return FindOperator(operator_oid, collation, &condition->test) &&
+           IsOperand(root, rel, operand, TEXTOID) &&
            (condition->test != KeyTest::kLike || SimplifyLike(condition));
 }
 
@@ -102,7 +101,8 @@ bool MatchAnyOf(PlannerInfo* root, RelOptInfo* rel, const TableColumns& columns,
     condition->test = KeyTest::kAnyOf;
     condition->exact = true;
     condition->operand = reinterpret_cast<Expr*>(array);
-    return clause->useOr && clause->opno == TextEqualOperator && AgreesWithBytes(clause->inputcollid, false) &&
+    return clause->useOr && clause->opno == TextEqualOperator &&
+           AgreesWithBytes(clause->inputcollid, false) &&
            IsKeyColumn(rel, columns, static_cast<Node*>(linitial(clause->args))) &&
            IsOperand(root, rel, array, TEXTARRAYOID);
 }
@@ -117,8 +117,8 @@ bool IsKeyColumn(const RelOptInfo* rel, const TableColumns& columns, Node* expre
         return false;
     }
     const auto* column = reinterpret_cast<Var*>(expression);
-    return column->varno == static_cast<decltype(column->varno)>(rel->relid) && column->varattno == columns.key &&
-           column->varlevelsup == 0;
+    return column->varno == static_cast<decltype(column->varno)>(rel->relid) &&
+           column->varattno == columns.key && column->varlevelsup == 0;
 }
 
 bool MatchKeyCondition(PlannerInfo* root, RelOptInfo* rel, const TableColumns& columns, RestrictInfo* clause,
@@ -137,10 +137,11 @@ bool MatchKeyCondition(PlannerInfo* root, RelOptInfo* rel, const TableColumns& c
     }
     if (IsA(node, FuncExpr)) {
         auto* call = reinterpret_cast<FuncExpr*>(node);
-        return call->funcid == F_STARTS_WITH && IsKeyColumn(rel, columns, static_cast<Node*>(linitial(call->args))) &&
+        return call->funcid == F_STARTS_WITH &&
+               IsKeyColumn(rel, columns, static_cast<Node*>(linitial(call->args))) &&
                MatchComparison(root, rel, columns, TextPrefixOperator, call->inputcollid,
-                               static_cast<Node*>(linitial(call->args)), static_cast<Node*>(lsecond(call->args)),
-                               condition);
+                               static_cast<Node*>(linitial(call->args)),
+                               static_cast<Node*>(lsecond(call->args)), condition);
     }
     return IsA(node, ScalarArrayOpExpr) &&
            MatchAnyOf(root, rel, columns, reinterpret_cast<ScalarArrayOpExpr*>(node), condition);
@@ -156,7 +157,8 @@ void ApplyKeyTest(KeyTest test, Datum value, bool is_null, KeySet* keys) {
         bool* nulls;
         int count;
         Guarded([&] {
-            deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+            deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls,
+                              &count);
         });
         std::vector<std::string> any;
         any.reserve(count);

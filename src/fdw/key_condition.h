@@ -9,8 +9,8 @@ namespace kvs::fdw {
 
 using ::Node;  // the server's, not the tree's
 
-// What is asked of the key; the other side is the operand, an expression that has a value before the scan starts.
-// The values travel in plans.
+// What is asked of the key; the other side is the operand, an expression that has a value before the scan
+// starts. The values travel in plans.
 enum class KeyTest : int {
     kEqual,
     kAnyOf,  // equals an element of an array
@@ -28,8 +28,8 @@ struct KeyCondition {
     bool exact;  // the test decides the clause; otherwise the clause remains to be checked for each row
 };
 
-// Whether a restriction or join clause of `rel` is a condition on its key. The operand of a join clause contains
-// columns of other relations. Server code.
+// Whether a restriction or join clause of `rel` is a condition on its key. The operand of a join clause
+// contains columns of other relations. Server code.
 bool MatchKeyCondition(PlannerInfo* root, RelOptInfo* rel, const TableColumns& columns, RestrictInfo* clause,
                        KeyCondition* condition);
 

@@ -43,10 +43,18 @@ void KeySet::RestrictToPrefix(std::string_view prefix) {
     }
 }
 
-void KeySet::RestrictToAtLeast(std::string_view key) { RaiseStart(std::string(key)); }
-void KeySet::RestrictToAbove(std::string_view key) { RaiseStart(Successor(key)); }
-void KeySet::RestrictToBelow(std::string_view key) { LowerEnd(std::string(key)); }
-void KeySet::RestrictToAtMost(std::string_view key) { LowerEnd(Successor(key)); }
+void KeySet::RestrictToAtLeast(std::string_view key) {
+    RaiseStart(std::string(key));
+}
+void KeySet::RestrictToAbove(std::string_view key) {
+    RaiseStart(Successor(key));
+}
+void KeySet::RestrictToBelow(std::string_view key) {
+    LowerEnd(std::string(key));
+}
+void KeySet::RestrictToAtMost(std::string_view key) {
+    LowerEnd(Successor(key));
+}
 
 void KeySet::RestrictTo(std::string_view key) {
     std::vector<std::string> keys;
@@ -88,7 +96,8 @@ LikeShape ParseLike(std::string_view pattern, char* literal, size_t* literal_siz
     if (i == pattern.size()) {
         return LikeShape::kLiteral;
     }
-    return pattern.find_first_not_of('%', i) == std::string_view::npos ? LikeShape::kPrefix : LikeShape::kPrefixAndMore;
+    return pattern.find_first_not_of('%', i) == std::string_view::npos ? LikeShape::kPrefix
+                                                                       : LikeShape::kPrefixAndMore;
 }
 
 }  // namespace kvs::fdw

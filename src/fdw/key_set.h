@@ -52,8 +52,8 @@ enum class LikeShape {
     kMalformed,      // ends in an escape character: LIKE raises an error
 };
 
-// Writes what stands before the first wildcard, unescaped, to `literal`, which must have room for as many bytes as
-// the pattern has, and the number of bytes to `literal_size`.
+// Writes what stands before the first wildcard, unescaped, to `literal`, which must have room for as many
+// bytes as the pattern has, and the number of bytes to `literal_size`.
 LikeShape ParseLike(std::string_view pattern, char* literal, size_t* literal_size);
 
 }  // namespace kvs::fdw

@@ -27,15 +27,20 @@ struct OptionKind {
 
 void CheckPrefix(std::string_view value) {
     if (value.size() > kMaxKeySize) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "prefix is longer than a key, which has at most " + std::to_string(kMaxKeySize) + " bytes");
+        throw Error(ErrorCode::kInvalidArgument, "prefix is longer than a key, which has at most " +
+                                                     std::to_string(kMaxKeySize) + " bytes");
     }
 }
 
-void CheckBranch(std::string_view value) { ValidateRefName(value).OrThrow(); }
-void CheckAsOf(std::string_view value) { ParseRef(value).OrThrow(); }
+void CheckBranch(std::string_view value) {
+    ValidateRefName(value).OrThrow();
+}
+void CheckAsOf(std::string_view value) {
+    ParseRef(value).OrThrow();
+}
 
-constexpr OptionKind kTableOptions[] = {{"prefix", CheckPrefix}, {"branch", CheckBranch}, {"as_of", CheckAsOf}};
+constexpr OptionKind kTableOptions[] = {
+    {"prefix", CheckPrefix}, {"branch", CheckBranch}, {"as_of", CheckAsOf}};
 
 const OptionKind* FindOption(const char* name) {
     for (const OptionKind& kind : kTableOptions) {
@@ -46,7 +51,8 @@ const OptionKind* FindOption(const char* name) {
     return nullptr;
 }
 
-// `catalog` tells to what kind of object the options were given. Server code that lets the core's errors through.
+// `catalog` tells to what kind of object the options were given. Server code that lets the core's errors
+// through.
 void ValidateOptions(List* options, Oid catalog) {
     const bool is_table = catalog == ForeignTableRelationId;
     ListCell* cell;
@@ -54,7 +60,8 @@ void ValidateOptions(List* options, Oid catalog) {
         auto* option = static_cast<DefElem*>(lfirst(cell));
         const OptionKind* kind = is_table ? FindOption(option->defname) : nullptr;
         if (kind == nullptr) {
-            ereport(ERROR, errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", option->defname),
+            ereport(ERROR, errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+                    errmsg("invalid option \"%s\"", option->defname),
                     is_table ? errhint("Valid options of a foreign table are: prefix, branch, as_of.")
                              : errhint("Only foreign tables have options: prefix, branch, as_of."));
         }
@@ -64,7 +71,9 @@ void ValidateOptions(List* options, Oid catalog) {
 
 }  // namespace
 
-const char* TableOptions::EffectiveBranch() const { return branch != nullptr ? branch : settings.branch; }
+const char* TableOptions::EffectiveBranch() const {
+    return branch != nullptr ? branch : settings.branch;
+}
 
 const char* TableOptions::EffectiveAsOf() const {
     if (as_of == nullptr && branch == nullptr && settings.as_of[0] != '\0') {
@@ -102,7 +111,8 @@ pg::ReadView OpenTableView(const TableOptions& options, Snapshot snapshot) {
 }  // namespace kvs::fdw
 
 // kvs_fdw_validator(options text[], catalog oid)
-KVS_FUNCTION(kvs_fdw_validator) {
+KVS_FUNCTION(kvs_fdw_validator)
+{
     kvs::fdw::ValidateOptions(untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
     PG_RETURN_VOID();
 }

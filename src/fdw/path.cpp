@@ -64,14 +64,16 @@ Relids OuterOf(PlannerInfo* root, RelOptInfo* rel, const TablePlan& table, Restr
     return bms_is_empty(outer) ? nullptr : outer;
 }
 
-List* AddOuter(PlannerInfo* root, RelOptInfo* rel, const TablePlan& table, RestrictInfo* clause, List* infos) {
+List* AddOuter(PlannerInfo* root, RelOptInfo* rel, const TablePlan& table, RestrictInfo* clause,
+               List* infos) {
     Relids outer = OuterOf(root, rel, table, clause);
     return outer == nullptr ? infos
                             : list_append_unique_ptr(infos, get_baserel_parampathinfo(root, rel, outer));
 }
 
 bool IsKeyMember(PlannerInfo*, RelOptInfo* rel, EquivalenceClass*, EquivalenceMember* member, void* columns) {
-    return IsKeyColumn(rel, *static_cast<const TableColumns*>(columns), reinterpret_cast<Node*>(member->em_expr));
+    return IsKeyColumn(rel, *static_cast<const TableColumns*>(columns),
+                       reinterpret_cast<Node*>(member->em_expr));
 }
 
 // Scans for the inner side of a nested loop, whose key comes from the outer row.
@@ -123,7 +125,9 @@ void AddParameterizedPaths(PlannerInfo* root, RelOptInfo* rel, TablePlan* table)
 
 // Remembers, for the final relation, whether a scan of the table yields the order that the query asks for.
 void NoteFinalOrder(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output) {
-    if (input->reloptkind != RELOPT_BASEREL || output->fdw_private != nullptr) {
+    // A relation that was proven empty before it was planned has no private part.
+    if (input->reloptkind != RELOPT_BASEREL || input->fdw_private == nullptr ||
+        output->fdw_private != nullptr) {
         return;
     }
     auto* table = static_cast<TablePlan*>(palloc(sizeof(TablePlan)));
@@ -138,10 +142,11 @@ void NoteFinalOrder(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output) {
 }
 
 // A scan that stops by itself where the query's LIMIT is reached.
-void AddLimitedPath(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output, const FinalPathExtraData& extra) {
+void AddLimitedPath(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output,
+                    const FinalPathExtraData& extra) {
     const Query* query = root->parse;
-    if (query->commandType != CMD_SELECT || query->rowMarks != NIL || query->hasTargetSRFs || !extra.limit_needed ||
-        query->limitOption != LIMIT_OPTION_COUNT || input->fdw_private == nullptr) {
+    if (query->commandType != CMD_SELECT || query->rowMarks != NIL || query->hasTargetSRFs ||
+        !extra.limit_needed || query->limitOption != LIMIT_OPTION_COUNT || input->fdw_private == nullptr) {
         return;
     }
     const auto* table = static_cast<TablePlan*>(input->fdw_private);

@@ -66,7 +66,8 @@ ScanClauses SplitClauses(PlannerInfo* root, RelOptInfo* rel, const TablePlan& ta
     return split;
 }
 
-ForeignScan* PlanScan(PlannerInfo* root, RelOptInfo* rel, const ForeignPath* path, List* target_list, List* clauses) {
+ForeignScan* PlanScan(PlannerInfo* root, RelOptInfo* rel, const ForeignPath* path, List* target_list,
+                      List* clauses) {
     const auto* table = static_cast<TablePlan*>(rel->fdw_private);
     const ScanClauses split = SplitClauses(root, rel, *table, clauses);
     const uint32 wanted = table->wanted | ColumnsOf(*table, rel, split.checked);
@@ -87,19 +88,23 @@ ForeignScan* PlanScan(PlannerInfo* root, RelOptInfo* rel, const ForeignPath* pat
     items = lappend(items, MakeOptionalString(table->options.branch));
     items = lappend(items, MakeOptionalString(table->options.as_of));
     // The pushed clauses are checked again where a row is one that another transaction has changed meanwhile.
-    return make_foreignscan(target_list, split.checked, rel->relid, expressions, items, NIL, split.pushed, nullptr);
+    return make_foreignscan(target_list, split.checked, rel->relid, expressions, items, NIL, split.pushed,
+                            nullptr);
 }
 
 }  // namespace
 
-List* MakePathItems(bool backward, bool limit) { return list_make2(makeBoolean(backward), makeBoolean(limit)); }
+List* MakePathItems(bool backward, bool limit) {
+    return list_make2(makeBoolean(backward), makeBoolean(limit));
+}
 
 bool PathFlag(const ForeignPath* path, PathItem item) {
     return path->fdw_private != NIL && boolVal(list_nth(path->fdw_private, item));
 }
 
 TableOptions PlanOptions(const ForeignScan* plan) {
-    return {OptionalString(plan, kPlanPrefix), OptionalString(plan, kPlanBranch), OptionalString(plan, kPlanAsOf)};
+    return {OptionalString(plan, kPlanPrefix), OptionalString(plan, kPlanBranch),
+            OptionalString(plan, kPlanAsOf)};
 }
 
 void GetForeignRelSize(PlannerInfo* root, RelOptInfo* rel, Oid table) {

@@ -8,7 +8,8 @@
 
 namespace kvs::fdw {
 
-// RelOptInfo.fdw_private of a foreign table and of the upper relations that stand on it alone. Planner memory.
+// RelOptInfo.fdw_private of a foreign table and of the upper relations that stand on it alone. Planner
+// memory.
 struct TablePlan {
     RelOptInfo* rel;  // the foreign table's
     TableOptions options;
@@ -32,7 +33,8 @@ bool PathFlag(const ForeignPath* path, PathItem item);
 enum PlanItem {
     kPlanColumns,   // integers, see TableColumns
     kPlanWanted,    // integer: entry columns to fill in, as bits
-    kPlanTests,     // integers: the KeyTest of each condition; the operands are the first of ForeignScan.fdw_exprs
+    kPlanTests,     // integers: the KeyTest of each condition; the operands are the first of
+                    // ForeignScan.fdw_exprs
     kPlanBackward,  // boolean
     kPlanLimit,     // boolean: the last two of ForeignScan.fdw_exprs are the limit and the offset
     kPlanPrefix,    // string or null, like those below

@@ -19,7 +19,8 @@ using namespace kvs::pg;
 using ScanHolder = ContextObject<TableScan>;
 
 // A row count that LIMIT or OFFSET gives; `missing` if there is none. Server code.
-int64 EvaluateRowCount(ExprState* expression, ExprContext* context, int64 missing, int sqlstate, const char* clause) {
+int64 EvaluateRowCount(ExprState* expression, ExprContext* context, int64 missing, int sqlstate,
+                       const char* clause) {
     if (expression == nullptr) {
         return missing;
     }
@@ -36,7 +37,8 @@ int64 EvaluateRowCount(ExprState* expression, ExprContext* context, int64 missin
 
 }  // namespace
 
-TableScan::TableScan(const ForeignScan* plan, const ReadView& view, List* operands, MemoryContext lookup_context)
+TableScan::TableScan(const ForeignScan* plan, const ReadView& view, List* operands,
+                     MemoryContext lookup_context)
     : plan_(plan), view_(view), operands_(operands), lookup_context_(lookup_context) {
     ListCell* cell;
     foreach (cell, PlanList(plan, kPlanColumns)) {
@@ -50,7 +52,8 @@ TableScan::TableScan(const ForeignScan* plan, const ReadView& view, List* operan
 uint64_t TableScan::CurrentReads(uint64_t (ChunkStore::*counter)() const) const {
     // The accessors of the readers are not const, but looking at a counter changes nothing.
     auto* self = const_cast<TableScan*>(this);
-    return (reader_ ? (self->reader_->chunks().*counter)() : 0) + (scan_ ? (self->scan_->chunks().*counter)() : 0);
+    return (reader_ ? (self->reader_->chunks().*counter)() : 0) +
+           (scan_ ? (self->scan_->chunks().*counter)() : 0);
 }
 
 void TableScan::Start(ExprContext* context) {
@@ -68,7 +71,7 @@ void TableScan::Start(ExprContext* context) {
     if (PlanFlag(plan_, kPlanLimit)) {
         Guarded([&] { EvaluateLimit(context); });
     }
-    StartReading(std::move(keys));
+    StartReading(keys);
     started_ = true;
 }
 
@@ -80,7 +83,7 @@ void TableScan::EvaluateLimit(ExprContext* context) {
                                   ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT");
 }
 
-void TableScan::StartReading(KeySet keys) {
+void TableScan::StartReading(const KeySet& keys) {
     nodes_read_ += scan_ ? scan_->chunks().nodes_read() : 0;
     chunks_fetched_ += scan_ ? scan_->chunks().chunks_fetched() : 0;
     scan_.reset();
@@ -123,7 +126,9 @@ bool TableScan::NextLookup() {
     return false;
 }
 
-bool TableScan::NextEntry() { return scan_ ? scan_->Next() : NextLookup(); }
+bool TableScan::NextEntry() {
+    return scan_ ? scan_->Next() : NextLookup();
+}
 
 void TableScan::FillSlot(TupleTableSlot* slot) {
     if (wanted_ == 0) {
@@ -138,7 +143,8 @@ void TableScan::FillSlot(TupleTableSlot* slot) {
     EntryValues entry;
     FillEntry(scan_ ? scan_->key() : std::string_view(keys_[next_key_ - 1]), item, payload,
               scan_ ? scan_->meta() : found_.meta.bytes, wanted_, entry.values, entry.nulls);
-    ArrangeColumns(columns_.data(), static_cast<int>(columns_.size()), entry, slot->tts_values, slot->tts_isnull);
+    ArrangeColumns(columns_.data(), static_cast<int>(columns_.size()), entry, slot->tts_values,
+                   slot->tts_isnull);
 }
 
 bool TableScan::Next(ExprContext* context, TupleTableSlot* slot) {
@@ -190,7 +196,9 @@ TupleTableSlot* IterateForeignScan(ForeignScanState* node) {
     return found ? ExecStoreVirtualTuple(slot) : slot;
 }
 
-void ReScanForeignScan(ForeignScanState* node) { static_cast<ScanHolder*>(node->fdw_state)->get()->Restart(); }
+void ReScanForeignScan(ForeignScanState* node) {
+    static_cast<ScanHolder*>(node->fdw_state)->get()->Restart();
+}
 
 void EndForeignScan(ForeignScanState* node) {
     if (node->fdw_state != nullptr) {
@@ -199,6 +207,8 @@ void EndForeignScan(ForeignScanState* node) {
 }
 
 // A worker sees the leader's snapshot and settings, and reading changes nothing.
-bool IsForeignScanParallelSafe(PlannerInfo*, RelOptInfo*, RangeTblEntry*) { return true; }
+bool IsForeignScanParallelSafe(PlannerInfo*, RelOptInfo*, RangeTblEntry*) {
+    return true;
+}
 
 }  // namespace kvs::fdw

@@ -1,5 +1,5 @@
-// A set of chunk addresses of any size, put in in any order and read in the order of the addresses: sorted by the server,
-// within maintenance_work_mem and beyond it on disk.
+// A set of chunk addresses of any size, put in in any order and read in the order of the addresses: sorted by
+// the server, within maintenance_work_mem and beyond it on disk.
 #pragma once
 
 #include <optional>
@@ -23,8 +23,8 @@ class AddressSort {
     // To be called once, before the first Next.
     void Sort();
 
-    // Moves to the next element, of which several may have one address; false after the last. Views are valid until
-    // then.
+    // Moves to the next element, of which several may have one address; false after the last. Views are valid
+    // until then.
     bool Next();
 
     std::string_view address() const { return address_; }

@@ -148,23 +148,6 @@ void DeleteRows(const Branch& branch) {
     }
 }
 
-void AppendDeletion(const Branch& branch, const std::optional<Hash>& discarded_root) {
-    const std::string author = AuthorName({});
-    Oid types[] = {INT4OID, TEXTOID, BYTEAOID, TEXTOID, BYTEAOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = Int32GetDatum(branch.id);
-        values[1] = MakeVarlena(branch.name);
-        values[2] = HashDatum(branch.head);
-        values[3] = MakeVarlena(author);
-        values[4] = discarded_root ? HashDatum(*discarded_root) : Datum{0};
-    });
-    ExecuteAsOwner(
-        "INSERT INTO _kvs.reflog (branch_id, branch, from_commit, operation, author, at, discarded_root) "
-        "VALUES ($1, $2, $3, 'delete', $4, clock_timestamp(), $5)",
-        std::size(types), types, values, discarded_root ? "     " : "    n");
-}
-
 }  // namespace
 
 void CreateBranch(std::string_view name, std::string_view from_ref) {
@@ -201,7 +184,8 @@ void DeleteBranch(std::string_view name, bool force) {
         session.Finish();
     }
     DeleteRows(branch);
-    AppendDeletion(branch, discarded_root);
+    AppendReflog(branch, &branch.head, nullptr, "delete", AuthorName({}), discarded_root ? &*discarded_root : nullptr);
+    Guarded([] { ForgetBranchNames(); });
     ReleaseSnapshot(snapshot);
 }
 
@@ -222,6 +206,7 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
     memcpy(branch.name, new_name.data(), new_name.size());
     branch.name[new_name.size()] = '\0';
     MoveBranch(branch, snapshot, nullptr);
+    Guarded([] { ForgetBranchNames(); });
     ReleaseSnapshot(snapshot);
 
     Oid types[] = {TEXTOID, TEXTOID, INT4OID};

@@ -32,6 +32,7 @@ enum BranchColumn {
 struct {
     bool registered;
     bool valid;
+    bool disturbed;  // an invalidation came since it was set to false
     char name[256];
     int32 id;
 } last_found;
@@ -39,17 +40,49 @@ struct {
 void ForgetLastFound(Datum, Oid relation) {
     if (relation == InvalidOid || relation == ObjectOidIfKnown(Object::kBranch)) {
         last_found.valid = false;
+        last_found.disturbed = true;
     }
 }
 
+// A branch that this transaction has created or renamed is gone when it is rolled back.
+void ForgetOnAbort(XactEvent event, void*) {
+    if (event == XACT_EVENT_ABORT) {
+        last_found.valid = false;
+    }
+}
+
+void ForgetOnSubAbort(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    if (event == SUBXACT_EVENT_ABORT_SUB) {
+        last_found.valid = false;
+    }
+}
+
+// For readers: what an old snapshot shows is no more than a hint.
 void Remember(const Branch& branch) {
-    if (!last_found.registered) {
-        Guarded([] { CacheRegisterRelcacheCallback(ForgetLastFound, static_cast<Datum>(0)); });
-        last_found.registered = true;
+    if (branch.id == last_found.id && strcmp(branch.name, last_found.name) == 0) {
+        return;
     }
     memcpy(last_found.name, branch.name, sizeof(last_found.name));
     last_found.id = branch.id;
-    last_found.valid = true;
+    last_found.valid = false;
+}
+
+// For writers: what is committed now holds until an invalidation comes, also one that comes while it is looked up.
+// Leaves the branch in last_found.
+void FindForWriter(std::string_view name) {
+    if (!last_found.registered) {
+        Guarded([] {
+            CacheRegisterRelcacheCallback(ForgetLastFound, static_cast<Datum>(0));
+            RegisterXactCallback(ForgetOnAbort, nullptr);
+            RegisterSubXactCallback(ForgetOnSubAbort, nullptr);
+        });
+        last_found.registered = true;
+    }
+    last_found.disturbed = false;
+    Snapshot snapshot = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    FindBranch(name, snapshot);
+    Guarded([&] { UnregisterSnapshot(snapshot); });
+    last_found.valid = !last_found.disturbed;
 }
 
 void CopyRow(Table* table, Branch* branch) {
@@ -178,22 +211,18 @@ int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
     if (name.empty()) {
         name = settings.branch;
     }
-    for (bool is_known = last_found.valid && name == last_found.name;; is_known = true) {
-        if (!is_known) {
-            Snapshot snapshot = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
-            FindBranch(name, snapshot);
-            Guarded([&] { UnregisterSnapshot(snapshot); });
+    for (;;) {
+        if (!last_found.valid || name != last_found.name) {
+            FindForWriter(name);
         }
         const int32 id = last_found.id;
         Guarded([&] { LockBranch(id, mode); });
         if (last_found.valid) {
             return id;
         }
-        // The name may mean another branch by now, or none.
-        Snapshot snapshot = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
-        const int32 id_now = FindBranch(name, snapshot).id;
-        Guarded([&] { UnregisterSnapshot(snapshot); });
-        if (id_now == id) {
+        // An invalidation came with the lock: the name may mean another branch by now, or none.
+        FindForWriter(name);
+        if (last_found.id == id) {
             return id;
         }
     }

@@ -9,6 +9,7 @@
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
+#include "pg/memory_scope.h"
 #include "pg/server_hasher.h"
 
 namespace kvs::pg {
@@ -32,8 +33,10 @@ enum RowColumn {
 // Parents as one string of addresses, the log as its 16 bytes.
 constexpr const char* kRowQuery =
     "SELECT c.hash, c.generation,"
-    " (SELECT string_agg(p.hash, ''::bytea ORDER BY p.n) FROM unnest(c.parents) WITH ORDINALITY AS p(hash, n)),"
-    " c.data_root, c.meta_root, c.author, c.committer, c.message, c.committed_at, uuid_send(c.log_id), c.body "
+    " (SELECT string_agg(p.hash, ''::bytea ORDER BY p.n) FROM unnest(c.parents) WITH ORDINALITY AS p(hash, "
+    "n)),"
+    " c.data_root, c.meta_root, c.author, c.committer, c.message, c.committed_at, uuid_send(c.log_id), "
+    "c.body "
     "FROM _kvs.commit AS c ORDER BY c.hash";
 
 std::string JoinAddresses(const std::vector<Hash>& addresses) {
@@ -87,14 +90,15 @@ void CommitCheck::CheckRows() {
 void CommitCheck::CheckRow(OwnerQuery* row) {
     const std::optional<Hash> hash = row->Address(kHash);
     if (!hash) {
-        sink_({"error", "corrupt_object", Quoted(row->Bytes(kHash)), "the hash of the commit has not 32 bytes"});
+        sink_({"error", "corrupt_object", Quoted(row->Bytes(kHash)),
+               "the hash of the commit has not 32 bytes"});
         return;
     }
     const auto report = [&](const std::string& problem) {
         sink_({"error", "corrupt_object", hash->ToHex(), problem});
-        damaged_[*hash] = {SplitAddresses(row->Bytes(kParents)),
-                           {row->Address(kDataRoot).value_or(kEmptyRoot),
-                            row->Address(kMetaRoot).value_or(kEmptyRoot)}};
+        damaged_[*hash] = {
+            SplitAddresses(row->Bytes(kParents)),
+            {row->Address(kDataRoot).value_or(kEmptyRoot), row->Address(kMetaRoot).value_or(kEmptyRoot)}};
     };
     const std::string_view body = row->Bytes(kBody);
     ServerHasher hasher;
@@ -109,12 +113,14 @@ void CommitCheck::CheckRow(OwnerQuery* row) {
     }
     const std::string differing = DifferingColumns(row, commit.value());
     if (!differing.empty()) {
-        sink_({"error", "corrupt_object", hash->ToHex(), "columns differ from the commit itself: " + differing});
+        sink_({"error", "corrupt_object", hash->ToHex(),
+               "columns differ from the commit itself: " + differing});
     }
 }
 
 bool CommitCheck::Exists(const Hash& commit) {
-    return visited_.contains(commit) || damaged_.contains(commit) || TryReadCommit(commit, snapshot_).has_value();
+    return visited_.contains(commit) || damaged_.contains(commit) ||
+           TryReadCommit(commit, snapshot_).has_value();
 }
 
 // False, with a finding, if `target` is no commit of the store.
@@ -143,7 +149,8 @@ void CommitCheck::CheckBranches() {
             sink_({"error", "dangling_ref", name, "its working root is no address"});
             continue;
         }
-        objects_->CheckState({*data_root, *meta_root}, "the working state of " + name, base ? &*base : nullptr);
+        objects_->CheckState({*data_root, *meta_root}, "the working state of " + name,
+                             base ? &*base : nullptr);
     }
     branch.Finish();
 }
@@ -158,9 +165,11 @@ void CommitCheck::CheckRefs() {
         }
     }
     tag.Finish();
-    OwnerQuery move("SELECT branch, id, from_commit, to_commit, discarded_root FROM _kvs.reflog ORDER BY id DESC");
+    OwnerQuery move(
+        "SELECT branch, id, from_commit, to_commit, discarded_root FROM _kvs.reflog ORDER BY id DESC");
     while (move.Next()) {
-        const std::string name = "move " + std::to_string(move.Int8(2)) + " of branch " + Quoted(move.Bytes(1));
+        const std::string name =
+            "move " + std::to_string(move.Int8(2)) + " of branch " + Quoted(move.Bytes(1));
         for (const int column : {3, 4}) {
             if (move.IsNull(column)) {
                 continue;
@@ -187,16 +196,8 @@ std::optional<RootPair> CommitCheck::Walk(const Hash& tip) {
         if (!visited_.insert(visit.commit).second) {
             continue;
         }
-        std::optional<RootPair> state;
         std::vector<Hash> parents;
-        if (const auto damaged = damaged_.find(visit.commit); damaged != damaged_.end()) {
-            parents = damaged->second.parents;
-            objects_->CheckState(damaged->second.roots, "commit " + visit.commit.ToHex(),
-                                 visit.base ? &*visit.base : nullptr);
-        } else if (std::optional<Commit> commit = TryReadCommit(visit.commit, snapshot_)) {
-            state = CheckCommit(visit.commit, *commit, visit.base);
-            parents = std::move(commit->parents);
-        }
+        const std::optional<RootPair> state = CheckVisited(visit, &parents);
         if (visit.commit == tip) {
             state_of_tip = state;
         }
@@ -205,6 +206,23 @@ std::optional<RootPair> CommitCheck::Walk(const Hash& tip) {
         }
     }
     return state_of_tip;
+}
+
+std::optional<RootPair> CommitCheck::CheckVisited(const Visit& visit, std::vector<Hash>* parents) {
+    Guarded([&] { MemoryContextReset(scratch_); });
+    const MemoryScope scope(scratch_);
+    if (const auto damaged = damaged_.find(visit.commit); damaged != damaged_.end()) {
+        *parents = damaged->second.parents;
+        objects_->CheckState(damaged->second.roots, "commit " + visit.commit.ToHex(),
+                             visit.base ? &*visit.base : nullptr);
+        return std::nullopt;
+    }
+    std::optional<Commit> commit = TryReadCommit(visit.commit, snapshot_);
+    if (!commit) {
+        return std::nullopt;  // reported where it is referred to
+    }
+    *parents = commit->parents;
+    return CheckCommit(visit.commit, *commit, visit.base);
 }
 
 std::optional<RootPair> CommitCheck::CheckCommit(const Hash& hash, const Commit& commit,

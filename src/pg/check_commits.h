@@ -18,8 +18,9 @@ namespace kvs::pg {
 
 class CommitCheck {
   public:
-    CommitCheck(Snapshot snapshot, ObjectCheck* objects, const FindingSink& sink)
-        : snapshot_(snapshot), objects_(objects), sink_(sink) {}
+    // `scratch` is reset after each step.
+    CommitCheck(Snapshot snapshot, MemoryContext scratch, ObjectCheck* objects, const FindingSink& sink)
+        : snapshot_(snapshot), scratch_(scratch), objects_(objects), sink_(sink) {}
 
     // Each row of the commit table is the commit that its hash says.
     void CheckRows();
@@ -48,10 +49,13 @@ class CommitCheck {
     bool CheckRef(const std::string& name, const std::optional<Hash>& target);
     void CheckBranches();
     std::optional<RootPair> Walk(const Hash& tip);
-    std::optional<RootPair> CheckCommit(const Hash& hash, const Commit& commit, const std::optional<RootPair>& base);
+    std::optional<RootPair> CheckVisited(const Visit& visit, std::vector<Hash>* parents);
+    std::optional<RootPair> CheckCommit(const Hash& hash, const Commit& commit,
+                                        const std::optional<RootPair>& base);
     void CheckParents(const Hash& hash, const Commit& commit);
 
     Snapshot snapshot_;
+    MemoryContext scratch_;
     ObjectCheck* objects_;
     const FindingSink& sink_;
     std::unordered_map<Hash, Links, HashOfHash> damaged_;

@@ -7,6 +7,7 @@
 #include "kvs/codec/item.h"
 #include "kvs/util/quote.h"
 #include "pg/guard.h"
+#include "pg/memory_scope.h"
 #include "pg/owner_query.h"
 
 namespace kvs::pg {
@@ -15,12 +16,14 @@ namespace {
 
 // A key as text, quoted and escaped if it is none.
 std::string KeyText(std::string_view key) {
-    const bool is_text = Guarded([&] { return pg_verifymbstr(key.data(), static_cast<int>(key.size()), true); });
+    const bool is_text =
+        Guarded([&] { return pg_verifymbstr(key.data(), static_cast<int>(key.size()), true); });
     return is_text ? std::string(key) : Quoted(key);
 }
 
 // What is wrong with the encoded form of a state, empty if nothing is. `item` absent: a deletion.
-std::string StateProblem(std::string_view meta, std::optional<std::string_view> item, int64 version, int64 seq) {
+std::string StateProblem(std::string_view meta, std::optional<std::string_view> item, int64 version,
+                         int64 seq) {
     const Result<Metadata> metadata = DecodeMetadata(meta);
     if (!metadata.ok()) {
         return metadata.error().what();
@@ -45,7 +48,8 @@ std::string StateProblem(std::string_view meta, std::optional<std::string_view> 
 
 // These take over what the key is elsewhere, and may skip versions.
 bool MaySkipVersions(Operation operation) {
-    return operation == Operation::kMerge || operation == Operation::kRevert || operation == Operation::kReset;
+    return operation == Operation::kMerge || operation == Operation::kRevert ||
+           operation == Operation::kReset;
 }
 
 enum ChangeQueryColumn {
@@ -75,11 +79,13 @@ constexpr const char* kChangeQuery =
 
 class ChangeLogCheck {
   public:
-    ChangeLogCheck(ObjectCheck* objects, const FindingSink& sink)
-        : objects_(objects), sink_(sink), change_(kChangeQuery) {}
+    ChangeLogCheck(ObjectCheck* objects, MemoryContext scratch, const FindingSink& sink)
+        : objects_(objects), scratch_(scratch), sink_(sink), change_(kChangeQuery) {}
 
     void Run() {
         while (change_.Next()) {
+            Guarded([&] { MemoryContextReset(scratch_); });
+            const MemoryScope scope(scratch_);
             if (change_.IsNull(kKey)) {
                 CheckRange();
             } else {
@@ -114,8 +120,8 @@ class ChangeLogCheck {
 
     void CheckPrevious(int64 seq, int64 version) {
         const int64 prev_seq = change_.Int8(kPrevSeq);
-        const std::string link = Name() + ", version " + std::to_string(version) + ", follows change " +
-                                 std::to_string(prev_seq);
+        const std::string link =
+            Name() + ", version " + std::to_string(version) + ", follows change " + std::to_string(prev_seq);
         if (!change_.Bool(kPrevFound)) {
             Broken(link + ", which does not exist");
             return;
@@ -143,8 +149,9 @@ class ChangeLogCheck {
             }
             prev_version = static_cast<int64>(header.version);
         }
-        const bool fits = MaySkipVersions(static_cast<Operation>(change_.Int4(kOp))) ? prev_version < version
-                                                                                     : prev_version == version - 1;
+        const bool fits = MaySkipVersions(static_cast<Operation>(change_.Int4(kOp)))
+                              ? prev_version < version
+                              : prev_version == version - 1;
         if (!fits) {
             Broken(link + ", which is version " + std::to_string(prev_version));
         }
@@ -161,9 +168,12 @@ class ChangeLogCheck {
         const RootPair to{*roots[2], *roots[3]};
         // One range record of a branch begins near where the one before it ended.
         std::optional<RootPair>& last = last_of_branch_[change_.Int4(kBranchId)];
-        const bool from_in_order = objects_->CheckState(from, "state before " + Name(), last ? &*last : nullptr);
-        const bool to_in_order =
-            objects_->CheckState(to, "state after " + Name(), from_in_order ? &from : last ? &*last : nullptr);
+        const bool from_in_order =
+            objects_->CheckState(from, "state before " + Name(), last ? &*last : nullptr);
+        const bool to_in_order = objects_->CheckState(to, "state after " + Name(),
+                                                      from_in_order ? &from
+                                                      : last        ? &*last
+                                                                    : nullptr);
         if (to_in_order) {
             last = to;
         }
@@ -178,16 +188,18 @@ class ChangeLogCheck {
         objects_->ForEachMetadataChange(from, to, [&](const TreeChange& change) {
             const MetadataHeader before =
                 change.from ? DecodeMetadataHeader(*change.from).OrThrow() : MetadataHeader{};
-            const MetadataHeader after = change.to ? DecodeMetadataHeader(*change.to).OrThrow() : MetadataHeader{};
+            const MetadataHeader after =
+                change.to ? DecodeMetadataHeader(*change.to).OrThrow() : MetadataHeader{};
             if (after.version != before.version + 1 || after.change.seq != seq) {
                 sink_({"error", "broken_history", KeyText(change.key),
-                       "import of " + Name() + " made version " + std::to_string(after.version) + " of version " +
-                           std::to_string(before.version)});
+                       "import of " + Name() + " made version " + std::to_string(after.version) +
+                           " of version " + std::to_string(before.version)});
             }
         });
     }
 
     ObjectCheck* objects_;
+    MemoryContext scratch_;
     const FindingSink& sink_;
     OwnerQuery change_;
     std::map<int32, std::optional<RootPair>> last_of_branch_;
@@ -195,15 +207,15 @@ class ChangeLogCheck {
 
 }  // namespace
 
-void CheckChangeLog(ObjectCheck* objects, const FindingSink& sink) {
-    ChangeLogCheck(objects, sink).Run();
+void CheckChangeLog(ObjectCheck* objects, MemoryContext scratch, const FindingSink& sink) {
+    ChangeLogCheck(objects, scratch, sink).Run();
     OwnerQuery repeated(
         "SELECT key, version, branch_id, count(*) FROM _kvs.change WHERE key IS NOT NULL "
         "GROUP BY key, version, branch_id HAVING count(*) > 1 ORDER BY key, version, branch_id");
     while (repeated.Next()) {
         sink({"error", "broken_history", KeyText(repeated.Bytes(1)),
-              "version " + std::to_string(repeated.Int8(2)) + " was made " + std::to_string(repeated.Int8(4)) +
-                  " times on branch " + std::to_string(repeated.Int4(3))});
+              "version " + std::to_string(repeated.Int8(2)) + " was made " +
+                  std::to_string(repeated.Int8(4)) + " times on branch " + std::to_string(repeated.Int4(3))});
     }
     repeated.Finish();
 }
@@ -217,7 +229,8 @@ void CheckWorkingRows(const FindingSink& sink) {
         "GROUP BY w.branch_id ORDER BY w.branch_id");
     while (stray.Next()) {
         sink({"error", "dangling_ref", "branch " + std::to_string(stray.Int4(1)),
-              "the branch does not exist but has uncommitted work (" + std::to_string(stray.Int8(2)) + " keys)"});
+              "the branch does not exist but has uncommitted work (" + std::to_string(stray.Int8(2)) +
+                  " keys)"});
     }
     stray.Finish();
 

@@ -6,9 +6,9 @@
 
 namespace kvs::pg {
 
-// Each change follows the one that it names, versions ascend one by one and never repeat, and the trees of range records
-// are whole. `objects` checks those trees.
-void CheckChangeLog(ObjectCheck* objects, const FindingSink& sink);
+// Each change follows the one that it names, versions ascend one by one and never repeat, and the trees of
+// range records are whole. `objects` checks those trees; `scratch` is reset after each change.
+void CheckChangeLog(ObjectCheck* objects, MemoryContext scratch, const FindingSink& sink);
 
 // Working rows belong to a branch and say what their change says.
 void CheckWorkingRows(const FindingSink& sink);

@@ -13,7 +13,9 @@ namespace {
 
 constexpr size_t kMaxStates = 100000;  // that are remembered to be in order
 
-size_t AuditMemory() { return static_cast<size_t>(maintenance_work_mem) * 1024 / 3; }
+size_t AuditMemory() {
+    return static_cast<size_t>(maintenance_work_mem) * 1024 / 3;
+}
 
 // Keys of one kind of disagreement: how many, and one of them.
 struct Disagreement {
@@ -27,10 +29,26 @@ struct Disagreement {
     }
 };
 
-bool IsLiving(std::string_view meta) { return !DecodeMetadataHeader(meta).OrThrow().deleted(); }
+// Whether this may be the payload of a JSON value: jsonb begins with a word that says what kind of container
+// it is.
+bool LooksLikeJsonb(std::string_view payload) {
+    uint32 header;
+    if (payload.size() < sizeof(header)) {
+        return false;
+    }
+    memcpy(&header, payload.data(), sizeof(header));
+    const uint32 kind = header & ~static_cast<uint32>(JB_CMASK);
+    return kind == JB_FOBJECT || kind == JB_FARRAY || kind == (JB_FARRAY | JB_FSCALAR);
+}
+
+bool IsLiving(std::string_view meta) {
+    return !DecodeMetadataHeader(meta).OrThrow().deleted();
+}
 
 // Whether a side of a change of metadata is that of a living entry.
-bool IsLiving(const std::optional<std::string_view>& meta) { return meta && IsLiving(*meta); }
+bool IsLiving(const std::optional<std::string_view>& meta) {
+    return meta && IsLiving(*meta);
+}
 
 }  // namespace
 
@@ -81,6 +99,8 @@ std::string ObjectCheck::VisitData(const Hash& address, const Node& node) {
         }
         if (item.value().blob) {
             met_.AddBlob(item.value().blob->address, item.value().blob->size, node.Key(i, &key));
+        } else if (item.value().type == ValueType::kJson && !LooksLikeJsonb(item.value().payload)) {
+            return "value of key " + Quoted(node.Key(i, &key)) + " is not a document";
         }
     }
     return {};
@@ -179,8 +199,8 @@ bool ObjectCheck::CheckAgreement(const RootPair& base, const RootPair& roots, co
     const auto report = [&](const Disagreement& found, const char* problem, const Hash& root) {
         if (found.keys > 0) {
             sink_({"error", "wrong_count", root.ToHex(),
-                   std::to_string(found.keys) + " keys have " + problem + ", one is " + Quoted(found.first) + " (" +
-                       where + ")"});
+                   std::to_string(found.keys) + " keys have " + problem + ", one is " + Quoted(found.first) +
+                       " (" + where + ")"});
         }
     };
     report(without_metadata, "a value and no living metadata", roots.data_root);
@@ -243,9 +263,8 @@ void ObjectCheck::Finish() {
     bool more_stored = scan.Next();
     bool more_met = met_.Next();
     while (more_stored || more_met) {
-        const std::string_view address = more_stored && (!more_met || scan.address() <= met_.address())
-                                             ? scan.address()
-                                             : met_.address();
+        const std::string_view address =
+            more_stored && (!more_met || scan.address() <= met_.address()) ? scan.address() : met_.address();
         const bool is_stored = more_stored && scan.address() == address;
         const bool is_met = more_met && met_.address() == address;
         if (address.size() != Hash::kSize) {

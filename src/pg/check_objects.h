@@ -1,5 +1,5 @@
-// The part of kvs.check that looks at chunks: the trees below all roots, whether data and metadata agree, blobs, and
-// what nothing refers to.
+// The part of kvs.check that looks at chunks: the trees below all roots, whether data and metadata agree,
+// blobs, and what nothing refers to.
 #pragma once
 
 #include <functional>
@@ -24,9 +24,9 @@ class ObjectCheck {
   public:
     ObjectCheck(Snapshot snapshot, const FindingSink& sink);
 
-    // Checks the trees of a state, and that each key that has a value has living metadata and the other way round.
-    // `where` names the state in findings. `base` is a state that was found in order and of which this one is a
-    // neighbour, so that little differs; null if none is known. Answers whether all is in order.
+    // Checks the trees of a state, and that each key that has a value has living metadata and the other way
+    // round. `where` names the state in findings. `base` is a state that was found in order and of which this
+    // one is a neighbour, so that little differs; null if none is known. Answers whether all is in order.
     bool CheckState(const RootPair& roots, const std::string& where, const RootPair* base);
 
     // A single tree: of data, or of another kind whose items are not looked at.
@@ -40,8 +40,8 @@ class ObjectCheck {
     void ForEachMetadataChange(const RootPair& from, const RootPair& to,
                                const std::function<void(const TreeChange& change)>& visit);
 
-    // What lies behind damage is not known to be reached, and so nothing can be told to be an orphan: set by damaged
-    // trees, and by whoever meets a commit that is missing.
+    // What lies behind damage is not known to be reached, and so nothing can be told to be an orphan: set by
+    // damaged trees, and by whoever meets a commit that is missing.
     void NoteUnreached() { all_reached_ = false; }
     bool all_reached() const { return all_reached_; }
 
@@ -66,11 +66,11 @@ class ObjectCheck {
     TreeAudit data_;
     TreeAudit metadata_;
     TreeAudit other_;
-    std::string where_;                         // which tree is being checked
+    std::string where_;  // which tree is being checked
     bool all_reached_ = true;
-    std::optional<RootPair> last_in_order_;                      // the state that was checked last
-    std::unordered_map<Hash, Hash, HashOfHash> in_order_;        // metadata root to data root of such states
-    std::unordered_set<Hash, HashOfHash> bad_;  // roots of trees that are not whole
+    std::optional<RootPair> last_in_order_;                // the state that was checked last
+    std::unordered_map<Hash, Hash, HashOfHash> in_order_;  // metadata root to data root of such states
+    std::unordered_set<Hash, HashOfHash> bad_;             // roots of trees that are not whole
 };
 
 }  // namespace kvs::pg

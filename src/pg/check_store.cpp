@@ -3,18 +3,22 @@
 #include "pg/check_commits.h"
 #include "pg/check_history.h"
 #include "pg/check_objects.h"
+#include "pg/guard.h"
 
 namespace kvs::pg {
 
 void CheckStore(Snapshot snapshot, const FindingSink& sink) {
+    MemoryContext scratch = Guarded(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check", ALLOCSET_DEFAULT_SIZES); });
     ObjectCheck objects(snapshot, sink);
-    CommitCheck commits(snapshot, &objects, sink);
+    CommitCheck commits(snapshot, scratch, &objects, sink);
     commits.CheckRows();
     commits.CheckRefs();
-    CheckChangeLog(&objects, sink);
+    CheckChangeLog(&objects, scratch, sink);
     CheckWorkingRows(sink);
     commits.ReportUnreached();
     objects.Finish();
+    Guarded([&] { MemoryContextDelete(scratch); });
 }
 
 }  // namespace kvs::pg

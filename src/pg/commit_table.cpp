@@ -63,16 +63,17 @@ Datum SnapshotDatum(Snapshot snapshot) {
     return datum;
 }
 
-// Scans a branch's moves, newest first, until `visit` returns false.
+// Scans a branch's moves, newest first, until `visit` returns false. A branch of the same name that was deleted is
+// another branch.
 template <typename Visit>
-void ForEachMove(std::string_view branch, Snapshot snapshot, Visit visit) {
+void ForEachMove(const Branch& branch, Snapshot snapshot, Visit visit) {
     Table table = OpenForRead(Object::kReflog, Object::kReflogBranch);
     ScanKeyData key;
-    KeyText(&key, 1, MakeVarlena(branch));
+    KeyText(&key, 1, MakeVarlena(branch.name));
     IndexScanDesc scan = BeginScan(&table, snapshot, &key, 1);
     while (index_getnext_slot(scan, BackwardScanDirection, table.slot)) {
         CHECK_FOR_INTERRUPTS();
-        if (!visit(&table)) {
+        if (DatumGetInt32(table.Get(kReflogBranchIdColumn)) == branch.id && !visit(&table)) {
             break;
         }
     }
@@ -183,7 +184,7 @@ CommitLinks CommitTable::ReadLinks(const Hash& commit) {
 }
 
 void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const char* operation,
-                  std::string_view author) {
+                  std::string_view author, const Hash* discarded_root) {
     Guarded([&] {
         const Object indexes[] = {Object::kReflogPkey, Object::kReflogBranch};
         Table table = OpenForWrite(Object::kReflog, indexes, 2);
@@ -196,18 +197,18 @@ void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const 
             MakeVarlena(operation),
             MakeVarlena(author),
             TimestampTzGetDatum(GetCurrentTimestamp()),
-            Datum{0}};
+            discarded_root != nullptr ? HashDatum(*discarded_root) : Datum{0}};
         bool nulls[kReflogColumns] = {};
         nulls[kReflogFromColumn - 1] = from == nullptr;
         nulls[kReflogToColumn - 1] = to == nullptr;
-        nulls[kReflogDiscardedColumn - 1] = true;
+        nulls[kReflogDiscardedColumn - 1] = discarded_root == nullptr;
         Insert(&table, values, nulls);
         Close(&table);
         CommandCounterIncrement();
     });
 }
 
-std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot) {
+std::optional<Hash> ReflogEntry(const Branch& branch, uint64_t n, Snapshot snapshot) {
     Hash hash;
     bool found = false;
     Guarded([&] {
@@ -228,7 +229,7 @@ std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot sn
     return found ? std::optional<Hash>(hash) : std::nullopt;
 }
 
-std::optional<Hash> ReflogAt(std::string_view branch, TimestampTz moment, Snapshot snapshot) {
+std::optional<Hash> ReflogAt(const Branch& branch, TimestampTz moment, Snapshot snapshot) {
     Hash hash;
     bool found = false;
     Guarded([&] {

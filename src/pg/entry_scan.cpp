@@ -94,12 +94,21 @@ bool EntryScan::TakeRow() {
     return true;
 }
 
+// The metadata tree has the same keys, and tombstones: mostly the next one is it.
+bool EntryScan::SeekMetadata() {
+    if (metadata_.Valid() && (options_.reverse ? metadata_.Prev() : metadata_.Next()) &&
+        metadata_.CompareKey(key_) == 0) {
+        return true;
+    }
+    return metadata_.Seek(key_) && metadata_.CompareKey(key_) == 0;
+}
+
 bool EntryScan::TakeTreeEntry() {
     key_ = data_.key();
     leaf_ = data_.leaf();
     item_ = DecodeDataItem(data_.value()).OrThrow();
     if (options_.with_meta) {
-        if (!metadata_.Seek(key_) || metadata_.CompareKey(key_) != 0) {
+        if (!SeekMetadata()) {
             throw Error(ErrorCode::kCorruption, "key \"" + key_ + "\" has no metadata",
                         "SELECT * FROM kvs.check() tells what is damaged.");
         }

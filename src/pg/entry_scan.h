@@ -51,6 +51,7 @@ class EntryScan {
     void AdvanceTree();
     bool TakeRow();
     bool TakeTreeEntry();
+    bool SeekMetadata();
 
     ReadView view_;
     Options options_;

@@ -109,7 +109,8 @@ bool KeyHistory::FromState(State state) {
     if (Guarded([&] { return IsOwnChange(change, snapshot_); }) && FromLog(change.seq)) {
         return true;
     }
-    Enter(OperationOf(state.metadata), std::move(state));
+    const Operation operation = OperationOf(state.metadata);
+    Enter(operation, std::move(state));
     return true;
 }
 
@@ -187,8 +188,8 @@ bool KeyHistory::FromCommits(uint64_t below) {
     return false;
 }
 
-// From a commit that holds the state `at` to the parent that it came from, or if the commit itself made it, to the
-// first parent that knows the key.
+// From a commit that holds the state `at` to the parent that it came from, or if the commit itself made it,
+// to the first parent that knows the key.
 bool KeyHistory::StepDown(const Commit& commit, const Metadata& at) {
     if (commit.parents.size() == 1) {
         walk_ = commit.parents[0];

@@ -1,10 +1,10 @@
 // The revisions of one key on one branch, newest first, down to version 1.
 //
-// They are followed along the change log: each change names the key's change before it, so the cost is that of the
-// key's versions, whatever else was written. A range record is one step like any other: the key is looked up in the
-// trees before and after it. Where the log does not reach, because the change was made in another log or is no longer
-// kept, history goes on along the commits of the branch, towards the side of each merge from which the key's state
-// came; versions that no commit holds are not seen there.
+// They are followed along the change log: each change names the key's change before it, so the cost is that
+// of the key's versions, whatever else was written. A range record is one step like any other: the key is
+// looked up in the trees before and after it. Where the log does not reach, because the change was made in
+// another log or is no longer kept, history goes on along the commits of the branch, towards the side of each
+// merge from which the key's state came; versions that no commit holds are not seen there.
 //
 // No server resource is held between two calls of Next. Errors: kCorruption, kUnknownRef.
 #pragma once
@@ -25,8 +25,8 @@ namespace kvs::pg {
 
 class KeyHistory {
   public:
-    // Begins with what `branch` holds; without a branch with what the session reads, which kvs.as_of may have set to
-    // a moment of the past. Uses the active snapshot.
+    // Begins with what `branch` holds; without a branch with what the session reads, which kvs.as_of may have
+    // set to a moment of the past. Uses the active snapshot.
     KeyHistory(std::string_view key, std::optional<std::string_view> branch);
 
     // Moves to the next older revision; false after the oldest.
@@ -65,8 +65,8 @@ class KeyHistory {
     std::string key_;
     Snapshot snapshot_;
     ChunkStore chunks_;
-    int32 overlay_;            // branch whose working rows lie on the first state; 0: none
-    RootPair start_;           // of the first state
+    int32 overlay_;             // branch whose working rows lie on the first state; 0: none
+    RootPair start_;            // of the first state
     std::optional<Hash> walk_;  // commit that the walk along the commits has reached; nullopt: it is over
 
     bool started_ = false;
@@ -76,7 +76,7 @@ class KeyHistory {
     std::string blob_;
 
     // Where the revision before the current one is to be looked for.
-    uint64_t previous_seq_ = 0;            // in the log; 0: not there
+    uint64_t previous_seq_ = 0;             // in the log; 0: not there
     std::optional<RootPair> before_range_;  // in the trees before a range record
 };
 

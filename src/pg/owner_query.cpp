@@ -23,28 +23,35 @@ OwnerQuery::OwnerQuery(const char* sql, int count, Oid* types, Datum* values) {
         // SPI makes a context of its own the current one; whoever reads the rows keeps his.
         MemoryContext caller = CurrentMemoryContext;
         SPI_connect();
-        row_context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs owner query row", ALLOCSET_DEFAULT_SIZES);
+        row_context_ =
+            AllocSetContextCreate(CurrentMemoryContext, "kvs owner query row", ALLOCSET_DEFAULT_SIZES);
         portal_ = SPI_cursor_open_with_args(nullptr, sql, count, types, values, nullptr, true, 0);
         MemoryContextSwitchTo(caller);
     });
 }
 
 bool OwnerQuery::Next() {
-    return Guarded([&] {
-        MemoryContextReset(row_context_);
-        if (next_ == batch_size_) {
-            CHECK_FOR_INTERRUPTS();
-            MemoryContext caller = CurrentMemoryContext;
-            if (batch_ != nullptr) {
-                SPI_freetuptable(static_cast<SPITupleTable*>(batch_));
-            }
-            SPI_cursor_fetch(static_cast<Portal>(portal_), true, kFetchRows);
-            batch_ = SPI_tuptable;
-            batch_size_ = SPI_processed;
-            next_ = 0;
-            MemoryContextSwitchTo(caller);
+    if (next_ == batch_size_) {
+        Fetch();
+    }
+    Guarded([&] { MemoryContextReset(row_context_); });
+    return next_++ < batch_size_;
+}
+
+// The names that a query resolves while it runs are looked up with the owner's rights too.
+void OwnerQuery::Fetch() {
+    OwnerScope owner;
+    Guarded([&] {
+        CHECK_FOR_INTERRUPTS();
+        MemoryContext caller = CurrentMemoryContext;
+        if (batch_ != nullptr) {
+            SPI_freetuptable(static_cast<SPITupleTable*>(batch_));
         }
-        return next_++ < batch_size_;
+        SPI_cursor_fetch(static_cast<Portal>(portal_), true, kFetchRows);
+        batch_ = SPI_tuptable;
+        batch_size_ = SPI_processed;
+        next_ = 0;
+        MemoryContextSwitchTo(caller);
     });
 }
 

@@ -1,7 +1,7 @@
 // A query over the extension's tables that is run as their owner and read row by row, for the cold paths.
 //
-// Rows are fetched in batches, under the active snapshot. Queries nest: one that was opened later must be finished
-// earlier. The access guard has to be asked before. Errors: PgError.
+// Rows are fetched in batches, under the active snapshot. Queries nest: one that was opened later must be
+// finished earlier. The access guard has to be asked before. Errors: PgError.
 #pragma once
 
 #include <optional>
@@ -36,10 +36,11 @@ class OwnerQuery {
     void Finish();
 
   private:
+    void Fetch();
     Datum Get(int column, bool* is_null);
 
     void* portal_;
-    void* batch_ = nullptr;      // SPITupleTable
+    void* batch_ = nullptr;  // SPITupleTable
     uint64 batch_size_ = 0;
     uint64 next_ = 0;            // in the batch; the current row is the one before
     MemoryContext row_context_;  // what the current row was detoasted into

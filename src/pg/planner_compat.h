@@ -1,5 +1,5 @@
-// The server's planner and its interfaces for foreign data wrappers, with what differs between its versions (15 to
-// 18) levelled out; what pg/compat.h is for the rest of the server.
+// The server's planner and its interfaces for foreign data wrappers, with what differs between its versions
+// (15 to 18) levelled out; what pg/compat.h is for the rest of the server.
 #pragma once
 
 #include "pg/server.h"
@@ -43,25 +43,26 @@ namespace kvs::pg {
 inline ForeignPath* CreateForeignScanPath(PlannerInfo* root, RelOptInfo* rel, double rows, Cost startup_cost,
                                           Cost total_cost, List* pathkeys, Relids required_outer) {
 #if PG_VERSION_NUM >= 180000
-    return create_foreignscan_path(root, rel, nullptr, rows, 0, startup_cost, total_cost, pathkeys, required_outer,
-                                   nullptr, NIL, NIL);
+    return create_foreignscan_path(root, rel, nullptr, rows, 0, startup_cost, total_cost, pathkeys,
+                                   required_outer, nullptr, NIL, NIL);
 #elif PG_VERSION_NUM >= 170000
-    return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, pathkeys, required_outer,
-                                   nullptr, NIL, NIL);
+    return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, pathkeys,
+                                   required_outer, nullptr, NIL, NIL);
 #else
-    return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, pathkeys, required_outer,
-                                   nullptr, NIL);
+    return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, pathkeys,
+                                   required_outer, nullptr, NIL);
 #endif
 }
 
-inline ForeignPath* CreateForeignUpperPath(PlannerInfo* root, RelOptInfo* rel, PathTarget* target, double rows,
-                                           Cost startup_cost, Cost total_cost, List* pathkeys, List* fdw_private) {
+inline ForeignPath* CreateForeignUpperPath(PlannerInfo* root, RelOptInfo* rel, PathTarget* target,
+                                           double rows, Cost startup_cost, Cost total_cost, List* pathkeys,
+                                           List* fdw_private) {
 #if PG_VERSION_NUM >= 180000
-    return create_foreign_upper_path(root, rel, target, rows, 0, startup_cost, total_cost, pathkeys, nullptr, NIL,
-                                     fdw_private);
+    return create_foreign_upper_path(root, rel, target, rows, 0, startup_cost, total_cost, pathkeys, nullptr,
+                                     NIL, fdw_private);
 #elif PG_VERSION_NUM >= 170000
-    return create_foreign_upper_path(root, rel, target, rows, startup_cost, total_cost, pathkeys, nullptr, NIL,
-                                     fdw_private);
+    return create_foreign_upper_path(root, rel, target, rows, startup_cost, total_cost, pathkeys, nullptr,
+                                     NIL, fdw_private);
 #else
     return create_foreign_upper_path(root, rel, target, rows, startup_cost, total_cost, pathkeys, nullptr,
                                      fdw_private);

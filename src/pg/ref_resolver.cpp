@@ -35,13 +35,19 @@ Hash ResolveHash(const Ref& ref, std::string_view text, Snapshot snapshot) {
 Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view text, Snapshot snapshot) {
     std::optional<Hash> hash;
     if (step.kind == RefStep::Kind::kReflogEntry) {
-        hash = step.number == 0 ? branch.head : ReflogEntry(branch.name, step.number, snapshot);
+        hash = step.number == 0 ? branch.head : ReflogEntry(branch, step.number, snapshot);
     } else {
-        const TimestampTz moment = Guarded([&] {
-            return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(step.moment.c_str()),
-                                                           ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-        });
-        hash = ReflogAt(branch.name, moment, snapshot);
+        const TimestampTz moment = GuardedTranslating(
+            ERRCODE_INVALID_DATETIME_FORMAT,
+            [&] {
+                return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(step.moment.c_str()),
+                                                               ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+            },
+            [&] {
+                throw Error(ErrorCode::kInvalidArgument, "\"" + step.moment + "\" is not a moment",
+                            "Between @{ and } stands a number of moves or a timestamp.");
+            });
+        hash = ReflogAt(branch, moment, snapshot);
     }
     if (!hash) {
         ThrowUnknown(text, "The reflog of branch \"" + std::string(branch.name) + "\" does not reach back that far.");

@@ -104,9 +104,13 @@ std::string StoredChunks::ReadBlob(const Hash& address) {
     return std::string(payload.value());
 }
 
-Hash StoredChunks::WriteNode(std::string) { ThrowReadOnly(); }
+Hash StoredChunks::WriteNode(std::string) {
+    ThrowReadOnly();
+}
 
-Hash StoredChunks::WriteBlob(std::string_view) { ThrowReadOnly(); }
+Hash StoredChunks::WriteBlob(std::string_view) {
+    ThrowReadOnly();
+}
 
 StoredChunkScan::StoredChunkScan(Snapshot snapshot) {
     Guarded([&] {

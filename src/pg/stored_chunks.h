@@ -17,15 +17,16 @@ struct StoredChunk {
     enum class State { kWhole, kMissing, kDamaged };
 
     State state = State::kMissing;
-    std::string raw;         // of a whole chunk
-    std::string problem;     // of a damaged one: lower case, no full stop
+    std::string raw;           // of a whole chunk
+    std::string problem;       // of a damaged one: lower case, no full stop
     uint64_t stored_size = 0;  // bytes of the frame
 };
 
 // A NodeStore for reading only, so that the core can walk trees through it.
 class StoredChunks : public NodeStore {
   public:
-    // Sees what `snapshot` sees. Holds the table open until Finish, which is to be called on the normal way out.
+    // Sees what `snapshot` sees. Holds the table open until Finish, which is to be called on the normal way
+    // out.
     explicit StoredChunks(Snapshot snapshot);
     void Finish();
 

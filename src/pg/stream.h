@@ -10,44 +10,19 @@
 // context goes away, also in an abort, and may only free C++ memory.
 #pragma once
 
+#include "pg/context_object.h"
 #include "pg/guard.h"
 #include "pg/server.h"
 
 namespace kvs::pg {
 
-namespace internal {
-
-// Calls Delete<State> when the context of a set-returning function goes away.
-template <typename State>
-struct StreamHolder {
-    MemoryContextCallback callback;
-    State* state;
-
-    static void Destroy(void* holder) {
-        auto* self = static_cast<StreamHolder*>(holder);
-        delete self->state;
-        self->state = nullptr;
-    }
-};
-
-}  // namespace internal
-
 template <typename State>
 Datum StreamRows(FunctionCallInfo fcinfo) {
-    using Holder = internal::StreamHolder<State>;
+    using Holder = ContextObject<State>;
     if (SRF_IS_FIRSTCALL()) {
-        Guarded([&] {
-            FuncCallContext* call = SRF_FIRSTCALL_INIT();
-            auto* holder =
-                static_cast<Holder*>(MemoryContextAllocZero(call->multi_call_memory_ctx, sizeof(Holder)));
-            holder->callback.func = Holder::Destroy;
-            holder->callback.arg = holder;
-            MemoryContextRegisterResetCallback(call->multi_call_memory_ctx, &holder->callback);
-            call->user_fctx = holder;
-        });
-        auto* call = static_cast<FuncCallContext*>(fcinfo->flinfo->fn_extra);
-        MemoryContext caller = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-        static_cast<Holder*>(call->user_fctx)->state = new State(fcinfo);
+        FuncCallContext* first = Guarded([&] { return SRF_FIRSTCALL_INIT(); });
+        MemoryContext caller = MemoryContextSwitchTo(first->multi_call_memory_ctx);
+        first->user_fctx = Holder::Make(first->multi_call_memory_ctx, fcinfo);
         MemoryContextSwitchTo(caller);
     }
     FuncCallContext* call = Guarded([&] { return SRF_PERCALL_SETUP(); });
@@ -55,7 +30,7 @@ Datum StreamRows(FunctionCallInfo fcinfo) {
     Datum row = 0;
     bool is_null = false;
     auto* result_info = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    if (holder->state->Next(fcinfo, &row, &is_null)) {
+    if (holder->get()->Next(fcinfo, &row, &is_null)) {
         call->call_cntr++;
         result_info->isDone = ExprMultipleResult;
         fcinfo->isnull = is_null;

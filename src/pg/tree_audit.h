@@ -1,10 +1,10 @@
-// Proves that trees are whole and in the one form that their contents allow, where many trees share most of their nodes:
-// each distinct subtree is read and checked once.
+// Proves that trees are whole and in the one form that their contents allow, where many trees share most of
+// their nodes: each distinct subtree is read and checked once.
 //
-// The rules are those of the core's CheckTree: every node is there and hashes to its address; levels, entry counts and
-// last keys agree between parents and children; keys ascend; every node ends where the splitter says. What a checked
-// subtree is to be compared with in its next parent (level, entries, first and last key) is remembered, in bounded
-// memory: what was forgotten is checked again.
+// The rules are those of the core's CheckTree: every node is there and hashes to its address; levels, entry
+// counts and last keys agree between parents and children; keys ascend; every node ends where the splitter
+// says. What a checked subtree is to be compared with in its next parent (level, entries, first and last key)
+// is remembered, in bounded memory: what was forgotten is checked again.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ using ChunkReport = std::function<void(const char* type, const Hash& address, co
 
 class TreeAudit {
   public:
-    // Takes each node that is whole, before its children, at least once; answers what is wrong with its items, or an
-    // empty string.
+    // Takes each node that is whole, before its children, at least once; answers what is wrong with its
+    // items, or an empty string.
     using NodeVisitor = std::function<std::string(const Hash& address, const Node& node)>;
 
     // `memory`: about how many bytes it may remember.
@@ -44,7 +44,8 @@ class TreeAudit {
         std::string last_key;
     };
 
-    // Remembers in two generations: when the young one is full, it becomes the old one, and the old one is forgotten.
+    // Remembers in two generations: when the young one is full, it becomes the old one, and the old one is
+    // forgotten.
     class Memory {
       public:
         explicit Memory(size_t limit) : limit_(limit / 2) {}

@@ -71,7 +71,11 @@ IndexScanDesc BeginWorkingScan(Table* working, Snapshot snapshot, int32 branch, 
 
 bool NextWorking(Table* working, IndexScanDesc scan, ScanDirection direction, int parts, WorkingRow* row,
                  struct varlena** key) {
-    if (!index_getnext_slot(scan, direction, working->slot)) {
+    // The scan allocates as it goes, and the caller's context may not last as long as it.
+    MemoryContext caller = MemoryContextSwitchTo(GetMemoryChunkContext(scan));
+    const bool found = index_getnext_slot(scan, direction, working->slot);
+    MemoryContextSwitchTo(caller);
+    if (!found) {
         return false;
     }
     CopyRow(working, parts, row);

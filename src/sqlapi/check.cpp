@@ -17,8 +17,8 @@ using namespace kvs::pg;
 
 enum CheckColumn { kSeverity, kType, kObject, kDetail, kCheckColumns };
 
-// The sort and the open tables of a check belong to one call, so the rows are collected: in work_mem, and beyond it
-// on disk.
+// The sort and the open tables of a check belong to one call, so the rows are collected: in work_mem, and
+// beyond it on disk.
 struct Rows {
     Tuplestorestate* store;
     TupleDesc row_type;
@@ -37,7 +37,8 @@ Rows CollectInto(FunctionCallInfo fcinfo) {
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                 errmsg("function returning record called in context that cannot accept type record"));
     }
-    rows.store = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+    rows.store =
+        tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
     result->returnMode = SFRM_Materialize;
     result->setResult = rows.store;
     result->setDesc = rows.row_type;
@@ -46,8 +47,8 @@ Rows CollectInto(FunctionCallInfo fcinfo) {
 }
 
 void CheckInto(const Rows& rows) {
-    MemoryContext context =
-        Guarded([] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check row", ALLOCSET_SMALL_SIZES); });
+    MemoryContext context = Guarded(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check row", ALLOCSET_SMALL_SIZES); });
     CheckStore(GetActiveSnapshot(), [&](const Finding& finding) {
         Guarded([&] {
             MemoryContextReset(context);
@@ -64,7 +65,8 @@ void CheckInto(const Rows& rows) {
 
 }  // namespace
 
-KVS_FUNCTION(kvs_check) {
+KVS_FUNCTION(kvs_check)
+{
     RequireRead();
     CheckInto(CollectInto(fcinfo));
     PG_RETURN_NULL();

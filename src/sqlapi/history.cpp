@@ -116,9 +116,10 @@ Datum DocumentOfVersion(std::string_view key, uint64_t version, std::optional<st
             break;
         }
         if (history.item()->type != ValueType::kJson) {
-            throw Error(ErrorCode::kWrongType,
-                        "version " + std::to_string(version) + " of key " + Quoted(key) + " holds bytes, not JSON",
-                        "kvs.history() shows the bytes of each version.");
+            throw Error(
+                ErrorCode::kWrongType,
+                "version " + std::to_string(version) + " of key " + Quoted(key) + " holds bytes, not JSON",
+                "kvs.history() shows the bytes of each version.");
         }
         const std::string_view payload = history.LoadPayload();
         return Guarded([&] { return MakeVarlena(payload); });
@@ -128,20 +129,22 @@ Datum DocumentOfVersion(std::string_view key, uint64_t version, std::optional<st
 
 }  // namespace
 
-KVS_FUNCTION(kvs_history) { return StreamRows<Revisions>(fcinfo); }
+KVS_FUNCTION(kvs_history)
+{ return StreamRows<Revisions>(fcinfo); }
 
 // (key, version, branch)
-KVS_FUNCTION(kvs_get_version) {
+KVS_FUNCTION(kvs_get_version)
+{
     RequireRead();
     const std::optional<int64> version = OptionalInt8(fcinfo, 1);
     if (PG_ARGISNULL(0) || !version) {
         PG_RETURN_NULL();
     }
     const Datum key = KeyArgument(fcinfo, 0);
-    const Datum document =
-        *version < 1 ? Datum{0}
-                     : DocumentOfVersion(Contents(DatumGetPointer(key)), static_cast<uint64_t>(*version),
-                                         OptionalBytes(fcinfo, 2));
+    const Datum document = *version < 1
+                               ? Datum{0}
+                               : DocumentOfVersion(Contents(DatumGetPointer(key)),
+                                                   static_cast<uint64_t>(*version), OptionalBytes(fcinfo, 2));
     if (document == 0) {
         PG_RETURN_NULL();
     }

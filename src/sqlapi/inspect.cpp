@@ -32,7 +32,9 @@ using namespace kvs::pg;
 
 using Members = Json::Object;
 
-Json Number(uint64_t value) { return Json::Number(std::to_string(value)).OrThrow(); }
+Json Number(uint64_t value) {
+    return Json::Number(std::to_string(value)).OrThrow();
+}
 
 Json HexBytes(std::string_view bytes) {
     std::string hex(bytes.size() * 2, '\0');
@@ -120,7 +122,8 @@ kvs::Hash ResolveRoot(std::string_view text, StoredChunks* chunks) {
     if (*address != kEmptyRoot) {
         const StoredChunk chunk = chunks->Read(*address);
         if (chunk.state == StoredChunk::State::kMissing) {
-            throw Error(ErrorCode::kUnknownRef, "there is no commit and no tree with the hash " + address->ToHex());
+            throw Error(ErrorCode::kUnknownRef,
+                        "there is no commit and no tree with the hash " + address->ToHex());
         }
         if (chunk.state == StoredChunk::State::kWhole && DecodeBlob(chunk.raw).ok()) {
             throw Error(ErrorCode::kUnknownRef, "object " + address->ToHex() + " is a blob, not a tree",
@@ -179,13 +182,11 @@ Members MetadataMembers(const Metadata& metadata) {
     for (const std::string& tag : metadata.tags) {
         tags.push_back(Json::String(tag));
     }
-    Members members{{"version", Number(metadata.version)},
-                    {"deleted", Json::Bool(metadata.deleted)},
-                    {"created_at", Moment(metadata.created_at)},
-                    {"updated_at", Moment(metadata.updated_at)},
-                    {"log_id", LogIdText(metadata.change.log_id)},
-                    {"seq", Number(metadata.change.seq)},
-                    {"tags", Json::FromArray(std::move(tags))}};
+    Members members{
+        {"version", Number(metadata.version)},         {"deleted", Json::Bool(metadata.deleted)},
+        {"created_at", Moment(metadata.created_at)},   {"updated_at", Moment(metadata.updated_at)},
+        {"log_id", LogIdText(metadata.change.log_id)}, {"seq", Number(metadata.change.seq)},
+        {"tags", Json::FromArray(std::move(tags))}};
     if (!metadata.modified_by.empty()) {
         members.emplace("modified_by", Json::String(metadata.modified_by));
     }
@@ -232,7 +233,9 @@ Members NodeMembers(const kvs::Node& node) {
         }
         items.push_back(Json::FromObject(std::move(item)));
     }
-    return {{"object", Json::String(!node.is_leaf() ? "internal node" : is_metadata ? "metadata leaf" : "data leaf")},
+    return {{"object", Json::String(!node.is_leaf() ? "internal node"
+                                    : is_metadata   ? "metadata leaf"
+                                                    : "data leaf")},
             {"level", Number(static_cast<uint64_t>(node.level()))},
             {"entries", Number(node.entries())},
             {"items", Json::FromArray(std::move(items))}};
@@ -269,6 +272,11 @@ Datum DumpObject(std::string_view text) {
     if (const std::optional<Commit> commit = TryReadCommit(*hash, snapshot)) {
         members = CommitMembers(*hash, *commit);
         members.emplace("object", Json::String("commit"));
+    } else if (*hash == kEmptyRoot) {
+        // Known by its address and stored nowhere.
+        members = {{"object", Json::String("empty tree")},
+                   {"hash", Json::String(hash->ToHex())},
+                   {"entries", Number(0)}};
     } else {
         StoredChunks chunks(snapshot);
         members = ChunkMembers(*hash, chunks.Read(*hash));
@@ -281,19 +289,22 @@ Datum DumpObject(std::string_view text) {
 }  // namespace
 
 // (ref)
-KVS_FUNCTION(kvs_inspect_commit) {
+KVS_FUNCTION(kvs_inspect_commit)
+{
     RequireRead();
     return InspectCommit(RequiredBytes(fcinfo, 0, "ref"));
 }
 
 // (ref_or_root)
-KVS_FUNCTION(kvs_inspect_tree) {
+KVS_FUNCTION(kvs_inspect_tree)
+{
     RequireRead();
     return InspectTree(RequiredBytes(fcinfo, 0, "ref_or_root"));
 }
 
 // (hash)
-KVS_FUNCTION(kvs_dump_object) {
+KVS_FUNCTION(kvs_dump_object)
+{
     RequireRead();
     return DumpObject(RequiredBytes(fcinfo, 0, "hash"));
 }

@@ -45,13 +45,16 @@ Datum HashHex(std::string_view document) {
 }  // namespace
 
 // (namespace, key)
-KVS_FUNCTION(kvs_serialize_key) {
+KVS_FUNCTION(kvs_serialize_key)
+{
     const DatumArray segments = RequiredArray(fcinfo, 0, "namespace");
     return Serialize(segments, RequiredBytes(fcinfo, 1, "key"));
 }
 
 // (serialized)
-KVS_FUNCTION(kvs_parse_key) { return ParsedRow(fcinfo, RequiredBytes(fcinfo, 0, "serialized")); }
+KVS_FUNCTION(kvs_parse_key)
+{ return ParsedRow(fcinfo, RequiredBytes(fcinfo, 0, "serialized")); }
 
 // (value)
-KVS_FUNCTION(kvs_data_hash) { return HashHex(RequiredJsonb(fcinfo, 0, "value")); }
+KVS_FUNCTION(kvs_data_hash)
+{ return HashHex(RequiredJsonb(fcinfo, 0, "value")); }

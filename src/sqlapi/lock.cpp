@@ -1,13 +1,13 @@
 // Namespace locks: lock.
 //
-// They are cooperative: a lock excludes other calls of kvs.lock on overlapping patterns of the branch, not writers that
-// never ask. They lie in the server's lock manager, so it queues, times out, finds deadlocks and releases them at the
-// end of the transaction or with the savepoint.
+// They are cooperative: a lock excludes other calls of kvs.lock on overlapping patterns of the branch, not
+// writers that never ask. They lie in the server's lock manager, so it queues, times out, finds deadlocks and
+// releases them at the end of the transaction or with the savepoint.
 //
-// A namespace is the path of a pattern's leading literal levels. It is locked exclusively, and every namespace above it,
-// from the root down, in a mode that only an exclusive lock excludes. Of two patterns that can match one key, one's path
-// is the beginning of the other's, so the two meet at the shorter path; and since each transaction comes from the root,
-// a single call never waits for what it would itself block.
+// A namespace is the path of a pattern's leading literal levels. It is locked exclusively, and every
+// namespace above it, from the root down, in a mode that only an exclusive lock excludes. Of two patterns
+// that can match one key, one's path is the beginning of the other's, so the two meet at the shorter path;
+// and since each transaction comes from the root, a single call never waits for what it would itself block.
 #include <optional>
 #include <string>
 
@@ -59,7 +59,8 @@ void LockNamespace(std::string_view pattern_text, std::string_view branch_name) 
 }  // namespace
 
 // (pattern, branch)
-KVS_FUNCTION(kvs_lock) {
+KVS_FUNCTION(kvs_lock)
+{
     RequireWrite(ACL_UPDATE, "kvs.lock()");
     const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
     LockNamespace(pattern, OptionalBytes(fcinfo, 1).value_or(std::string_view()));

@@ -62,12 +62,12 @@ class LogRows {
         if (rows_left_-- <= 0 || !FindNext()) {
             return false;
         }
-        const auto& [hash, commit] = walk_->current();
+        const Commit& commit = walk_->current().commit;
         std::vector<std::string> parents;
         for (const kvs::Hash& parent : commit.parents) {
             parents.push_back(parent.ToHex());
         }
-        const std::string hash_hex = hash.ToHex();
+        const std::string hash_hex = walk_->current().hash.ToHex();
         const std::string root_hex = commit.data_root.ToHex();
         *row = Guarded([&] {
             Datum values[kCommitColumns];

@@ -31,7 +31,8 @@ struct Source {
 };
 
 [[noreturn]] void ThrowMalformed(std::string_view field, const std::string& problem) {
-    throw Error(ErrorCode::kInvalidArgument, "mapping of field " + Quoted(field) + " " + problem, kMappingHint);
+    throw Error(ErrorCode::kInvalidArgument, "mapping of field " + Quoted(field) + " " + problem,
+                kMappingHint);
 }
 
 const std::string& StringMember(std::string_view field, const std::string& name, const Json& value) {
@@ -99,7 +100,8 @@ bool StepInto(const std::string& token, std::optional<size_t> index, JsonbValue*
     JsonbContainer* container = value->val.binary.data;
     JsonbValue* child = nullptr;
     if (JsonContainerIsObject(container)) {
-        child = getKeyJsonValueFromContainer(container, token.data(), static_cast<int>(token.size()), nullptr);
+        child =
+            getKeyJsonValueFromContainer(container, token.data(), static_cast<int>(token.size()), nullptr);
     } else if (JsonContainerIsArray(container) && index && *index < JsonContainerSize(container)) {
         child = getIthJsonbValueFromContainer(container, static_cast<uint32>(*index));
     }
@@ -141,8 +143,9 @@ Datum Assemble(std::string_view mapping_bytes, std::optional<std::string_view> b
     EntryReader reader(OpenReadView(branch, as_of));
     JsonbParseState* state = nullptr;
     Guarded([&] { pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr); });
-    for (const auto& [field, from] : mapping.object()) {
-        const Source source = ParseSource(field, from);
+    for (const auto& member : mapping.object()) {
+        const std::string& field = member.first;
+        const Source source = ParseSource(field, member.second);
         JsonbValue value = Extract(ReadDocument(&reader, source.key), source.path);
         Guarded([&] {
             JsonbValue name;
@@ -153,15 +156,15 @@ Datum Assemble(std::string_view mapping_bytes, std::optional<std::string_view> b
             pushJsonbValue(&state, WJB_VALUE, &value);
         });
     }
-    return Guarded([&] {
-        return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
-    });
+    return Guarded(
+        [&] { return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr))); });
 }
 
 }  // namespace
 
 // (mapping, branch, as_of)
-KVS_FUNCTION(kvs_create_payload) {
+KVS_FUNCTION(kvs_create_payload)
+{
     RequireRead();
     const std::string_view mapping = RequiredJsonb(fcinfo, 0, "mapping");
     return Assemble(mapping, OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2));

@@ -66,15 +66,16 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
         Snapshot taken =
             RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
         if (!ReadBranch(writer.branch_id(), taken, &branch)) {
-            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the branch was deleted by another session"));
+            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("the branch was deleted by another session"));
         }
         return taken;
     });
     const Timestamp now = FromServerTime(GetCurrentTimestamp());
     const ReadView live{snapshot, branch.id, branch.working, now};
     ViewDiff diff(live, ViewOf(ResolveRef(ref, branch.name, snapshot), snapshot), &pattern);
-    MemoryContext context =
-        Guarded([] { return AllocSetContextCreate(CurrentMemoryContext, "kvs restore", ALLOCSET_SMALL_SIZES); });
+    MemoryContext context = Guarded(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs restore", ALLOCSET_SMALL_SIZES); });
     WriteOptions options;
     options.modified_by = AuthorName({});
     Target target;
@@ -94,9 +95,9 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
             MemoryContextSwitchTo(caller);
             return datum;
         });
-        const Written written = writer.Update(key, Operation::kRestore, options, [&](const CurrentEntry& current) {
-            return ToTarget(current, target);
-        });
+        const Written written =
+            writer.Update(key, Operation::kRestore, options,
+                          [&](const CurrentEntry& current) { return ToTarget(current, target); });
         restored += written.changed ? 1 : 0;
     }
     Guarded([&] {
@@ -110,7 +111,8 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
 }  // namespace
 
 // (pattern, ref, branch)
-KVS_FUNCTION(kvs_restore) {
+KVS_FUNCTION(kvs_restore)
+{
     RequireWrite(ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.restore()");
     const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
     const std::string_view ref = RequiredBytes(fcinfo, 1, "ref");

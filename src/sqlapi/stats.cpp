@@ -11,11 +11,12 @@ using namespace kvs::pg;
 
 // $1: bytes of the node cache, $2: whether it is shared.
 //
-// compression is told from a sample of at most some 4,096 pages of the chunk table: the head of each frame says how many
-// bytes it holds.
+// compression is told from a sample of at most some 4,096 pages of the chunk table: the head of each frame
+// says how many bytes it holds.
 constexpr const char* kStatsQuery = R"(
 WITH sample AS (
-    SELECT least(100, 100 * 4096 / greatest(1, pg_relation_size('_kvs.chunk'::regclass) / 8192.0))::real AS percent
+    SELECT least(100, 100 * 4096 / greatest(1, pg_relation_size('_kvs.chunk'::regclass) / 8192.0))::real
+               AS percent
 )
 SELECT jsonb_build_object(
     'total_keys', kvs.count_keys(),
@@ -74,7 +75,8 @@ Datum Stats() {
 
 }  // namespace
 
-KVS_FUNCTION(kvs_stats) {
+KVS_FUNCTION(kvs_stats)
+{
     RequireRead();
     return Stats();
 }

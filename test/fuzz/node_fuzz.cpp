@@ -1,25 +1,16 @@
 // Whatever bytes are given: they are refused, or every accessor of the node stays inside them and the node is
 // the one encoding of what they say.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 
 #include "kvs/tree/node.h"
 #include "kvs/tree/node_builder.h"
+#include "require.h"
 
-namespace {
-
-void Require(bool condition) {
-    if (!condition) {
-        std::abort();
-    }
-}
-
-}  // namespace
+using kvs::Require;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    const std::string bytes(reinterpret_cast<const char*>(data), size);
+    const std::string bytes(kvs::AsText(data, size));
     const kvs::Result<kvs::NodeRef> parsed = kvs::Node::Parse(bytes);
     if (!parsed.ok()) {
         Require(parsed.error().code() == kvs::ErrorCode::kCorruption);

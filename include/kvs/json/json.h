@@ -23,14 +23,19 @@ class Json {
     using Array = std::vector<Json>;
     using Object = std::map<std::string, Json, std::less<>>;  // sorted by the bytes of the keys
 
-    Json() = default;  // null
+    Json();  // null
+    ~Json();
+    Json(const Json&);
+    Json(Json&&) noexcept;
+    Json& operator=(const Json&);
+    Json& operator=(Json&&) noexcept;
 
     // Factories rather than constructors: a string literal must not turn into a boolean.
-    static Json Bool(bool value) { return Json(Value(value)); }
-    static Json Integer(int64_t value) { return Json(Value(NumberText{std::to_string(value)})); }
-    static Json String(std::string value) { return Json(Value(std::move(value))); }  // UTF-8
-    static Json FromArray(Array items) { return Json(Value(std::move(items))); }
-    static Json FromObject(Object members) { return Json(Value(std::move(members))); }
+    static Json Bool(bool value);
+    static Json Integer(int64_t value);
+    static Json String(std::string value);  // UTF-8
+    static Json FromArray(Array items);
+    static Json FromObject(Object members);
 
     // `text` must be a number as JSON writes it, else Error(kInvalidArgument); an exponent of more than nine
     // digits is Error(kLimitExceeded).
@@ -73,8 +78,6 @@ class Json {
         bool operator==(const NumberText&) const = default;
     };
     using Value = std::variant<std::monostate, bool, NumberText, std::string, Array, Object>;
-
-    explicit Json(Value value) : value_(std::move(value)) {}
 
     Value value_;
 };

@@ -48,6 +48,53 @@ void AppendText(std::string& out, const Json& json) {
 
 }  // namespace
 
+// Not in the header, where each use would expand the whole recursion over the kinds.
+Json::Json() = default;
+Json::~Json() = default;
+Json::Json(const Json&) = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(const Json&) = default;
+Json& Json::operator=(Json&&) noexcept = default;
+
+Json Json::Bool(bool value) {
+    Json json;
+    json.value_.emplace<bool>(value);
+    return json;
+}
+
+Json Json::Integer(int64_t value) {
+    Json json;
+    json.value_.emplace<NumberText>(std::to_string(value));
+    return json;
+}
+
+Json Json::String(std::string value) {
+    Json json;
+    json.value_.emplace<std::string>(std::move(value));
+    return json;
+}
+
+Json Json::FromArray(Array items) {
+    Json json;
+    json.value_.emplace<Array>(std::move(items));
+    return json;
+}
+
+Json Json::FromObject(Object members) {
+    Json json;
+    json.value_.emplace<Object>(std::move(members));
+    return json;
+}
+
+Result<Json> Json::Number(std::string text) {
+    if (Status status = ValidateNumber(text); !status.ok()) {
+        return status.error();
+    }
+    Json json;
+    json.value_.emplace<NumberText>(std::move(text));
+    return json;
+}
+
 std::string Json::ToText() const {
     std::string text;
     AppendText(text, *this);

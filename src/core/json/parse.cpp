@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "core/json/decimal.h"
 #include "kvs/entry.h"
 #include "kvs/json/json.h"
 #include "kvs/util/quote.h"
@@ -138,13 +137,6 @@ Result<Json> Json::Parse(std::string_view text) {
         return std::move(*builder.error());
     }
     return builder.TakeDocument();
-}
-
-Result<Json> Json::Number(std::string text) {
-    if (Status status = ValidateNumber(text); !status.ok()) {
-        return status.error();
-    }
-    return Json(Value(NumberText{std::move(text)}));
 }
 
 }  // namespace kvs

@@ -71,7 +71,7 @@ Value LocalPatchService::Apply(const Value* current, std::string_view delta) con
         throw Error(ErrorCode::kWrongType, "cannot patch a value of bytes",
                     "Only documents can be patched; put replaces the value as a whole.");
     }
-    Json document = current == nullptr ? Json::FromObject({}) : Json::Parse(current->payload).OrThrow();
+    Json document = Json::Parse(current == nullptr ? "{}" : std::string_view(current->payload)).OrThrow();
     Value result;
     result.expires_at = current == nullptr ? std::nullopt : current->expires_at;
     result.payload = TextOf(MergePatch(std::move(document), patch));

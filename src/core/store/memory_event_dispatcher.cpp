@@ -235,22 +235,23 @@ class EventDispatcher::Registry {
         }
     }
 
+    // Everything whose listener may be running, the unsubscribed included.
     std::vector<SubscriptionRef> Subscriptions() {
         const std::shared_lock lock(mutex_);
-        return subscriptions_;
+        std::vector<SubscriptionRef> all = subscriptions_;
+        all.insert(all.end(), retired_.begin(), retired_.end());
+        return all;
     }
 
     void Shutdown() {
-        std::vector<SubscriptionRef> ending;
         {
             const std::unique_lock lock(mutex_);
             shut_down_ = true;
             for (const SubscriptionRef& subscription : subscriptions_) {
                 subscription->Close(false);
             }
-            ending = subscriptions_;
-            ending.insert(ending.end(), retired_.begin(), retired_.end());
         }
+        const std::vector<SubscriptionRef> ending = Subscriptions();
         for (const SubscriptionRef& subscription : ending) {
             subscription->Join();
         }

@@ -5,7 +5,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <bit>
 
 namespace kvs {
 
@@ -35,8 +34,9 @@ uint64_t NegativeLog(uint64_t draw) {
     uint64_t mantissa = draw;
     if (draw < uint64_t{1} << 63) {
         const uint64_t m = 2 * draw + 1;
-        whole = std::bit_width(m) - 1;
-        mantissa = m << (63 - whole);
+        const int shift = __builtin_clzll(m);
+        whole = 63 - shift;
+        mantissa = m << shift;
     }
     // The fractional part, bit by bit: squaring the mantissa doubles its logarithm.
     uint64_t log2 = static_cast<uint64_t>(whole);

@@ -101,9 +101,9 @@ sub fill_store
     my ($node, $database, $documents) = @_;
     $node->safe_psql($database, <<SQL);
 SET kvs.author = 'test';
-SELECT kvs.import(format(\$\$
+SELECT kvs.import(\$\$
     SELECT 'doc:' || lpad(i::text, 7, '0'), jsonb_build_object('n', i, 'text', repeat(md5(i::text), 1 + i % 5))
-    FROM generate_series(1, %s) AS i\$\$, $documents), message => 'import');
+    FROM generate_series(1, $documents) AS i\$\$, message => 'import');
 SELECT kvs.put('large', to_jsonb((SELECT string_agg(md5(i::text), ' ') FROM generate_series(1, 2000) AS i)));
 SELECT kvs.put_bytes('bytes', sha256('bytes'), tags => '{binary,small}', comment => 'not JSON');
 SELECT kvs.put('counted', '0');
@@ -141,17 +141,19 @@ SELECT 'at tags', t.name, count(*), md5(string_agg(e::text, E'\n'))
 FROM kvs.tags AS t, LATERAL kvs.scan(as_of => t.name) AS e GROUP BY t.name ORDER BY t.name;
 SELECT 'table', count(*), md5(string_agg(e::text, E'\n' ORDER BY key)) FROM kvs.entries AS e;
 SELECT 'table key', key, value, version FROM kvs.entries WHERE key = 'counted';
-SELECT 'count', kvs.count_keys(), kvs.count_keys('doc:'), kvs.count_keys('doc:', branch => 'feature');
+SELECT 'count', kvs.count_keys(), kvs.count_keys('doc:');
 SELECT 'keys', count(*) FROM kvs.keys('doc:*');
 SELECT 'get', kvs.get('counted'), kvs.get('doc:0000002'), kvs.get('doc:0000002', as_of => 'HEAD'),
-       kvs.get('doc:0000003', branch => 'feature'), md5(kvs.get('large')::text), kvs.get_bytes('bytes');
+       md5(kvs.get('large')::text), kvs.get_bytes('bytes');
+SELECT 'on the branches', b.name, kvs.count_keys('doc:', branch => b.name), kvs.get('doc:0000003', branch => b.name),
+       kvs.rev_parse(b.name), kvs.merge_base('main', b.name)
+FROM kvs.branches AS b ORDER BY b.name;
 SELECT 'mget', key, version, value FROM kvs.mget(ARRAY['counted', 'absent', 'doc:0000004']);
 SELECT 'diff', d.* FROM kvs.diff() AS d;
-SELECT 'diff of branches', key, diff_type, from_version, to_version FROM kvs.diff('main', 'feature') AS d;
+SELECT 'diff of branches', b.name, d.* FROM kvs.branches AS b, LATERAL kvs.diff('main', b.name) AS d ORDER BY b.name, d.key;
 SELECT 'diff_stat', d.* FROM kvs.diff_stat('HEAD', 'WORKING') AS d;
 SELECT 'status', s.* FROM kvs.status() AS s;
 SELECT 'history', k, h.* FROM unnest(ARRAY['counted', 'doc:0000001', 'doc:0000002', 'bytes']) AS k, LATERAL kvs.history(k) AS h;
-SELECT 'base', kvs.merge_base('main', 'feature'), kvs.rev_parse('v1');
 SELECT 'errors', c.* FROM kvs.check() AS c WHERE severity = 'error';
 SQL
 }

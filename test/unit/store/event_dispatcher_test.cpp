@@ -228,9 +228,11 @@ TEST_F(EventDispatcherTest, UnsubscribingWaitsForTheCallUnderWay) {
 TEST_F(EventDispatcherTest, AListenerMayUnsubscribeItselfAndOthers) {
     EventLog log;
     EventLog other_log;
-    EventDispatcher events(logger_);
-    const EventService::Unsubscribe other = events.Subscribe("#", other_log.Listener());
+    EventLog next;
     EventService::Unsubscribe self;
+    EventService::Unsubscribe other;
+    EventDispatcher events(logger_);
+    other = events.Subscribe("#", other_log.Listener());
     self = events.Subscribe("#", [&](const ChangeEvent& event) {
         log.Emit(event);
         self();
@@ -244,8 +246,7 @@ TEST_F(EventDispatcherTest, AListenerMayUnsubscribeItselfAndOthers) {
     events.Flush();
     EXPECT_EQ(VersionsOf(log), std::vector<uint64_t>{1});
     EXPECT_EQ(other_log.size(), others);
-    EventLog next;  // the ended threads are cleared away here
-    events.Subscribe("#", next.Listener());
+    events.Subscribe("#", next.Listener());  // the ended threads are cleared away here
     events.Emit(EventOf("a", 4));
     events.Flush();
     EXPECT_EQ(VersionsOf(next), std::vector<uint64_t>{4});

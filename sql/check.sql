@@ -1,0 +1,243 @@
+-- kvs.check finds what is planted, and nothing else.
+CREATE FUNCTION pg_temp.root(ref text, tree text DEFAULT 'data_root') RETURNS bytea LANGUAGE sql AS $$
+    SELECT decode(kvs.inspect_commit(ref)->>tree, 'hex');
+$$;
+-- Errors, with addresses and numbers taken out.
+CREATE FUNCTION pg_temp.errors() RETURNS TABLE (type text, object text, detail text) LANGUAGE sql AS $$
+    SELECT type, regexp_replace(regexp_replace(object, '[0-9a-f]{64}', 'HASH'), '(change|move) \d+', '\1 N'),
+           regexp_replace(regexp_replace(detail, '[0-9a-f]{64}', 'HASH', 'g'), '(change|move) \d+', '\1 N', 'g')
+    FROM kvs.check() WHERE severity = 'error' ORDER BY 1, 2, 3;
+$$;
+
+-- What the other tests have left is sound.
+SELECT * FROM pg_temp.errors();
+
+-- Documents of all kinds, two branches, a range record, a tag, uncommitted work.
+SELECT kvs.create_branch('check', encode(_kvs.initial_commit(), 'hex'));
+SET kvs.branch = 'check';
+SELECT kvs.put('check:1', '1'), kvs.put('check:2', '2'), kvs.put_bytes('check:3', '\x00'), kvs.put('check:4', to_jsonb(repeat('large ', 1000)));
+SELECT kvs.commit('c one') AS one \gset
+SET kvs.bulk_log_threshold = 1;
+SELECT kvs.import($$SELECT 'check:' || i, jsonb_build_object('n', i, 'text', md5(i::text)) FROM generate_series(1, 3000) AS i$$);
+RESET kvs.bulk_log_threshold;
+SELECT kvs.put('check:1', '11'), kvs.delete('check:2');
+SELECT kvs.commit('c two') AS two \gset
+SELECT kvs.create_tag('check-tag') = :'two' AS tagged, kvs.create_branch('check-other', 'HEAD~1');
+SELECT kvs.put('check:5', '5', branch => 'check-other');
+SELECT kvs.commit('c other', branch => 'check-other') IS NOT NULL AS committed;
+SELECT kvs.put('check:1', '111'), kvs.delete('check:3');
+SELECT kvs.put('check:1', '1111');
+SELECT * FROM pg_temp.errors();
+
+-- A chunk is gone: a root, a leaf, a blob.
+BEGIN;
+DELETE FROM _kvs.chunk WHERE hash = pg_temp.root(:'two');
+SELECT DISTINCT type, object FROM pg_temp.errors() ORDER BY 1, 2;
+-- What lies behind damage may well be in use, so nothing is called an orphan.
+SELECT count(*) FROM kvs.check() WHERE severity = 'info';
+ROLLBACK;
+BEGIN;
+WITH RECURSIVE path(hash) AS (
+    SELECT encode(pg_temp.root(:'two'), 'hex')
+    UNION ALL
+    SELECT o->'items'->0->>'child' FROM path, kvs.dump_object(path.hash) AS o WHERE o->'items'->0 ? 'child'
+)
+DELETE FROM _kvs.chunk WHERE encode(hash, 'hex') = (SELECT hash FROM path OFFSET 1 LIMIT 1);
+SELECT type, object, detail ~ '^the node is missing \(data tree of commit HASH\)$' AS detail FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+DELETE FROM _kvs.chunk WHERE encode(hash, 'hex') IN (
+    SELECT item->>'blob' FROM jsonb_array_elements(kvs.dump_object(encode(pg_temp.root(:'one'), 'hex'))->'items') AS item);
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
+-- A byte of a chunk is another: of a node, also one that a cache holds, of a blob, of an object that nobody needs.
+BEGIN;
+SELECT count(*) FROM kvs.scan('check:', as_of => :'two');
+UPDATE _kvs.chunk SET body = set_byte(body, octet_length(body) / 2, get_byte(body, octet_length(body) / 2) # 1)
+WHERE hash = pg_temp.root(:'two', 'meta_root');
+SELECT type, object, detail ~ '\((metadata tree) of' AS detail FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.chunk SET body = '\x00' || body WHERE hash = pg_temp.root(:'two');
+SELECT type, object FROM pg_temp.errors();
+UPDATE _kvs.chunk SET body = '' WHERE hash = pg_temp.root(:'two');
+SELECT type, object FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.chunk SET body = set_byte(body, 20, get_byte(body, 20) # 1) WHERE encode(hash, 'hex') IN (
+    SELECT item->>'blob' FROM jsonb_array_elements(kvs.dump_object(encode(pg_temp.root(:'one'), 'hex'))->'items') AS item);
+SELECT type, object, detail ~ '\(value of key "check:4"\)$' AS detail FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+INSERT INTO _kvs.chunk VALUES (sha256('planted'), '\x00010203');
+INSERT INTO _kvs.chunk VALUES ('\x01', '\x00010203');
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
+-- A chunk under the address of another: a whole one, but not the one that was asked for.
+BEGIN;
+UPDATE _kvs.chunk SET body = (SELECT body FROM _kvs.chunk WHERE hash = pg_temp.root(:'one')) WHERE hash = pg_temp.root(:'two');
+SELECT type, object, detail ~ '^it does not hash to its address' AS detail FROM pg_temp.errors();
+ROLLBACK;
+
+-- Nothing refers to a chunk, and to a commit: for information.
+BEGIN;
+SELECT count(*) AS orphans FROM kvs.check() WHERE type = 'orphaned_object' \gset
+INSERT INTO _kvs.chunk
+SELECT sha256(convert_to('kvs chunk', 'UTF8') || raw), '\x00' || raw FROM (SELECT '\x01ff706c616e746564'::bytea AS raw) AS blob;
+SELECT severity, type, object = encode(sha256(convert_to('kvs chunk', 'UTF8') || '\x01ff706c616e746564'), 'hex') AS planted, detail
+FROM kvs.check() WHERE object = encode(sha256(convert_to('kvs chunk', 'UTF8') || '\x01ff706c616e746564'), 'hex');
+DELETE FROM _kvs.tag WHERE name = 'check-tag';
+DELETE FROM _kvs.reflog WHERE branch LIKE 'check%';
+UPDATE _kvs.branch SET head = decode(:'one', 'hex') WHERE name = 'check';
+SELECT severity, type, object = :'two' AS is_two, detail FROM kvs.check() WHERE object = :'two';
+SELECT count(*) > :orphans AS more_orphans FROM kvs.check() WHERE type = 'orphaned_object';
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
+-- Refs to nowhere.
+BEGIN;
+UPDATE _kvs.branch SET head = sha256('nowhere') WHERE name = 'check';
+UPDATE _kvs.tag SET commit_hash = sha256('nowhere') WHERE name = 'check-tag';
+UPDATE _kvs.reflog SET to_commit = sha256('nowhere') WHERE branch = 'check' AND operation = 'commit';
+SELECT DISTINCT * FROM pg_temp.errors() ORDER BY 1, 2, 3;
+UPDATE _kvs.branch SET head = '\x00', working_meta_root = '\x00' WHERE name = 'check';
+SELECT * FROM pg_temp.errors() WHERE object = 'branch "check"';
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.branch SET working_data_root = sha256('nowhere') WHERE name = 'check';
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+INSERT INTO _kvs.working SELECT 2147483647, change_seq, version, key, meta, item FROM _kvs.working WHERE key = 'check:1';
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
+-- Commits.
+BEGIN;
+DELETE FROM _kvs.commit WHERE hash = decode(:'one', 'hex');
+SELECT type, object, detail FROM pg_temp.errors() WHERE type = 'missing_object';
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.commit SET author = 'mallory', parents = '{}', committed_at = committed_at + interval '1 microsecond',
+                       log_id = gen_random_uuid(), generation = 77
+WHERE hash = decode(:'two', 'hex');
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.commit SET body = set_byte(body, 40, get_byte(body, 40) # 1) WHERE hash = decode(:'two', 'hex');
+SELECT * FROM pg_temp.errors();
+-- The columns lead on to its parents and trees.
+SELECT count(*) = :orphans AS no_more_orphans FROM kvs.check() WHERE type = 'orphaned_object';
+ROLLBACK;
+-- A commit that says a generation that its parents do not give it.
+BEGIN;
+INSERT INTO _kvs.commit
+SELECT sha256(convert_to('kvs commit', 'UTF8') || b.body), 9, parents, data_root, meta_root, author, committer, message,
+       committed_at, log_id, consumed_snapshot, b.body
+FROM _kvs.commit AS c, set_byte(c.body, 1, 9) AS b(body) WHERE hash = decode(:'two', 'hex');
+UPDATE _kvs.branch SET head = (SELECT hash FROM _kvs.commit WHERE generation = 9 AND message = 'c two') WHERE name = 'check';
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
+-- Data and metadata that do not belong together.
+BEGIN;
+UPDATE _kvs.branch SET working_data_root = pg_temp.root(:'one') WHERE name = 'check';
+SELECT * FROM pg_temp.errors();
+UPDATE _kvs.branch SET working_data_root = pg_temp.root(:'two'), working_meta_root = pg_temp.root(:'one', 'meta_root') WHERE name = 'check';
+SELECT * FROM pg_temp.errors();
+-- The tree of metadata in the place of data.
+UPDATE _kvs.branch SET working_data_root = pg_temp.root(:'two', 'meta_root') WHERE name = 'check';
+SELECT DISTINCT type FROM pg_temp.errors() ORDER BY type;
+ROLLBACK;
+
+-- The change log.
+SELECT seq AS seq, prev_seq AS prev FROM _kvs.change WHERE key = 'check:1' AND version = 4
+    AND branch_id = (SELECT id FROM _kvs.branch WHERE name = 'check') \gset
+BEGIN;
+UPDATE _kvs.change SET prev_seq = 1000000000 WHERE seq = :seq;
+SELECT type, object, regexp_replace(detail, '\d{9,}', 'M') AS detail FROM pg_temp.errors();
+UPDATE _kvs.change SET prev_seq = :seq WHERE seq = :seq;
+SELECT * FROM pg_temp.errors();
+UPDATE _kvs.change SET prev_seq = (SELECT max(seq) FROM _kvs.change WHERE key = 'check:4') WHERE seq = :seq;
+SELECT * FROM pg_temp.errors();
+UPDATE _kvs.change SET prev_seq = (SELECT seq FROM _kvs.change WHERE key = 'check:1' AND seq < :prev ORDER BY seq DESC LIMIT 1) WHERE seq = :seq;
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+-- A change behind a range record.
+BEGIN;
+UPDATE _kvs.change SET prev_seq = (SELECT max(seq) FROM _kvs.change WHERE key IS NULL AND seq < :seq) WHERE seq = :seq;
+SELECT * FROM pg_temp.errors();
+UPDATE _kvs.change SET prev_seq = :prev, key = 'check:none' WHERE seq = :prev;
+SELECT DISTINCT type, object FROM pg_temp.errors() ORDER BY 1, 2;
+ROLLBACK;
+BEGIN;
+DELETE FROM _kvs.change WHERE seq = :prev;
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+-- A version that was made twice, as a lost update would.
+BEGIN;
+INSERT INTO _kvs.change SELECT nextval('_kvs.change_seq'), prev_seq, xid, version, branch_id, op, key, meta, item FROM _kvs.change WHERE seq = :seq;
+SELECT type, object, regexp_replace(detail, 'branch \d+', 'branch N') AS detail FROM pg_temp.errors();
+ROLLBACK;
+-- Rows that contradict themselves.
+BEGIN;
+UPDATE _kvs.change SET item = NULL WHERE seq = :seq;
+SELECT * FROM pg_temp.errors();
+UPDATE _kvs.change SET item = '\x7f', meta = '\x00' WHERE seq = :seq;
+SELECT type, object FROM pg_temp.errors();
+ROLLBACK;
+-- A range record between states that are not there, or that it did not make.
+BEGIN;
+UPDATE _kvs.change SET to_meta_root = sha256('nowhere') WHERE key IS NULL;
+SELECT DISTINCT * FROM pg_temp.errors() ORDER BY 1, 2, 3;
+UPDATE _kvs.change SET to_meta_root = NULL WHERE key IS NULL;
+SELECT DISTINCT * FROM pg_temp.errors() ORDER BY 1, 2, 3;
+UPDATE _kvs.change SET to_meta_root = pg_temp.root(:'two', 'meta_root'), to_data_root = pg_temp.root(:'two') WHERE key IS NULL;
+SELECT DISTINCT type, object FROM pg_temp.errors() WHERE object = 'check:1';
+ROLLBACK;
+
+-- Uncommitted work.
+BEGIN;
+UPDATE _kvs.working SET version = version + 1 WHERE key = 'check:1';
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.working SET change_seq = 1000000000 WHERE key = 'check:1';
+SELECT type, object, regexp_replace(detail, '\d{9,}|(change) \d+', '\1 N') AS detail FROM pg_temp.errors();
+UPDATE _kvs.working AS w SET change_seq = c.seq, meta = c.meta, version = c.version
+FROM _kvs.change AS c WHERE w.key = 'check:1' AND c.seq = (SELECT prev_seq FROM _kvs.change WHERE seq = w.change_seq);
+SELECT count(*) FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.working SET item = set_byte(item, 9, get_byte(item, 9) # 1) WHERE key = 'check:1';
+SELECT * FROM pg_temp.errors();
+UPDATE _kvs.working SET item = NULL WHERE key = 'check:1';
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+DELETE FROM _kvs.change WHERE seq = (SELECT change_seq FROM _kvs.working WHERE key = 'check:3');
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
+-- After all that the store is as it was.
+SELECT * FROM pg_temp.errors();
+-- Whoever may read may check; nothing of the extension's rights is left behind.
+CREATE ROLE regress_kvs_check;
+SET ROLE regress_kvs_check;
+SELECT * FROM kvs.check();
+RESET ROLE;
+GRANT SELECT ON kvs.entries TO regress_kvs_check;
+SET ROLE regress_kvs_check;
+SELECT count(*) FROM kvs.check() WHERE severity = 'error';
+SELECT current_user, current_setting('search_path');
+SELECT count(*) FROM _kvs.chunk;
+RESET ROLE;
+REVOKE SELECT ON kvs.entries FROM regress_kvs_check;
+DROP ROLE regress_kvs_check;
+-- In a target list, under a limit, and where memory is short.
+SET maintenance_work_mem = '1MB';
+SET work_mem = '64kB';
+SELECT count(*) FROM (SELECT (kvs.check()).* LIMIT 1) AS c WHERE severity = 'error';
+SELECT count(*) FROM pg_temp.errors();
