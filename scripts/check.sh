@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The whole set-up and every test: core (ctest), pg_regress and isolation on private clusters with and without
-# shared_preload_libraries, the stress tests of test/stress, TAP. Ends with the line "N passed, N failed".
+# The whole set-up and every test: core (ctest); pg_regress, isolation, the stress tests of test/stress and the
+# documentation on private clusters with and without shared_preload_libraries; TAP. Ends with the line "N passed,
+# N failed".
 #
 #   scripts/check.sh             make check
 #   scripts/check.sh --stress    make stress: the same with KVS_STRESS=1, which asks every test for its long form
@@ -87,6 +88,7 @@ check_cluster() {
     for script in "$KVS_ROOT"/test/stress/*.sh; do
         stage "$name-$(basename "$script" .sh)-stress" "$script" ${KVS_STRESS:+300}
     done
+    stage "$name-docs" "$KVS_ROOT/test/docs/run.sh"
     stage "$name-server-log" clean_log "$dir" "$leaks|$crashes"
     cluster_stop "$dir"
 }

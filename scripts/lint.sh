@@ -61,16 +61,20 @@ server_files() { sources src/pg src/sqlapi src/fdw src/worker | grep '\.cpp$'; }
 # each COMMAND...: runs the command for each file of stdin, which takes the place of {}
 each() { xargs -r -P "$KVS_JOBS" -I{} "$@"; }
 
-check_clang() {
-    core_files | each clang++ -fsyntax-only "${flags[@]}" -Wglobal-constructors {}
-    server_files | each clang++ -fsyntax-only "${flags[@]}" "${server_flags[@]}" -Wglobal-constructors {}
+# on_sources COMMAND...: the command on every source, {} being the file; those of the server see its headers. All are
+# looked at, whatever is found.
+on_sources() {
+    local failed=0 separator=()
+    [ "$1" != clang-tidy ] || separator=(--)
+    core_files | each "$@" {} "${separator[@]}" "${flags[@]}" || failed=1
+    server_files | each "$@" {} "${separator[@]}" "${flags[@]}" "${server_flags[@]}" || failed=1
+    return $failed
 }
 
-# Findings go to stdout, and to stderr only how many were suppressed in system headers.
-check_tidy() {
-    core_files | each clang-tidy --quiet {} -- "${flags[@]}" 2>/dev/null
-    server_files | each clang-tidy --quiet {} -- "${flags[@]}" "${server_flags[@]}" 2>/dev/null
-}
+check_clang() { on_sources clang++ -fsyntax-only -Wglobal-constructors; }
+
+# Findings go to stdout; stderr only tells how many were suppressed in system headers.
+check_tidy() { on_sources clang-tidy --quiet 2>/dev/null; }
 
 stage lint-format check_format
 stage lint-layers check_layers

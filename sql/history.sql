@@ -117,8 +117,8 @@ DELETE FROM _kvs.change WHERE seq < (SELECT seq FROM kvs.history('h:3') WHERE ve
 SELECT pg_temp.line('h:3');
 ROLLBACK;
 
--- Along the commits it goes towards the side of a merge from which the key's state came. There is no merge in this
--- version of kvs, so one is put together by hand: the state of the fork, with the trunk as its first parent.
+-- Along the commits it goes towards the side of a merge from which the key's state came. This one is
+-- put together by hand: the state of the fork, with the trunk as its first parent.
 SELECT kvs.put('h:side', '"base"');
 SELECT kvs.commit('base') IS NOT NULL AS committed;
 SELECT kvs.create_branch('history-side');

@@ -617,7 +617,7 @@ AS 'MODULE_PATHNAME', 'kvs_serialize_key';
 COMMENT ON FUNCTION kvs.serialize_key IS
 'The serialised form of a key in a namespace: segments joined by /, then : and the key; /, : and % in segments are escaped.
 Arguments: namespace, its segments, may be empty; key.
-Errors: 22023 empty segment or key, 54000 longer than 2048 bytes.
+Errors: 22023 empty segment or key, or a key longer than 2048 bytes.
 Example: SELECT kvs.serialize_key(ARRAY[''users'', ''active''], ''123'');  -- users/active:123';
 
 CREATE FUNCTION kvs.parse_key(serialized text, OUT namespace text[], OUT key text)
@@ -908,7 +908,7 @@ Errors: 42704 unknown ref, 22004 NULL ref.
 Example: SELECT kvs.merge_base(''main'', ''feature'');';
 
 CREATE VIEW kvs.reflog WITH (security_barrier) AS
-SELECT l.branch, row_number() OVER (PARTITION BY l.branch_id ORDER BY l.id DESC) - 1 AS n,
+SELECT l.branch, row_number() OVER (PARTITION BY l.branch ORDER BY l.id DESC) - 1 AS n,
        encode(l.from_commit, 'hex') AS from_commit, encode(l.to_commit, 'hex') AS to_commit,
        l.operation, l.author, l.at, encode(l.discarded_root, 'hex') AS discarded_root
 FROM _kvs.reflog AS l

@@ -30,7 +30,7 @@ struct Disagreement {
 };
 
 // Whether this may be the payload of a JSON value: jsonb begins with a word that says what kind of container
-// it is.
+// it is and how many children it has, and an entry per child.
 bool LooksLikeJsonb(std::string_view payload) {
     uint32 header;
     if (payload.size() < sizeof(header)) {
@@ -38,7 +38,11 @@ bool LooksLikeJsonb(std::string_view payload) {
     }
     memcpy(&header, payload.data(), sizeof(header));
     const uint32 kind = header & ~static_cast<uint32>(JB_CMASK);
-    return kind == JB_FOBJECT || kind == JB_FARRAY || kind == (JB_FARRAY | JB_FSCALAR);
+    if (kind != JB_FOBJECT && kind != JB_FARRAY && kind != (JB_FARRAY | JB_FSCALAR)) {
+        return false;
+    }
+    const size_t children = size_t{header & JB_CMASK} * (kind == JB_FOBJECT ? 2 : 1);
+    return children <= (payload.size() - sizeof(header)) / sizeof(JEntry);
 }
 
 bool IsLiving(std::string_view meta) {

@@ -131,7 +131,9 @@ void ChunkStore::Flush() {
         const Object index = Object::kChunkPkey;
         return OpenForWrite(Object::kChunk, &index, 1);
     });
-    for (const auto& [address, frame] : pending_) {
+    for (const auto& entry : pending_) {
+        const Hash& address = entry.first;
+        const std::string& frame = entry.second;
         Guarded([&] {
             CHECK_FOR_INTERRUPTS();
             Datum values[kChunkColumns] = {HashDatum(address), MakeVarlena(frame)};

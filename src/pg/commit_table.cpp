@@ -63,17 +63,17 @@ Datum SnapshotDatum(Snapshot snapshot) {
     return datum;
 }
 
-// Scans a branch's moves, newest first, until `visit` returns false. A branch of the same name that was deleted is
-// another branch.
+// Scans the moves of a branch name, newest first, until `visit` returns false. What a deleted branch of that name did
+// stands behind them, so that it can still be found.
 template <typename Visit>
-void ForEachMove(const Branch& branch, Snapshot snapshot, Visit visit) {
+void ForEachMove(std::string_view branch, Snapshot snapshot, Visit visit) {
     Table table = OpenForRead(Object::kReflog, Object::kReflogBranch);
     ScanKeyData key;
-    KeyText(&key, 1, MakeVarlena(branch.name));
+    KeyText(&key, 1, MakeVarlena(branch));
     IndexScanDesc scan = BeginScan(&table, snapshot, &key, 1);
     while (index_getnext_slot(scan, BackwardScanDirection, table.slot)) {
         CHECK_FOR_INTERRUPTS();
-        if (DatumGetInt32(table.Get(kReflogBranchIdColumn)) == branch.id && !visit(&table)) {
+        if (!visit(&table)) {
             break;
         }
     }
@@ -208,7 +208,7 @@ void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const 
     });
 }
 
-std::optional<Hash> ReflogEntry(const Branch& branch, uint64_t n, Snapshot snapshot) {
+std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot) {
     Hash hash;
     bool found = false;
     Guarded([&] {
@@ -229,7 +229,7 @@ std::optional<Hash> ReflogEntry(const Branch& branch, uint64_t n, Snapshot snaps
     return found ? std::optional<Hash>(hash) : std::nullopt;
 }
 
-std::optional<Hash> ReflogAt(const Branch& branch, TimestampTz moment, Snapshot snapshot) {
+std::optional<Hash> ReflogAt(std::string_view branch, TimestampTz moment, Snapshot snapshot) {
     Hash hash;
     bool found = false;
     Guarded([&] {

@@ -41,11 +41,11 @@ class CommitTable : public CommitGraph {
 void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const char* operation,
                   std::string_view author, const Hash* discarded_root = nullptr);
 
-// Where the branch stood `n` moves ago (0: where it stands). nullopt if the log is not that long.
-std::optional<Hash> ReflogEntry(const Branch& branch, uint64_t n, Snapshot snapshot);
+// Where the branch of this name stood `n` moves ago (0: where it stands). nullopt if the log is not that long.
+std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot);
 
 // Where the branch stood at that moment. nullopt if it did not exist yet, or no longer.
-std::optional<Hash> ReflogAt(const Branch& branch, TimestampTz moment, Snapshot snapshot);
+std::optional<Hash> ReflogAt(std::string_view branch, TimestampTz moment, Snapshot snapshot);
 
 // Who commits: `given` unless empty, else kvs.author, else the session user.
 std::string AuthorName(std::string_view given);

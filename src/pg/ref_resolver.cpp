@@ -35,7 +35,7 @@ Hash ResolveHash(const Ref& ref, std::string_view text, Snapshot snapshot) {
 Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view text, Snapshot snapshot) {
     std::optional<Hash> hash;
     if (step.kind == RefStep::Kind::kReflogEntry) {
-        hash = step.number == 0 ? branch.head : ReflogEntry(branch, step.number, snapshot);
+        hash = step.number == 0 ? branch.head : ReflogEntry(branch.name, step.number, snapshot);
     } else {
         const TimestampTz moment = GuardedTranslating(
             ERRCODE_INVALID_DATETIME_FORMAT,
@@ -47,7 +47,7 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
                 throw Error(ErrorCode::kInvalidArgument, "\"" + step.moment + "\" is not a moment",
                             "Between @{ and } stands a number of moves or a timestamp.");
             });
-        hash = ReflogAt(branch, moment, snapshot);
+        hash = ReflogAt(branch.name, moment, snapshot);
     }
     if (!hash) {
         ThrowUnknown(text, "The reflog of branch \"" + std::string(branch.name) + "\" does not reach back that far.");

@@ -1,10 +1,12 @@
 // Writes that change a part of a document: patch (RFC 7396), json_patch (RFC 6902), increment.
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "kvs/error.h"
 #include "kvs/json/json.h"
 #include "kvs/json/patch.h"
+#include "kvs/json/pointer.h"
 #include "pg/access_guard.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
@@ -81,31 +83,19 @@ Json SetAtPointer(Json document, const std::string& pointer, bool exists, const 
     return JsonPatch(std::move(document), Json::FromArray({Json::FromObject(std::move(operation))})).OrThrow();
 }
 
-// The number at a JSON pointer: what `delta` is added to. Null if there is none.
-const Json* FindPointer(const Json& document, std::string_view pointer) {
+// The value at a JSON pointer; null if there is none.
+const Json* FindAtPointer(const Json& document, const std::vector<std::string>& pointer) {
     const Json* at = &document;
-    while (at != nullptr && !pointer.empty()) {
-        if (pointer[0] != '/') {
-            throw Error(ErrorCode::kInvalidArgument, "path \"" + std::string(pointer) + "\" does not begin with \"/\"",
-                        "A path is a JSON pointer, such as /stock/count.");
-        }
-        const size_t end = pointer.find('/', 1);
-        std::string token;
-        for (size_t i = 1; i < std::min(end, pointer.size()); i++) {
-            if (pointer[i] == '~' && i + 1 < pointer.size() && (pointer[i + 1] == '0' || pointer[i + 1] == '1')) {
-                token += pointer[++i] == '0' ? '~' : '/';
-            } else {
-                token += pointer[i];
-            }
-        }
+    for (const std::string& token : pointer) {
         if (at->IsArray()) {
-            const bool is_index = !token.empty() && token.size() < 10 && token.find_first_not_of("0123456789") == std::string::npos;
-            const size_t index = is_index ? std::stoul(token) : SIZE_MAX;
-            at = index < at->array().size() ? &at->array()[index] : nullptr;
+            const std::optional<size_t> index = JsonArrayIndex(token);
+            at = index && *index < at->array().size() ? &at->array()[*index] : nullptr;
         } else {
             at = at->Find(token);
         }
-        pointer.remove_prefix(std::min(end, pointer.size()));
+        if (at == nullptr) {
+            break;
+        }
     }
     return at;
 }
@@ -122,11 +112,12 @@ std::string Add(const std::string& number, Numeric delta) {
 
 std::string Increment(std::optional<std::string_view> branch, Datum key, Numeric delta, std::string_view path) {
     const std::string pointer(path);
+    const std::vector<std::string> tokens = ParseJsonPointer(path).OrThrow();
     std::string sum;
     ChangeDocument(branch, key, ToWriteOptions({}), [&](std::optional<Json> document) {
         const bool is_new = !document;
         Json target = is_new && !pointer.empty() ? Json::FromObject({}) : std::move(document).value_or(Json());
-        const Json* number = is_new ? nullptr : FindPointer(target, pointer);
+        const Json* number = is_new ? nullptr : FindAtPointer(target, tokens);
         if (number != nullptr && !number->IsNumber()) {
             throw Error(ErrorCode::kWrongType,
                         pointer.empty() ? "the document is not a number" : "value at path \"" + pointer + "\" is not a number");

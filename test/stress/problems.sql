@@ -15,7 +15,7 @@ CREATE TABLE stress.written (
 
 -- One row for each thing that is wrong.
 CREATE FUNCTION stress.problems() RETURNS TABLE (problem text, detail text)
-LANGUAGE sql AS $$
+LANGUAGE sql SET jit = off SET enable_nestloop = off AS $$
     WITH change AS MATERIALIZED (
         SELECT seq, prev_seq, version, branch_id, op, convert_from(key, 'UTF8') AS key
         FROM _kvs.change WHERE key IS NOT NULL

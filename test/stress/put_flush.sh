@@ -167,7 +167,7 @@ plant_errors() {
         op, key, meta, item FROM _kvs.change WHERE seq = $newest"
     plant 'rewound version' "UPDATE _kvs.change SET version = 1 WHERE seq = $newest"
     plant 'missing version' "DELETE FROM _kvs.change WHERE seq = (SELECT prev_seq FROM _kvs.change WHERE seq = $newest)"
-    plant 'broken chain' "UPDATE _kvs.change SET prev_seq = prev_seq - 1 WHERE seq = $newest"
+    plant 'broken chain' "UPDATE _kvs.change SET prev_seq = 0 WHERE seq = $newest"
     plant 'change without history' "INSERT INTO _kvs.change SELECT nextval('_kvs.change_seq'), seq, xid, version + 1, branch_id,
         op, key, meta, item FROM _kvs.change WHERE seq = $newest"
     plant 'lost write' "INSERT INTO stress.written (key, op, n) VALUES ('hot:1', 'set', 0)"

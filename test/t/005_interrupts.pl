@@ -12,8 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $rows  = number_of_rows(60_000, 500_000);
-my $dirty = int($rows / 10);
+my $rows  = number_of_rows(200_000, 1_000_000);
+my $dirty = int($rows / 20);
 
 my $node = new_node('main', preload => 1, conf => "kvs.node_cache_size = 1MB\nkvs.flush_rows = 0\n");
 
@@ -46,8 +46,10 @@ $node->safe_psql('postgres',
     "SELECT kvs.mput(array_agg('doc:' || i), array_agg('\"again\"'::jsonb)) FROM generate_series(1, $dirty) AS i");
 my $before = $node->safe_psql('postgres', $state);
 
-# Runs an operation in a session of its own, rolls it back, and interrupts it after some microseconds. Returns the
-# SQLSTATE, or an empty string if it was finished before.
+my $admin = $node->background_psql('postgres');
+
+# Runs an operation in a session of its own and rolls it back; interrupts it so many microseconds after it has begun.
+# Returns the SQLSTATE, or an empty string if it was finished before.
 sub interrupt
 {
     my ($sql, $how, $delay) = @_;
@@ -60,22 +62,20 @@ sub interrupt
     $stdin .= "SELECT 'pid=' || pg_backend_pid();\n";
     $client->pump until $stdout =~ /pid=(\d+)\n/;
     my ($pid) = $stdout =~ /pid=(\d+)/;
-    $stdin .= "BEGIN;\n$sql;\nROLLBACK;\nSELECT 'next', kvs.get('doc:1'), kvs.put('after', '1') > 0;\n";
-    if ($how eq 'timeout')
+    # The server's own time limit is as fine as a millisecond.
+    $stdin .= 'SET statement_timeout = ' . (1 + int($delay / 1000)) . ";\n" if $how eq 'timeout';
+    $stdin .= "BEGIN;\n$sql;\nROLLBACK;\nRESET statement_timeout;\n"
+      . "SELECT 'next', kvs.get('doc:1'), kvs.put('after', '1') > 0;\n";
+    if ($how ne 'timeout')
     {
-        # The time limit of the server is as fine as a millisecond.
-        substr($stdin, 0, 0, 'SET statement_timeout = ' . (1 + int($delay / 1000)) . ";\n");
-        $stdin =~ s/ROLLBACK;/ROLLBACK; RESET statement_timeout;/;
-        $client->pump_nb;
-    }
-    else
-    {
-        $client->pump while length $stdin;
+        my $seen = "SELECT state = 'active' AND query ~ 'kvs' AND query !~ 'pid=' FROM pg_stat_activity WHERE pid = $pid";
+        $client->pump_nb while length $stdin;
+        wait_until('the operation', sub { $client->pump_nb; $stdout =~ /next/ || $admin->query_safe($seen) eq 't' });
         usleep($delay);
-        my $function = $how eq 'cancel' ? 'pg_cancel_backend' : 'pg_terminate_backend';
         # Only while it runs, so that what comes after is not hit.
-        $node->safe_psql('postgres', "SELECT $function(pid) FROM pg_stat_activity WHERE pid = $pid AND query ~ 'kvs' "
-              . "AND query !~ 'next' AND state = 'active'");
+        my $function = $how eq 'cancel' ? 'pg_cancel_backend' : 'pg_terminate_backend';
+        $admin->query_safe("SELECT $function(pid) FROM pg_stat_activity WHERE pid = $pid AND state = 'active' "
+              . "AND query ~ 'kvs' AND query !~ 'next|pid='");
     }
     $client->finish;
     my ($code) = $stderr =~ /(?:ERROR|FATAL):\s+(\w{5})/;
@@ -86,7 +86,8 @@ sub interrupt
     return $code // '';
 }
 
-my %expected = (timeout => '57014', cancel => '57014', terminate => '57P01');
+my %expected    = (timeout => '57014', cancel => '57014', terminate => '57P01');
+my %interrupted = ();
 foreach my $operation (@operations)
 {
     my ($name, $sql) = @$operation;
@@ -94,8 +95,8 @@ foreach my $operation (@operations)
     {
         # Later and later, until it was finished before, at most so many times.
         my %outcomes = ();
-        my $limit    = small_or_long(2, 20);
-        for (my $delay = 2_000; $limit-- > 0; $delay = int($delay * small_or_long(8, 1.7)))
+        my $limit    = small_or_long(4, 20);
+        for (my $delay = 1_000; $limit-- > 0; $delay = int($delay * small_or_long(5, 1.7)))
         {
             my $code = interrupt($sql, $how, $delay);
             $outcomes{$code}++;
@@ -104,9 +105,14 @@ foreach my $operation (@operations)
         my @wrong = grep { $_ ne '' && $_ ne $expected{$how} } keys %outcomes;
         is("@wrong", '', "$name, $how: no other error than $expected{$how}");
         note("$name, $how: " . ($outcomes{ $expected{$how} } // 0) . ' interrupted');
-        ok($outcomes{ $expected{$how} }, "$name, $how: was interrupted") if $how eq 'timeout';
+        $interrupted{$how}++ if $outcomes{ $expected{$how} };
     }
 }
+foreach my $how ('timeout', 'cancel', 'terminate')
+{
+    cmp_ok($interrupted{$how} // 0, '>=', @operations / 2, "$how: has hit most operations");
+}
+$admin->quit;
 
 # The writes after the interruptions apart, nothing has changed.
 $node->safe_psql('postgres', q(DELETE FROM _kvs.working WHERE key = 'after'));

@@ -64,7 +64,7 @@ Json Json::Bool(bool value) {
 
 Json Json::Integer(int64_t value) {
     Json json;
-    json.value_.emplace<NumberText>(std::to_string(value));
+    json.value_.emplace<NumberText>(NumberText{std::to_string(value)});
     return json;
 }
 
@@ -91,7 +91,7 @@ Result<Json> Json::Number(std::string text) {
         return status.error();
     }
     Json json;
-    json.value_.emplace<NumberText>(std::move(text));
+    json.value_.emplace<NumberText>(NumberText{std::move(text)});
     return json;
 }
 

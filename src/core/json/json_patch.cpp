@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <optional>
 
 #include "kvs/entry.h"
 #include "kvs/json/patch.h"
+#include "kvs/json/pointer.h"
 #include "kvs/util/quote.h"
 
 namespace kvs {
@@ -20,44 +20,12 @@ Error Bad(const std::string& message) {
 
 using Pointer = std::vector<std::string>;
 
-// RFC 6901.
-Result<Pointer> ParsePointer(const std::string& text) {
-    Pointer tokens;
-    if (!text.empty() && text.front() != '/') {
-        return Bad("pointer " + Quoted(text) + " does not begin with \"/\"");
-    }
-    for (size_t i = 0; i < text.size(); i++) {
-        if (text[i] == '/') {
-            tokens.emplace_back();
-        } else if (text[i] != '~') {
-            tokens.back() += text[i];
-        } else if (i + 1 < text.size() && (text[i + 1] == '0' || text[i + 1] == '1')) {
-            tokens.back() += text[++i] == '0' ? '~' : '/';
-        } else {
-            return Bad("pointer " + Quoted(text) + " has a \"~\" that is followed by neither 0 nor 1");
-        }
-    }
-    return tokens;
-}
-
-// The array index that `token` is, if it is one: digits without leading zero.
-std::optional<size_t> ArrayIndex(const std::string& token) {
-    size_t index = 0;
-    const char* end = token.data() + token.size();
-    auto [stop, status] = std::from_chars(token.data(), end, index);
-    bool leading_zero = token.size() > 1 && token.front() == '0';
-    if (status != std::errc() || stop != end || leading_zero) {
-        return std::nullopt;
-    }
-    return index;
-}
-
 // The value at `token` inside `container`, or nullptr.
 Json* Child(Json& container, const std::string& token) {
     if (!container.IsArray()) {
         return container.Find(token);
     }
-    std::optional<size_t> index = ArrayIndex(token);
+    std::optional<size_t> index = JsonArrayIndex(token);
     return index && *index < container.array().size() ? &container.array()[*index] : nullptr;
 }
 
@@ -157,7 +125,7 @@ class Patcher {
         if (pointer == nullptr || !pointer->IsString()) {
             return Bad(std::string("it has no \"") + member + "\"");
         }
-        return ParsePointer(pointer->string());
+        return ParseJsonPointer(pointer->string());
     }
 
     static Error NotFound() { return Bad("its path does not exist"); }
@@ -204,7 +172,7 @@ class Patcher {
             return NotFound();
         }
         Json::Array& items = parent->array();
-        std::optional<size_t> index = path.back() == "-" ? items.size() : ArrayIndex(path.back());
+        std::optional<size_t> index = path.back() == "-" ? items.size() : JsonArrayIndex(path.back());
         if (!index || *index > items.size()) {
             return Bad("its path has no valid array index");
         }

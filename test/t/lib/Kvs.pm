@@ -50,6 +50,7 @@ sub new_node
         extra            => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
     $node->append_conf('postgresql.conf', <<CONF);
 log_statement = none
+jit = off
 shared_buffers = 64MB
 max_connections = 30
 max_prepared_transactions = 10

@@ -74,6 +74,8 @@ TEST(Frame, OneCodecServesManyCalls) {
     }
     FrameCodec moved = std::move(codec);
     EXPECT_EQ(moved.Decode(moved.Encode("after a move")).OrThrow(), "after a move");
+    codec = std::move(moved);
+    EXPECT_EQ(codec.Decode(codec.Encode("and back")).OrThrow(), "and back");
 }
 
 TEST(Frame, TheLimit) {

@@ -59,7 +59,9 @@ TEST(DataItem, Malformed) {
     for (int flags = 0; flags < 256; flags++) {
         bool known = (flags & ~0x3f) == 0 && ((flags & 0x0f) == 1 || (flags & 0x0f) == 2);
         if (!known) {
-            ExpectCorrupt(DecodeDataItem(std::string(1, static_cast<char>(flags)) + std::string(44, '\1')));
+            std::string encoded(45, '\1');
+            encoded[0] = static_cast<char>(flags);
+            ExpectCorrupt(DecodeDataItem(encoded));
         }
     }
     ExpectCorrupt(DecodeDataItem("\x11" + std::string(7, 'x')));  // expiry cut off

@@ -224,6 +224,21 @@ TEST(JsonPatch, ADeepeningDocumentIsStopped) {
     ExpectError(R"({"a":0})", wrap(kMaxNesting), ErrorCode::kLimitExceeded, "nested too deeply");
 }
 
+TEST(JsonPatch, EachWayToGrowIsLimited) {
+    Json document = Json::FromObject({{"a", Json::Integer(0)}, {"b", Json::FromArray({})}});
+    Json large = Json::String(std::string(kMaxValueSize, 'x'));
+    Json deep = Json::Parse(std::string(kMaxNesting, '[') + std::string(kMaxNesting, ']')).OrThrow();
+    for (const char* op : {"add", "replace"}) {
+        for (const Json& value : {large, deep}) {
+            Json operation =
+                Json::FromObject({{"op", Json::String(op)}, {"path", Json::String("/a")}, {"value", value}});
+            Result<Json> patched = JsonPatch(document, Json::FromArray({operation}));
+            ASSERT_FALSE(patched.ok());
+            EXPECT_EQ(patched.error().code(), ErrorCode::kLimitExceeded);
+        }
+    }
+}
+
 TEST(JsonPatch, TooManyOperations) {
     Json test = Json::Parse(R"({"op":"test","path":"","value":1})").OrThrow();
     Json one = Json::Integer(1);

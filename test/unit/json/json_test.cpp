@@ -110,6 +110,7 @@ TEST(Json, Strings) {
     EXPECT_EQ(Json::Parse(R"("\u00e4\u20ac\ud83d\ude00\/\b\f\n\r\t\"\\")").OrThrow().string(),
               "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80/\b\f\n\r\t\"\\");
     EXPECT_EQ(RoundTrip(R"("\u0000\u001f\u007f")"), "\"\\u0000\\u001f\x7f\"");
+    EXPECT_EQ(RoundTrip(R"("\u0008\u0009\u000a\u000c\u000d\u0022\u005c\u002f")"), R"("\b\t\n\f\r\"\\/")");
     EXPECT_EQ(Json::Parse(R"("a\u0000b")").OrThrow().string(), std::string("a\0b", 3));
 }
 

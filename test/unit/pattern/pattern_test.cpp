@@ -127,7 +127,15 @@ TEST(Pattern, Ranges) {
     EXPECT_EQ(Make("\xff*").Ranges(), (Ranges{{":\xff", ";"}, {"\xff", ""}}));
     std::string nul(1, '\0');
     EXPECT_EQ(Make("k").Ranges(), (Ranges{{":k", ":k" + nul}, {"k", "k" + nul}}));
+    EXPECT_EQ(Make("u:#").Ranges(),
+              (Ranges{{":u", ":u" + nul}, {":u/", ":u;"}, {"u", "u" + nul}, {"u/", "u;"}}));
     EXPECT_EQ(Make("a/b:c/d/e:f").Ranges().size(), 8u);
+    EXPECT_EQ(Make("a/b:c:#").Ranges().size(), 16u);
+    EXPECT_EQ(Make("a/b:c*").Ranges().size(), 8u);
+    EXPECT_EQ(Make("a/b/c:d*").Ranges().size(), 8u);
+    EXPECT_EQ(Make("a/b/c:d*").Ranges().back(), (Pattern::Range{"a:b:c/", "a:b:c;"}));
+    // The first level is empty; what begins with ":" lies in the range of what follows it.
+    EXPECT_EQ(Make("::+").Ranges(), (Ranges{{"/", ";"}}));
 }
 
 TEST(Pattern, LiteralPrefix) {
@@ -196,7 +204,8 @@ rc::Gen<std::string> AnyKey() {
 // A pattern made of a key, so that matches are common: levels become wildcards, the end becomes # or *.
 std::string PatternFrom(const std::string& key) {
     std::vector<std::string> levels = SplitLevels(key);
-    std::string text;
+    // A ':' in front is skipped; without it, an empty first level would be.
+    std::string text = levels[0].empty() ? ":" : *rc::gen::element<std::string>("", ":");
     int names = 0;
     for (size_t i = 0; i < levels.size(); i++) {
         if (i > 0) {

@@ -183,8 +183,9 @@ TEST(NodeTest, LargestNodeOfTheTreeRoundTrips) {
     NodeBuilder builder(0);
     Entries entries;
     for (int i = 0; i < 4; ++i) {
-        entries[std::string(kMaxKeySize - 1, 'k') + static_cast<char>('0' + i)] =
-            std::string(kMaxItemValueSize, 'v');
+        std::string key(kMaxKeySize, 'k');
+        key.back() = static_cast<char>('0' + i);
+        entries[key] = std::string(kMaxItemValueSize, 'v');
     }
     const NodeRef node = Node::Parse(EncodeLeaf(entries)).OrThrow();
     EXPECT_EQ(node->prefix().size(), kMaxKeySize - 1);

@@ -85,9 +85,11 @@ inline std::string MakeKey(KeyShape shape, uint64_t i) {
                           static_cast<unsigned long long>(random() & 0xffff),
                           static_cast<unsigned long long>(i));
             return text;
-        case KeyShape::kPrefix:
-            return std::string(150, 'p') + "/tenants/" + std::to_string(i % 7) +
-                   "/documents:" + std::to_string(i);
+        case KeyShape::kPrefix: {
+            std::string key(150, 'p');
+            key += "/tenants/" + std::to_string(i % 7) + "/documents:" + std::to_string(i);
+            return key;
+        }
         case KeyShape::kLowEntropy: {
             // A number in base 2 over the letters a and b: long runs of equal bytes.
             std::string key(24, 'a');
