@@ -327,8 +327,8 @@ COMMENT ON FUNCTION kvs.put IS
 Arguments: key, at most 2048 bytes; value, any JSON, also ''null''::jsonb; expected_version, 0: must not exist, n: must be at
 version n; ttl, time to live, without it an expiry is cleared; tags and schema_hash, without them those of the entry stay;
 comment, of this version; modified_by, default kvs.author or the session user; branch.
-Errors: KV001 stale expected_version, 22004 NULL key or value, 22023 malformed key,
-54000 value, key or metadata too large, 25006, 40001.
+Errors: KV001 stale expected_version, 22004 NULL key or value, 22023 malformed or too long key,
+54000 value or metadata too large, 25006, 40001.
 Example: SELECT kvs.put(''user:1'', ''{"name": "Ada"}'', expected_version => 0, ttl => ''1 day'');';
 
 CREATE FUNCTION kvs.put_entry(
@@ -405,7 +405,7 @@ AS 'MODULE_PATHNAME', 'kvs_json_patch';
 COMMENT ON FUNCTION kvs.json_patch IS
 'Applies a JSON Patch (RFC 6902), all of it or nothing, and returns the new version. The expiry stays.
 Arguments: key; operations, an array of add, remove, replace, move, copy, test; expected_version; comment; modified_by; branch.
-Errors: P0002 absent key, 22023 malformed patch, a path that is not there or a test that fails, KV001 stale expected_version,
+Errors: P0002 absent key, 22023 malformed patch, a path that is not there, 55000 a test that fails, KV001 stale expected_version,
 42804 the key holds bytes, 22004 NULL key or operations, 54000 too large, 25006, 40001.
 Example: SELECT kvs.json_patch(''user:1'', ''[{"op": "add", "path": "/roles/-", "value": "admin"}]'');';
 
@@ -436,7 +436,7 @@ AS 'MODULE_PATHNAME', 'kvs_touch';
 COMMENT ON FUNCTION kvs.touch IS
 'Gives an entry a new expiry, counted from now; false when the key is absent.
 Arguments: key; ttl, NULL: never expires; branch.
-Errors: 22004 NULL key, 22023 malformed key or negative ttl, 25006, 40001.
+Errors: 22004 NULL key, 22023 malformed key or a ttl that is not positive, 25006, 40001.
 Example: SELECT kvs.touch(''session:9f2'', ''30 minutes'');';
 
 CREATE FUNCTION kvs.put_bytes(
@@ -473,7 +473,7 @@ BEGIN ATOMIC
     SELECT (r.entry).* FROM (SELECT _kvs.mget(keys, branch, as_of) AS entry OFFSET 0) AS r;
 END;
 COMMENT ON FUNCTION kvs.mget IS
-'Reads many keys in one descent: one row per asked key, in the order asked, NULLs beside an absent key.
+'Reads many keys: one row per asked key, in the order asked, NULLs beside an absent key.
 Arguments: keys; branch; as_of, any ref.
 Errors: 22004 NULL among the keys, 22023 malformed key, 42704 unknown branch or ref.
 Example: SELECT key, value FROM kvs.mget(ARRAY[''user:1'', ''user:2'']);';
@@ -547,7 +547,7 @@ CREATE FUNCTION kvs.count_keys(prefix text DEFAULT '', branch text DEFAULT NULL,
 LANGUAGE C STABLE PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'kvs_count_keys';
 COMMENT ON FUNCTION kvs.count_keys IS
-'How many keys begin with prefix, from the counts in the tree and the working rows.
+'How many living keys begin with prefix; walks them.
 Arguments: prefix; branch; as_of, any ref.
 Errors: 42704 unknown branch or ref.
 Example: SELECT kvs.count_keys(''user:'');';
@@ -655,7 +655,7 @@ COMMENT ON FUNCTION kvs.lock IS
 'Takes the lock of a namespace until the end of the transaction; waits for whoever holds it.
 Arguments: pattern (see kvs.keys); branch.
 Errors: 22004 NULL pattern, 22023 malformed pattern, 55P03 lock_timeout, 40P01 deadlock, 25006.
-Example: BEGIN; SELECT kvs.lock(''orders/eu:#''); ... COMMIT;';
+Example: BEGIN; SELECT kvs.lock(''orders/eu:#''); SELECT kvs.patch(''orders/eu:1'', ''{"paid": true}''); COMMIT;';
 
 
 /* ---------------------------------------------------------------------------------------------------------

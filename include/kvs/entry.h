@@ -12,16 +12,26 @@ namespace kvs {
 // Microseconds since 1970-01-01 00:00:00 UTC.
 using Timestamp = int64_t;
 
-constexpr size_t kMaxKeySize = 2048;                   // bytes of a serialised key
-constexpr size_t kMaxValueSize = size_t{16} << 20;     // bytes of a value in a tree
-constexpr int kMaxNesting = 512;                       // levels of arrays and objects in a document
-constexpr size_t kMaxInlineValueSize = 2048;           // bytes; a larger payload becomes a blob chunk of its own
+constexpr size_t kMaxKeySize = 2048;                // bytes of a serialised key
+constexpr size_t kMaxValueSize = size_t{16} << 20;  // bytes of a value in a tree
+constexpr int kMaxNesting = 512;                    // levels of arrays and objects in a document
+constexpr size_t kMaxInlineValueSize = 2048;        // bytes; a larger payload becomes a blob chunk of its own
 
 // How the bytes of a value are to be read. The numbers are part of the stored format.
 enum class ValueType : uint8_t { kJson = 1, kBytes = 2 };
 
 // What happened to an entry. The numbers are part of the stored format.
-enum class Operation : uint8_t { kSet = 1, kPatch = 2, kDelete = 3, kExpire = 4, kMerge = 5, kRevert = 6, kReset = 7, kRestore = 8, kImport = 9 };
+enum class Operation : uint8_t {
+    kSet = 1,
+    kPatch = 2,
+    kDelete = 3,
+    kExpire = 4,
+    kMerge = 5,
+    kRevert = 6,
+    kReset = 7,
+    kRestore = 8,
+    kImport = 9
+};
 
 // "set", "patch", ...: the op column of kvs.revision.
 const char* OperationName(Operation operation);

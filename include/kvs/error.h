@@ -68,6 +68,8 @@ class [[nodiscard]] Result {
 // Success, or the Error that says what is wrong: `return Ok();`.
 using Status = Result<std::monostate>;
 
-inline Status Ok() { return std::monostate{}; }
+inline Status Ok() {
+    return std::monostate{};
+}
 
 }  // namespace kvs

@@ -21,6 +21,10 @@ class NodeStore {
     // The node at `address`, verified and structurally valid. Holding the reference keeps it alive.
     virtual NodeRef ReadNode(const Hash& address) = 0;
 
+    // The same for a point look-up: the caller lets go of the node within the operation, so that a store may
+    // lend it from memory that others wait for.
+    virtual NodeRef BorrowNode(const Hash& address) { return ReadNode(address); }
+
     // Stores an encoded node and returns its address; storing it again is a no-op.
     virtual Hash WriteNode(std::string encoded) = 0;
 

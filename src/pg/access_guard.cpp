@@ -19,7 +19,9 @@ bool HasAll(Oid role, AclMode mode) {
 
 }  // namespace
 
-bool MayRead(Oid role) { return HasAll(role, ACL_SELECT); }
+bool MayRead(Oid role) {
+    return HasAll(role, ACL_SELECT);
+}
 
 void RequireRead(Oid role) {
     if (!MayRead(role)) {

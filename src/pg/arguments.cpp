@@ -63,16 +63,20 @@ DatumArray RequiredArray(FunctionCallInfo fcinfo, int argument, const char* what
     }
     ArrayType* array = PG_GETARG_ARRAYTYPE_P(argument);
     if (ARR_NDIM(array) > 1) {
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be a one-dimensional array", what));
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("%s must be a one-dimensional array", what));
     }
     if (array_contains_nulls(array)) {
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not contain nulls", what));
     }
     DatumArray result = {nullptr, 0};
-    deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &result.elements, nullptr, &result.count);
+    deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &result.elements, nullptr,
+                      &result.count);
     return result;
 }
 
-void ThrowUnlessKey(std::string_view key) { ValidateKey(key).OrThrow(); }
+void ThrowUnlessKey(std::string_view key) {
+    ValidateKey(key).OrThrow();
+}
 
 }  // namespace kvs::pg

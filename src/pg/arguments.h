@@ -1,4 +1,5 @@
-// Arguments of SQL-callable functions. Server code: the first phase of an entry point, before any C++ object lives.
+// Arguments of SQL-callable functions. Server code: the first phase of an entry point, before any C++ object
+// lives.
 #pragma once
 
 #include <optional>
@@ -30,8 +31,8 @@ void ThrowUnlessKey(std::string_view key);
 // max_rows: nullopt means no limit. Errors: 22023 when negative.
 std::optional<int64> RowLimit(FunctionCallInfo fcinfo, int argument);
 
-// Elements of an array of text, bytea or jsonb. `what` names the argument in errors: 22004 for a NULL array or a
-// NULL element, 22023 for more than one dimension.
+// Elements of an array of text, bytea or jsonb. `what` names the argument in errors: 22004 for a NULL array
+// or a NULL element, 22023 for more than one dimension.
 struct DatumArray {
     Datum* elements;
     int count;

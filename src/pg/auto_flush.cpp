@@ -28,9 +28,8 @@ void FlushIfPiledUp(int32 branch) {
         return;
     }
     // Under the stricter levels a flush may fail where the write did not.
-    const bool may_flush = Guarded([&] {
-        return !IsolationUsesXactSnapshot() && TryLockBranch(branch, ShareUpdateExclusiveLock);
-    });
+    const bool may_flush = Guarded(
+        [&] { return !IsolationUsesXactSnapshot() && TryLockBranch(branch, ShareUpdateExclusiveLock); });
     if (!may_flush) {
         return;
     }

@@ -1,5 +1,5 @@
-// Flushing without being asked: a session that has piled up kvs.flush_rows uncommitted rows on a branch folds them,
-// so that reads do not pay for a working table that only grows.
+// Flushing without being asked: a session that has piled up kvs.flush_rows uncommitted rows on a branch folds
+// them, so that reads do not pay for a working table that only grows.
 #pragma once
 
 #include "pg/server.h"

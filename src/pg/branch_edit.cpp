@@ -184,7 +184,8 @@ void DeleteBranch(std::string_view name, bool force) {
         session.Finish();
     }
     DeleteRows(branch);
-    AppendReflog(branch, &branch.head, nullptr, "delete", AuthorName({}), discarded_root ? &*discarded_root : nullptr);
+    AppendReflog(branch, &branch.head, nullptr, "delete", AuthorName({}),
+                 discarded_root ? &*discarded_root : nullptr);
     Guarded([] { ForgetBranchNames(); });
     ReleaseSnapshot(snapshot);
 }

@@ -10,14 +10,17 @@ extern "C" {
 
 namespace kvs::pg {
 
-void LockBranch(int32 branch, LOCKMODE mode) { LockDatabaseObject(ObjectOid(Object::kBranch), branch, 0, mode); }
+void LockBranch(int32 branch, LOCKMODE mode) {
+    LockDatabaseObject(ObjectOid(Object::kBranch), branch, 0, mode);
+}
 
 void LockBranchBounded(int32 branch, LOCKMODE mode) {
     struct SessionTimeout {
         const int value = LockTimeout;
         ~SessionTimeout() { LockTimeout = value; }
     } session;
-    if (settings.branch_lock_timeout > 0 && (session.value == 0 || settings.branch_lock_timeout < session.value)) {
+    if (settings.branch_lock_timeout > 0 &&
+        (session.value == 0 || settings.branch_lock_timeout < session.value)) {
         LockTimeout = settings.branch_lock_timeout;
     }
     Guarded([&] { LockBranch(branch, mode); });

@@ -1,6 +1,6 @@
-// Locks on a branch, in the server's lock manager and with its mode hierarchy: writers RowExclusive, flush and
-// commit ShareUpdateExclusive (beside writers), operations that rewrite a branch ShareRowExclusive, dropping it
-// AccessExclusive. Readers take none. All last until the end of the (sub)transaction.
+// Locks on a branch, in the server's lock manager and with its mode hierarchy: writers RowExclusive, flush
+// and commit ShareUpdateExclusive (beside writers), operations that rewrite a branch ShareRowExclusive,
+// dropping it AccessExclusive. Readers take none. All last until the end of the (sub)transaction.
 //
 // Server code: call under Guarded, except LockBranchBounded, which guards itself.
 #pragma once

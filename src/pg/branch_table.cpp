@@ -27,8 +27,8 @@ enum BranchColumn {
     kBranchColumns = kFlushedSeqColumn
 };
 
-// The branch that this session asked for last. A hint for readers, who check it against the row; for writers good
-// as long as no invalidation came.
+// The branch that this session asked for last. A hint for readers, who check it against the row; for writers
+// good as long as no invalidation came.
 struct {
     bool registered;
     bool valid;
@@ -44,9 +44,10 @@ void ForgetLastFound(Datum, Oid relation) {
     }
 }
 
-// A branch that this transaction has created or renamed is gone when it is rolled back.
+// A branch that this transaction has created or renamed is gone when it is rolled back, perhaps after
+// PREPARE.
 void ForgetOnAbort(XactEvent event, void*) {
-    if (event == XACT_EVENT_ABORT) {
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
         last_found.valid = false;
     }
 }
@@ -67,8 +68,8 @@ void Remember(const Branch& branch) {
     last_found.valid = false;
 }
 
-// For writers: what is committed now holds until an invalidation comes, also one that comes while it is looked up.
-// Leaves the branch in last_found.
+// For writers: what is committed now holds until an invalidation comes, also one that comes while it is
+// looked up. Leaves the branch in last_found.
 void FindForWriter(std::string_view name) {
     if (!last_found.registered) {
         Guarded([] {
@@ -105,7 +106,9 @@ void MakeVirtualMain(Branch* branch) {
     ItemPointerSetInvalid(&branch->tid);
 }
 
-bool AnyBranch(Table* table, Snapshot snapshot) { return Lookup(table, snapshot, nullptr, 0); }
+bool AnyBranch(Table* table, Snapshot snapshot) {
+    return Lookup(table, snapshot, nullptr, 0);
+}
 
 bool LookupByName(std::string_view name, Snapshot snapshot, Branch* branch) {
     Table table = OpenForRead(Object::kBranch, Object::kBranchName);
@@ -134,7 +137,8 @@ void FillRow(const Branch& branch, const FlushMark* flushed, Datum* values, bool
     values[kFlushedAtColumn - 1] = TimestampTzGetDatum(now);
     values[kFlushedRowsColumn - 1] = Int64GetDatum(flushed != nullptr ? flushed->rows : 0);
     values[kFlushedSeqColumn - 1] = Int64GetDatum(flushed != nullptr ? flushed->last_seq : 0);
-    nulls[kFlushedAtColumn - 1] = nulls[kFlushedSeqColumn - 1] = nulls[kFlushedRowsColumn - 1] = flushed == nullptr;
+    nulls[kFlushedAtColumn - 1] = nulls[kFlushedSeqColumn - 1] = nulls[kFlushedRowsColumn - 1] =
+        flushed == nullptr;
 }
 
 Table OpenBranchesForWrite() {
@@ -157,9 +161,10 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
 }
 
 [[noreturn]] void ThrowMoved(const Branch& branch) {
-    throw Error(ErrorCode::kSerialization,
-                "could not serialize access due to a concurrent move of branch \"" + std::string(branch.name) + "\"",
-                "Retry the transaction.");
+    throw Error(
+        ErrorCode::kSerialization,
+        "could not serialize access due to a concurrent move of branch \"" + std::string(branch.name) + "\"",
+        "Retry the transaction.");
 }
 
 }  // namespace
@@ -187,8 +192,8 @@ bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch) {
         return false;
     }
     const bool found = Guarded([&] {
-        return (last_found.id != 0 && name == last_found.name && ReadBranch(last_found.id, snapshot, branch) &&
-                name == branch->name) ||
+        return (last_found.id != 0 && name == last_found.name &&
+                ReadBranch(last_found.id, snapshot, branch) && name == branch->name) ||
                LookupByName(name, snapshot, branch);
     });
     if (found) {
@@ -228,7 +233,9 @@ int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
     }
 }
 
-void ForgetBranchNames() { CacheInvalidateRelcacheByRelid(ObjectOid(Object::kBranch)); }
+void ForgetBranchNames() {
+    CacheInvalidateRelcacheByRelid(ObjectOid(Object::kBranch));
+}
 
 void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed) {
     if (!branch.stored) {

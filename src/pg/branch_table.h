@@ -1,9 +1,9 @@
-// Branches, _kvs.branch. A branch is its head commit and its working roots: the trees that the last flush or commit
-// made. On top of them lie the rows of _kvs.working.
+// Branches, _kvs.branch. A branch is its head commit and its working roots: the trees that the last flush or
+// commit made. On top of them lie the rows of _kvs.working.
 //
-// In a new store no row exists, and branch `main` (id 1) is a constant: the initial commit and empty trees. The
-// first operation that moves or creates a branch stores it. Nothing here is cached beyond the id of a name: heads
-// and roots are read in every operation under its snapshot.
+// In a new store no row exists, and branch `main` (id 1) is a constant: the initial commit and empty trees.
+// The first operation that moves or creates a branch stores it. Nothing here is cached beyond the id of a
+// name: heads and roots are read in every operation under its snapshot.
 #pragma once
 
 #include <string>
@@ -34,9 +34,9 @@ Branch FindBranch(std::string_view name, Snapshot snapshot);
 // Whether it is there, instead of an error.
 bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch);
 
-// Locks the branch of this name for a writer (see branch_lock.h) and returns its id. Costs no read where the name is
-// known: whoever renames or deletes a branch holds a lock that conflicts, and calls ForgetBranchNames, which others
-// hear of before they get their lock. Errors: kUnknownRef.
+// Locks the branch of this name for a writer (see branch_lock.h) and returns its id. Costs no read where the
+// name is known: whoever renames or deletes a branch holds a lock that conflicts, and calls
+// ForgetBranchNames, which others hear of before they get their lock. Errors: kUnknownRef.
 int32 LockBranchByName(std::string_view name, LOCKMODE mode);
 
 // Tells every session that a name may mean another branch from now on. Server code.

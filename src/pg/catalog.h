@@ -1,5 +1,5 @@
-// Where the extension's own tables, indexes and sequences are in this database. Object identifiers are cached per
-// backend and forgotten when the server announces that one of the relations changed or went away.
+// Where the extension's own tables, indexes and sequences are in this database. Object identifiers are cached
+// per backend and forgotten when the server announces that one of the relations changed or went away.
 //
 // Server code: call under Guarded, or in the first or last phase of an entry point.
 #pragma once
@@ -39,7 +39,8 @@ enum class Object : int {
 // Errors: 42704 with a hint when the extension is not installed in this database.
 Oid ObjectOid(Object object);
 
-// The same without a look-up: InvalidOid unless it is cached. For invalidation callbacks, which must not read catalogs.
+// The same without a look-up: InvalidOid unless it is cached. For invalidation callbacks, which must not read
+// catalogs.
 Oid ObjectOidIfKnown(Object object);
 
 // What index_insert needs to know of `index`, built once per backend. `relation` is the open index.

@@ -51,8 +51,9 @@ struct {
     LogId log_id;
 } current;
 
+// What a prepared transaction did may still come to nothing.
 void ForgetOnAbort(XactEvent event, void*) {
-    if (event == XACT_EVENT_ABORT) {
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
         current.known = false;
     }
 }
@@ -115,10 +116,13 @@ LogId CurrentLog() {
         });
         UnregisterSnapshot(snapshot);
         if (!current.known) {
-            Datum values[kStoreColumns] = {
-                DirectFunctionCall1(gen_random_uuid, Datum{0}), Int32GetDatum(newest + 1), Int64GetDatum(system),
-                Int64GetDatum(database),   Int32GetDatum(timeline), Int64GetDatum(NextChangeSeq()),
-                TimestampTzGetDatum(GetCurrentTimestamp())};
+            Datum values[kStoreColumns] = {DirectFunctionCall1(gen_random_uuid, Datum{0}),
+                                           Int32GetDatum(newest + 1),
+                                           Int64GetDatum(system),
+                                           Int64GetDatum(database),
+                                           Int32GetDatum(timeline),
+                                           Int64GetDatum(NextChangeSeq()),
+                                           TimestampTzGetDatum(GetCurrentTimestamp())};
             bool nulls[kStoreColumns] = {};
             ScanKeyData key;
             KeyInt4(&key, 1, newest + 1);
@@ -150,7 +154,9 @@ bool IsOwnChange(const ChangeId& change, Snapshot snapshot) {
     return own;
 }
 
-int64 NextChangeSeq() { return nextval_internal(ObjectOid(Object::kChangeSequence), false); }
+int64 NextChangeSeq() {
+    return nextval_internal(ObjectOid(Object::kChangeSequence), false);
+}
 
 Table OpenChangeLogForWrite() {
     const Object indexes[] = {Object::kChangePkey, Object::kChangeXid};

@@ -89,6 +89,14 @@ NodeRef ChunkStore::ReadNode(const Hash& address) {
     return std::move(node).value();
 }
 
+NodeRef ChunkStore::BorrowNode(const Hash& address) {
+    if (NodeRef borrowed = NodeCache::Get().Borrow(address)) {
+        nodes_read_++;
+        return borrowed;
+    }
+    return ReadNode(address);
+}
+
 Hash ChunkStore::Write(const std::string& raw) {
     ServerHasher hasher;
     const Hash address = ChunkAddress(hasher, raw);
@@ -121,7 +129,9 @@ std::string ChunkStore::ReadBlob(const Hash& address) {
     return std::string(payload.value());
 }
 
-Hash ChunkStore::WriteBlob(std::string_view payload) { return Write(EncodeBlob(payload)); }
+Hash ChunkStore::WriteBlob(std::string_view payload) {
+    return Write(EncodeBlob(payload));
+}
 
 void ChunkStore::Flush() {
     if (pending_.empty()) {
@@ -156,6 +166,8 @@ void ChunkStore::Flush() {
     pending_bytes_ = 0;
 }
 
-void LockChunksForBuild() { LockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock); }
+void LockChunksForBuild() {
+    LockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock);
+}
 
 }  // namespace kvs::pg

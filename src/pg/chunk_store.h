@@ -1,12 +1,12 @@
 // The NodeStore over _kvs.chunk.
 //
-// Chunks are immutable, so a read may use any snapshot that sees one: first what is committed now (which takes no
-// predicate locks and also sees what a repeatable-read snapshot is too old for), then the operation's own
-// snapshot (which still sees what a collection removed since).
+// Chunks are immutable, so a read may use any snapshot that sees one: first what is committed now (which
+// takes no predicate locks and also sees what a repeatable-read snapshot is too old for), then the
+// operation's own snapshot (which still sees what a collection removed since).
 //
-// Writes are collected and inserted in the order of their addresses, so that two transactions that write the same
-// chunks cannot deadlock within a batch; whoever writes must call Flush before it moves a ref. "Exists already" is
-// arbitrated by the index, never by a cache.
+// Writes are collected and inserted in the order of their addresses, so that two transactions that write the
+// same chunks cannot deadlock within a batch; whoever writes must call Flush before it moves a ref. "Exists
+// already" is arbitrated by the index, never by a cache.
 #pragma once
 
 #include <map>
@@ -25,6 +25,7 @@ class ChunkStore : public NodeStore {
     ~ChunkStore() override = default;
 
     NodeRef ReadNode(const Hash& address) override;
+    NodeRef BorrowNode(const Hash& address) override;
     Hash WriteNode(std::string encoded) override;
     std::string ReadBlob(const Hash& address) override;
     Hash WriteBlob(std::string_view payload) override;
@@ -55,8 +56,8 @@ class ChunkStore : public NodeStore {
     uint64_t chunks_written_ = 0;
 };
 
-// Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of its
-// transaction, before it reads its source: garbage collection waits for it.
+// Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of
+// its transaction, before it reads its source: garbage collection waits for it.
 void LockChunksForBuild();
 
 }  // namespace kvs::pg

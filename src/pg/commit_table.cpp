@@ -63,8 +63,8 @@ Datum SnapshotDatum(Snapshot snapshot) {
     return datum;
 }
 
-// Scans the moves of a branch name, newest first, until `visit` returns false. What a deleted branch of that name did
-// stands behind them, so that it can still be found.
+// Scans the moves of a branch name, newest first, until `visit` returns false. What a deleted branch of that
+// name did stands behind them, so that it can still be found.
 template <typename Visit>
 void ForEachMove(std::string_view branch, Snapshot snapshot, Visit visit) {
     Table table = OpenForRead(Object::kReflog, Object::kReflogBranch);
@@ -157,8 +157,8 @@ Hash WriteCommit(const Commit& commit, Snapshot consumed) {
         Datum values[kCommitColumns] = {
             HashDatum(hash),
             Int64GetDatum(static_cast<int64>(commit.generation)),
-            PointerGetDatum(construct_array(parents, static_cast<int>(commit.parents.size()), BYTEAOID, -1, false,
-                                            TYPALIGN_INT)),
+            PointerGetDatum(construct_array(parents, static_cast<int>(commit.parents.size()), BYTEAOID, -1,
+                                            false, TYPALIGN_INT)),
             HashDatum(commit.data_root),
             HashDatum(commit.meta_root),
             MakeVarlena(commit.author),

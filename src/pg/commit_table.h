@@ -36,12 +36,13 @@ class CommitTable : public CommitGraph {
     Snapshot snapshot_;
 };
 
-// Records that `branch` moved. `from` null: created; `to` null: deleted; `discarded_root`: the data root of uncommitted
-// work that was thrown away.
+// Records that `branch` moved. `from` null: created; `to` null: deleted; `discarded_root`: the data root of
+// uncommitted work that was thrown away.
 void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const char* operation,
                   std::string_view author, const Hash* discarded_root = nullptr);
 
-// Where the branch of this name stood `n` moves ago (0: where it stands). nullopt if the log is not that long.
+// Where the branch of this name stood `n` moves ago (0: where it stands). nullopt if the log is not that
+// long.
 std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot);
 
 // Where the branch stood at that moment. nullopt if it did not exist yet, or no longer.

@@ -10,7 +10,8 @@
 #endif
 
 #if PG_VERSION_NUM >= 180000
-#define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) \
+    index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
 #else
 #define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
@@ -22,7 +23,6 @@ typedef TU_UpdateIndexes KvsUpdateIndexes;
 typedef bool KvsUpdateIndexes;
 #define KVS_NEEDS_INDEX_INSERT(update) (update)
 #endif
-
 
 /* bytea's "<" operator, whose name the server has in no header of these versions */
 #define KVS_BYTEA_LESS_OPERATOR 1957

@@ -19,7 +19,9 @@ inline std::string_view Contents(const void* value) {
 }
 
 // Detoasts if necessary, then the contents.
-inline std::string_view DatumContents(Datum datum) { return Contents(PG_DETOAST_DATUM_PACKED(datum)); }
+inline std::string_view DatumContents(Datum datum) {
+    return Contents(PG_DETOAST_DATUM_PACKED(datum));
+}
 
 // A text, bytea or jsonb (all have this shape) in the current memory context.
 inline Datum MakeVarlena(std::string_view bytes) {
@@ -29,15 +31,23 @@ inline Datum MakeVarlena(std::string_view bytes) {
     return PointerGetDatum(value);
 }
 
-inline Datum HashDatum(const Hash& hash) { return MakeVarlena(hash.AsBytes()); }
+inline Datum HashDatum(const Hash& hash) {
+    return MakeVarlena(hash.AsBytes());
+}
 
-inline Hash DatumHash(Datum datum) { return Hash::FromBytes(DatumContents(datum)); }
+inline Hash DatumHash(Datum datum) {
+    return Hash::FromBytes(DatumContents(datum));
+}
 
 // Microseconds between 1970-01-01 and 2000-01-01, the server's epoch.
 constexpr int64 kServerEpoch = int64{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * USECS_PER_DAY;
 
-inline Timestamp FromServerTime(TimestampTz time) { return time + kServerEpoch; }
-inline TimestampTz ToServerTime(Timestamp time) { return time - kServerEpoch; }
+inline Timestamp FromServerTime(TimestampTz time) {
+    return time + kServerEpoch;
+}
+inline TimestampTz ToServerTime(Timestamp time) {
+    return time - kServerEpoch;
+}
 
 // A text[].
 Datum TextArray(const std::vector<std::string>& elements);

@@ -6,8 +6,8 @@ namespace kvs::pg {
 
 namespace {
 
-// The commit reads synchronous_commit when it happens, so that is when the setting has to hold: it is set just before
-// the commit and put back right after it, whatever the transaction did to its settings meanwhile.
+// The commit reads synchronous_commit when it happens, so that is when the setting has to hold: it is set
+// just before the commit and put back right after it, whatever the transaction did to its settings meanwhile.
 struct {
     bool registered;
     bool wrote;

@@ -5,7 +5,8 @@
 
 namespace kvs::pg {
 
-// Called by whatever changes stored state; the setting is looked at when the transaction commits. Server code.
+// Called by whatever changes stored state; the setting is looked at when the transaction commits. Server
+// code.
 void NoteWrite();
 
 }  // namespace kvs::pg

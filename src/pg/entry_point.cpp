@@ -23,7 +23,8 @@ void PendingError::Raise() {
     // A truncated text must still be valid in the server's encoding.
     message[pg_mbcliplen(message, static_cast<int>(strlen(message)), sizeof(message) - 1)] = '\0';
     ereport(ERROR, errcode(sqlstate), errmsg_internal("%s", message),
-            detail[0] != '\0' ? errdetail_internal("%s", detail) : 0, hint[0] != '\0' ? errhint("%s", hint) : 0);
+            detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
+            hint[0] != '\0' ? errhint("%s", hint) : 0);
     pg_unreachable();
 }
 

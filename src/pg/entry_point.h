@@ -1,9 +1,9 @@
-// The outer wall: every extern "C" entry runs its C++ part under Enter, which lets no exception out and raises
-// the server's error only after the catch block is left.
+// The outer wall: every extern "C" entry runs its C++ part under Enter, which lets no exception out and
+// raises the server's error only after the catch block is left.
 //
-// An entry point has three phases: the server only (arguments, access guard), C++ only (with guarded calls), the
-// server only (the result). KVS_FUNCTION wraps all of them; in the first and the last no object with a destructor
-// may be alive, since an error raised there jumps over it.
+// An entry point has three phases: the server only (arguments, access guard), C++ only (with guarded calls),
+// the server only (the result). KVS_FUNCTION wraps all of them; in the first and the last no object with a
+// destructor may be alive, since an error raised there jumps over it.
 #pragma once
 
 #include <new>
@@ -56,12 +56,12 @@ auto Enter(Body&& body) -> decltype(body()) {
 }  // namespace kvs::pg
 
 // Defines the SQL-callable C function `name`; the body that follows sees `fcinfo`.
-#define KVS_FUNCTION(name)                                        \
-    static Datum name##_body(FunctionCallInfo fcinfo);            \
-    extern "C" {                                                  \
-    PG_FUNCTION_INFO_V1(name);                                    \
-    PGDLLEXPORT Datum name(FunctionCallInfo fcinfo) {             \
+#define KVS_FUNCTION(name)                                          \
+    static Datum name##_body(FunctionCallInfo fcinfo);              \
+    extern "C" {                                                    \
+    PG_FUNCTION_INFO_V1(name);                                      \
+    PGDLLEXPORT Datum name(FunctionCallInfo fcinfo) {               \
         return kvs::pg::Enter([=] { return name##_body(fcinfo); }); \
-    }                                                             \
-    }                                                             \
+    }                                                               \
+    }                                                               \
     static Datum name##_body([[maybe_unused]] FunctionCallInfo fcinfo)

@@ -31,10 +31,12 @@ void FillEntry(std::string_view key, const DataItem& item, std::string_view payl
         set(kEntryVersion, true, [&] { return Int64GetDatum(static_cast<int64>(metadata.version)); });
         set(kEntryCreatedAt, true, [&] { return TimestampTzGetDatum(ToServerTime(metadata.created_at)); });
         set(kEntryUpdatedAt, true, [&] { return TimestampTzGetDatum(ToServerTime(metadata.updated_at)); });
-        set(kEntryModifiedBy, !metadata.modified_by.empty(), [&] { return MakeVarlena(metadata.modified_by); });
+        set(kEntryModifiedBy, !metadata.modified_by.empty(),
+            [&] { return MakeVarlena(metadata.modified_by); });
         set(kEntryComment, metadata.comment.has_value(), [&] { return MakeVarlena(*metadata.comment); });
         set(kEntryTags, true, [&] { return TextArray(metadata.tags); });
-        set(kEntrySchemaHash, metadata.schema_hash.has_value(), [&] { return MakeVarlena(*metadata.schema_hash); });
+        set(kEntrySchemaHash, metadata.schema_hash.has_value(),
+            [&] { return MakeVarlena(*metadata.schema_hash); });
     });
 }
 

@@ -36,8 +36,8 @@ class WorkingScan {
             CHECK_FOR_INTERRUPTS();
             MemoryContextReset(context_);
             MemoryContext caller = MemoryContextSwitchTo(context_);
-            const bool found =
-                NextWorking(&working_, scan_, ForwardScanDirection, kWorkingItem | kWorkingMeta, &row_, &key_);
+            const bool found = NextWorking(&working_, scan_, ForwardScanDirection,
+                                           kWorkingItem | kWorkingMeta, &row_, &key_);
             MemoryContextSwitchTo(caller);
             return found;
         });
@@ -81,8 +81,8 @@ bool SameVisibleContent(const Metadata& a, const Metadata& b) {
     return a.deleted == b.deleted && a.tags == b.tags && a.schema_hash == b.schema_hash;
 }
 
-// Whether two metadata trees over the same data differ in what a commit is for: tags or schemas. Versions and times
-// alone do not make a commit.
+// Whether two metadata trees over the same data differ in what a commit is for: tags or schemas. Versions and
+// times alone do not make a commit.
 bool MetadataDiffers(ChunkStore* chunks, const Hash& from, const Hash& to) {
     Metadata absent;
     absent.deleted = true;
@@ -127,7 +127,8 @@ void FlushSession::TakeSnapshot(int32 branch_id) {
             UnregisterSnapshot(latest);
             if (!same) {
                 ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                        errmsg("could not serialize access due to a concurrent move of branch \"%s\"", branch_.name),
+                        errmsg("could not serialize access due to a concurrent move of branch \"%s\"",
+                               branch_.name),
                         errhint("Retry the transaction."));
             }
         }
@@ -190,7 +191,9 @@ int64 FlushSession::Fold() {
     return mark_.rows;
 }
 
-void FlushSession::Store() { MoveBranch(branch_, snapshot_, folded_ ? &mark_ : nullptr); }
+void FlushSession::Store() {
+    MoveBranch(branch_, snapshot_, folded_ ? &mark_ : nullptr);
+}
 
 void FlushSession::Finish() {
     Guarded([&] { UnregisterSnapshot(snapshot_); });

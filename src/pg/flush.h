@@ -1,7 +1,8 @@
-// Flush: folds a branch's working rows into its trees. And commit: a flush, and a commit object of what it made.
+// Flush: folds a branch's working rows into its trees. And commit: a flush, and a commit object of what it
+// made.
 //
-// Both run beside writers (ShareUpdateExclusive on the branch) and never wait for a row: one that somebody changed
-// since the snapshot stays, overlays the new tree, and equals it if its writer aborts.
+// Both run beside writers (ShareUpdateExclusive on the branch) and never wait for a row: one that somebody
+// changed since the snapshot stays, overlays the new tree, and equals it if its writer aborts.
 #pragma once
 
 #include <optional>
@@ -16,8 +17,8 @@ namespace kvs::pg {
 // A branch held for flush or commit, with the snapshot under which all of it is read.
 class FlushSession {
   public:
-    // Takes the locks, then the snapshot. Errors: kUnknownRef; kSerialization if the transaction's snapshot is older
-    // than the branch's last move.
+    // Takes the locks, then the snapshot. Errors: kUnknownRef; kSerialization if the transaction's snapshot
+    // is older than the branch's last move.
     explicit FlushSession(std::string_view branch);
 
     // The same for a branch whose lock this transaction holds in a stronger mode already.

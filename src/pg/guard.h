@@ -1,9 +1,9 @@
-// The inner wall: every call from C++ into the server that can raise an error goes through Guarded, which turns
-// the server's longjmp into a C++ exception that carries the whole ErrorData.
+// The inner wall: every call from C++ into the server that can raise an error goes through Guarded, which
+// turns the server's longjmp into a C++ exception that carries the whole ErrorData.
 //
 // Inside the body there must be no object with a destructor while the server may raise: the jump skips it. A
-// PgError may be let through or replaced by another error; it must never be swallowed, because locks, pins and
-// snapshots taken before it are released by the abort of the (sub)transaction alone.
+// PgError may be let through or replaced by another error; it must never be swallowed, because locks, pins
+// and snapshots taken before it are released by the abort of the (sub)transaction alone.
 #pragma once
 
 #include <exception>

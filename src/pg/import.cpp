@@ -93,13 +93,15 @@ void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
         DataItem item;
         item.payload = sorter->payload();
         const Datum key = Guarded([&] { return MakeVarlena(sorter->key()); });
-        writer.Update(key, Operation::kImport, options,
-                      [&](const CurrentEntry&) { return Change{Change::Kind::kPut, item}; });
+        writer.Update(key, Operation::kImport, options, [&](const CurrentEntry&) {
+            return Change{Change::Kind::kPut, item};
+        });
     }
     writer.Finish();
 }
 
-// A transaction with one snapshot has not folded what others wrote since, and those rows would hide what it imports.
+// A transaction with one snapshot has not folded what others wrote since, and those rows would hide what it
+// imports.
 void RequireNothingLeft(const Branch& branch) {
     if (!Guarded([] { return IsolationUsesXactSnapshot(); })) {
         return;
@@ -109,7 +111,8 @@ void RequireNothingLeft(const Branch& branch) {
     Guarded([&] { UnregisterSnapshot(latest); });
     if (rows_left) {
         throw Error(ErrorCode::kSerialization,
-                    "could not serialize access due to concurrent writes to branch \"" + std::string(branch.name) + "\"",
+                    "could not serialize access due to concurrent writes to branch \"" +
+                        std::string(branch.name) + "\"",
                     "Retry the transaction.");
     }
 }
@@ -159,7 +162,8 @@ void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::str
 
 }  // namespace
 
-int64 ImportQuery(std::string_view query, std::string_view branch_name, std::optional<std::string_view> message) {
+int64 ImportQuery(std::string_view query, std::string_view branch_name,
+                  std::optional<std::string_view> message) {
     const Branch found = FindBranch(branch_name, Guarded([] { return GetActiveSnapshot(); }));
     ImportSorter sorter;
     const int64 rows = sorter.Load(query);

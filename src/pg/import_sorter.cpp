@@ -48,7 +48,8 @@ void ImportSorter::AddRow(void* tuple, void* row_type) {
     const Row row = Guarded([&] {
         bool key_null;
         bool value_null;
-        const Datum key = SPI_getbinval(static_cast<HeapTuple>(tuple), static_cast<TupleDesc>(row_type), 1, &key_null);
+        const Datum key =
+            SPI_getbinval(static_cast<HeapTuple>(tuple), static_cast<TupleDesc>(row_type), 1, &key_null);
         const Datum value =
             SPI_getbinval(static_cast<HeapTuple>(tuple), static_cast<TupleDesc>(row_type), 2, &value_null);
         if (key_null || value_null) {
@@ -73,11 +74,13 @@ int64 ImportSorter::Load(std::string_view query) {
     const std::string sql(query);
     Portal portal = Guarded([&] {
         SPI_connect();
-        Portal opened = SPI_cursor_open_with_args(nullptr, sql.c_str(), 0, nullptr, nullptr, nullptr, false, 0);
+        Portal opened =
+            SPI_cursor_open_with_args(nullptr, sql.c_str(), 0, nullptr, nullptr, nullptr, false, 0);
         TupleDesc columns = opened->tupDesc;
         if (columns == nullptr || columns->natts != 2 || TupleDescAttr(columns, 0)->atttypid != TEXTOID ||
             TupleDescAttr(columns, 1)->atttypid != JSONBOID) {
-            ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("query must return columns (key text, value jsonb)"),
+            ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+                    errmsg("query must return columns (key text, value jsonb)"),
                     errhint("Cast the columns: SELECT id::text, to_jsonb(t) FROM ..."));
         }
         return opened;

@@ -1,5 +1,5 @@
-// The entries of an import in key order: read from a query by a cursor, sorted by the server within maintenance_work_mem
-// and beyond it on disk, and readable more than once.
+// The entries of an import in key order: read from a query by a cursor, sorted by the server within
+// maintenance_work_mem and beyond it on disk, and readable more than once.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,15 @@ class ImportSorter {
   public:
     ImportSorter();
 
-    // Runs the query, as the current user, and sorts its rows (key text, value jsonb). Returns how many there are.
-    // Errors: those of the query, 42804, 22004, 22023, 54000.
+    // Runs the query, as the current user, and sorts its rows (key text, value jsonb). Returns how many there
+    // are. Errors: those of the query, 42804, 22004, 22023, 54000.
     int64 Load(std::string_view query);
 
     // Begins (again) with the first entry.
     void Rewind();
 
-    // The next entry in key order; false after the last. Valid until the next call. Errors: 21000 for a key that
-    // comes twice.
+    // The next entry in key order; false after the last. Valid until the next call. Errors: 21000 for a key
+    // that comes twice.
     bool Next();
 
     std::string_view key() const { return key_; }

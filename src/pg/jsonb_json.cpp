@@ -25,7 +25,8 @@ int ContainerDepth(const JsonbContainer* container, int limit) {
     int deepest = 0;
     for (int i = 0; i < count; i++) {
         if (JBE_ISCONTAINER(container->children[i])) {
-            const auto* child = reinterpret_cast<const JsonbContainer*>(base + INTALIGN(getJsonbOffset(container, i)));
+            const auto* child =
+                reinterpret_cast<const JsonbContainer*>(base + INTALIGN(getJsonbOffset(container, i)));
             deepest = std::max(deepest, ContainerDepth(child, limit - 1));
         }
     }
@@ -33,7 +34,8 @@ int ContainerDepth(const JsonbContainer* container, int limit) {
 }
 
 std::string NumberText(Numeric number) {
-    return Guarded([&] { return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number))); });
+    return Guarded(
+        [&] { return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number))); });
 }
 
 Json ConvertScalar(const JsonbValue& value) {
@@ -109,9 +111,9 @@ void MakeScalar(const Json& scalar, JsonbValue* value) {
             break;
         case Json::Kind::kNumber:
             value->type = jbvNumeric;
-            value->val.numeric = DatumGetNumeric(
-                DirectFunctionCall3(numeric_in, CStringGetDatum(scalar.number_text().c_str()),
-                                    ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+            value->val.numeric =
+                DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(scalar.number_text().c_str()),
+                                                    ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
             break;
         default:
             value->type = jbvString;
@@ -122,7 +124,8 @@ void MakeScalar(const Json& scalar, JsonbValue* value) {
 }
 
 // Server code: no object with a destructor lives in it.
-void PushDocument(JsonbParseState** state, const Json& document, JsonbIteratorToken scalar_token, JsonbValue** result) {
+void PushDocument(JsonbParseState** state, const Json& document, JsonbIteratorToken scalar_token,
+                  JsonbValue** result) {
     check_stack_depth();
     if (document.IsArray()) {
         Push(state, WJB_BEGIN_ARRAY, nullptr, result);

@@ -113,8 +113,15 @@ NodeRef NodeCache::Find(const Hash& address) {
         return nullptr;
     }
     node = std::make_shared<Node>(std::move(bytes));
-    private_->Add(address, node, kPrivateSizeWhenShared);
+    if (!node->is_leaf()) {
+        private_->Add(address, node, kPrivateSizeWhenShared);
+    }
     return node;
+}
+
+NodeRef NodeCache::Borrow(const Hash& address) {
+    SharedNodeCache* shared = SharedNodeCache::Get();
+    return shared != nullptr ? shared->Borrow(address) : private_->Find(address);
 }
 
 void NodeCache::Add(const Hash& address, NodeRef node) {
@@ -122,9 +129,11 @@ void NodeCache::Add(const Hash& address, NodeRef node) {
     if (shared != nullptr) {
         shared->Add(address, node->bytes().data(), node->bytes().size());
     }
-    const size_t capacity =
-        shared != nullptr ? kPrivateSizeWhenShared : static_cast<size_t>(settings.node_cache_size) * 1024;
-    private_->Add(address, std::move(node), capacity);
+    if (shared == nullptr) {
+        private_->Add(address, std::move(node), static_cast<size_t>(settings.node_cache_size) * 1024);
+    } else if (!node->is_leaf()) {
+        private_->Add(address, std::move(node), kPrivateSizeWhenShared);
+    }
 }
 
 }  // namespace kvs::pg

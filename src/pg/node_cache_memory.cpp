@@ -11,7 +11,9 @@ namespace {
 shmem_request_hook_type previous_request_hook;
 shmem_startup_hook_type previous_startup_hook;
 
-size_t Capacity() { return static_cast<size_t>(settings.node_cache_size) * 1024; }
+size_t Capacity() {
+    return static_cast<size_t>(settings.node_cache_size) * 1024;
+}
 
 void Request() {
     if (previous_request_hook != nullptr) {

@@ -1,5 +1,5 @@
-// The living entries whose keys match a pattern, in key order: an EntryScan over each range in which the pattern can
-// match.
+// The living entries whose keys match a pattern, in key order: an EntryScan over each range in which the
+// pattern can match.
 #pragma once
 
 #include <optional>

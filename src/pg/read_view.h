@@ -1,5 +1,5 @@
-// What a reading operation looks at: a pair of trees, perhaps overlaid by a branch's working rows, all under one
-// snapshot.
+// What a reading operation looks at: a pair of trees, perhaps overlaid by a branch's working rows, all under
+// one snapshot.
 #pragma once
 
 #include <optional>
@@ -16,19 +16,20 @@
 namespace kvs::pg {
 
 struct ReadView {
-    Snapshot snapshot;      // of the statement; active as long as it runs
-    int32 overlay;          // branch whose working rows lie on top; 0: none, a commit is read
+    Snapshot snapshot;  // of the statement; active as long as it runs
+    int32 overlay;      // branch whose working rows lie on top; 0: none, a commit is read
     RootPair roots;
-    Timestamp now;          // the moment at which expiry is judged
+    Timestamp now;  // the moment at which expiry is judged
 
     bool IsLive() const { return overlay != 0; }
 };
 
-// The view that (branch, as_of) arguments of a function mean. No branch: the session's; no as_of: live, unless the
-// session reads the past (kvs.as_of) and no branch was given. Errors: kUnknownRef.
+// The view that (branch, as_of) arguments of a function mean. No branch: the session's; no as_of: live,
+// unless the session reads the past (kvs.as_of) and no branch was given. Errors: kUnknownRef.
 ReadView OpenReadView(std::optional<std::string_view> branch, std::optional<std::string_view> as_of);
 
-// Bytes found in a working row (a copy in the memory context current at the look-up) or in a leaf (kept alive here).
+// Bytes found in a working row (a copy in the memory context current at the look-up) or in a leaf (kept alive
+// here).
 struct FoundBytes {
     std::string_view bytes;
     NodeRef leaf;

@@ -17,7 +17,8 @@ namespace {
 
 [[noreturn]] void ThrowUnknown(std::string_view text, const std::string& detail = {}) {
     throw Error(ErrorCode::kUnknownRef, "unknown ref \"" + std::string(text) + "\"",
-                "A ref is HEAD, WORKING, a branch, a tag or a commit hash, followed by ~n, ^n or @{...}.", detail);
+                "A ref is HEAD, WORKING, a branch, a tag or a commit hash, followed by ~n, ^n or @{...}.",
+                detail);
 }
 
 Hash ResolveHash(const Ref& ref, std::string_view text, Snapshot snapshot) {
@@ -40,8 +41,9 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
         const TimestampTz moment = GuardedTranslating(
             ERRCODE_INVALID_DATETIME_FORMAT,
             [&] {
-                return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(step.moment.c_str()),
-                                                               ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+                return DatumGetTimestampTz(
+                    DirectFunctionCall3(timestamptz_in, CStringGetDatum(step.moment.c_str()),
+                                        ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
             },
             [&] {
                 throw Error(ErrorCode::kInvalidArgument, "\"" + step.moment + "\" is not a moment",
@@ -50,7 +52,8 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
         hash = ReflogAt(branch.name, moment, snapshot);
     }
     if (!hash) {
-        ThrowUnknown(text, "The reflog of branch \"" + std::string(branch.name) + "\" does not reach back that far.");
+        ThrowUnknown(
+            text, "The reflog of branch \"" + std::string(branch.name) + "\" does not reach back that far.");
     }
     return *hash;
 }
@@ -68,7 +71,8 @@ Hash ApplyStep(const Hash& commit, const RefStep& step, std::string_view text, S
     } else if (step.number > 0) {
         const Commit read = ReadCommit(at, snapshot);
         if (step.number > read.parents.size()) {
-            ThrowUnknown(text, "Commit " + at.ToHex() + " has " + std::to_string(read.parents.size()) + " parents.");
+            ThrowUnknown(
+                text, "Commit " + at.ToHex() + " has " + std::to_string(read.parents.size()) + " parents.");
         }
         at = read.parents[step.number - 1];
     }

@@ -13,10 +13,10 @@ namespace kvs::pg {
 
 // The state a ref means: a commit, or the live state of a branch (WORKING).
 struct ResolvedRef {
-    Hash commit;          // unless is_working
+    Hash commit;  // unless is_working
     bool is_working;
-    Branch branch;        // of WORKING
-    RootPair roots;       // of the commit, or the branch's working roots
+    Branch branch;   // of WORKING
+    RootPair roots;  // of the commit, or the branch's working roots
     Timestamp committed_at;
 };
 

@@ -13,12 +13,13 @@ Hash ServerHasher::Sha256(std::string_view bytes) {
     Hash hash;
     Guarded([&] {
         pg_cryptohash_ctx* context = pg_cryptohash_create(PG_SHA256);
-        const bool failed = context == nullptr || pg_cryptohash_init(context) < 0 ||
-                            pg_cryptohash_update(context, reinterpret_cast<const uint8*>(bytes.data()), bytes.size()) < 0 ||
-                            pg_cryptohash_final(context, hash.bytes.data(), PG_SHA256_DIGEST_LENGTH) < 0;
+        const bool failed =
+            context == nullptr || pg_cryptohash_init(context) < 0 ||
+            pg_cryptohash_update(context, reinterpret_cast<const uint8*>(bytes.data()), bytes.size()) < 0 ||
+            pg_cryptohash_final(context, hash.bytes.data(), PG_SHA256_DIGEST_LENGTH) < 0;
         if (failed) {
-            ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256 hash: %s",
-                                                                   pg_cryptohash_error(context)));
+            ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR),
+                    errmsg("could not compute a SHA-256 hash: %s", pg_cryptohash_error(context)));
         }
         pg_cryptohash_free(context);
     });

@@ -16,39 +16,42 @@ const struct config_enum_entry kDurabilities[] = {
 }  // namespace
 
 void DefineSettings() {
-    DefineCustomStringVariable("kvs.branch", "Branch that this session works on.", nullptr, &settings.branch, "main",
-                               PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("kvs.branch", "Branch that this session works on.", nullptr, &settings.branch,
+                               "main", PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("kvs.as_of", "Ref whose state this session reads; empty reads the live state.",
-                               "While it is set, every write is refused.", &settings.as_of, "", PGC_USERSET, 0,
-                               nullptr, nullptr, nullptr);
-    DefineCustomStringVariable("kvs.author", "Author recorded with commits and changes; empty means the session user.",
+                               "While it is set, every write is refused.", &settings.as_of, "", PGC_USERSET,
+                               0, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("kvs.author",
+                               "Author recorded with commits and changes; empty means the session user.",
                                nullptr, &settings.author, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomEnumVariable("kvs.durability", "When a transaction that wrote to the store is acknowledged.",
-                             "strict: its WAL is on disk. async: at once. batched: at once, and a worker flushes the "
-                             "WAL at least every kvs.batch_interval.",
-                             &settings.durability, kDurabilityStrict, kDurabilities, PGC_USERSET, 0, nullptr, nullptr,
-                             nullptr);
-    DefineCustomIntVariable("kvs.batch_interval", "Longest time between WAL flushes with kvs.durability = batched.",
-                            nullptr, &settings.batch_interval, 50, 1, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,
-                            nullptr);
+    DefineCustomEnumVariable(
+        "kvs.durability", "When a transaction that wrote to the store is acknowledged.",
+        "strict: its WAL is on disk. async: at once. batched: at once, and a worker flushes the "
+        "WAL at least every kvs.batch_interval.",
+        &settings.durability, kDurabilityStrict, kDurabilities, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.batch_interval", "Longest time between WAL flushes with kvs.durability = batched.", nullptr,
+        &settings.batch_interval, 50, 1, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.node_cache_size", "Memory for decoded tree nodes.",
                             "Shared by all backends when the library is preloaded, per backend otherwise.",
                             &settings.node_cache_size, 64 * 1024, 1024, INT_MAX / 2,
-                            process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_USERSET, GUC_UNIT_KB,
-                            nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("kvs.compression_level", "zstd level of newly written chunks; 0 stores them raw.", nullptr,
-                            &settings.compression_level, 1, 0, 19, PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("kvs.flush_rows",
-                            "Uncommitted keys written by one session after which it flushes the branch by itself.",
-                            "0 leaves flushing to commit and kvs.flush().", &settings.flush_rows, 50000, 0, INT_MAX,
-                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("kvs.bulk_log_threshold",
-                            "Changed keys from which a bulk operation is logged as one range record.", nullptr,
-                            &settings.bulk_log_threshold, 1000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                            process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_USERSET,
+                            GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.compression_level", "zstd level of newly written chunks; 0 stores them raw.",
+                            nullptr, &settings.compression_level, 1, 0, 19, PGC_USERSET, 0, nullptr, nullptr,
+                            nullptr);
+    DefineCustomIntVariable(
+        "kvs.flush_rows",
+        "Uncommitted keys written by one session after which it flushes the branch by itself.",
+        "0 leaves flushing to commit and kvs.flush().", &settings.flush_rows, 50000, 0, INT_MAX, PGC_USERSET,
+        0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.bulk_log_threshold", "Changed keys above which a bulk operation is logged as one range record.",
+        nullptr, &settings.bulk_log_threshold, 1000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.branch_lock_timeout",
                             "Longest time that an operation that rewrites a branch waits for its writers.",
-                            "0 waits without limit.", &settings.branch_lock_timeout, 5000, 0, INT_MAX, PGC_USERSET,
-                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
+                            "0 waits without limit.", &settings.branch_lock_timeout, 5000, 0, INT_MAX,
+                            PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("kvs");
 }
 

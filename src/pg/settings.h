@@ -8,16 +8,16 @@ namespace kvs::pg {
 enum Durability : int { kDurabilityStrict, kDurabilityAsync, kDurabilityBatched };
 
 struct Settings {
-    char* branch;              // the session's branch
-    char* as_of;               // empty: live
-    char* author;              // empty: the session user
-    int durability;            // enum Durability
-    int batch_interval;        // ms between WAL flushes of the worker
-    int node_cache_size;       // kB; shared when preloaded, private otherwise
-    int compression_level;     // zstd's; 0 stores chunks raw
-    int flush_rows;            // uncommitted rows of one backend from which it flushes
-    int bulk_log_threshold;    // keys from which a bulk operation is logged as one range record
-    int branch_lock_timeout;   // ms that an operation that rewrites a branch waits for its writers
+    char* branch;             // the session's branch
+    char* as_of;              // empty: live
+    char* author;             // empty: the session user
+    int durability;           // enum Durability
+    int batch_interval;       // ms between WAL flushes of the worker
+    int node_cache_size;      // kB; shared when preloaded, private otherwise
+    int compression_level;    // zstd's; 0 stores chunks raw
+    int flush_rows;           // uncommitted rows of one backend from which it flushes
+    int bulk_log_threshold;   // keys from which a bulk operation is logged as one range record
+    int branch_lock_timeout;  // ms that an operation that rewrites a branch waits for its writers
 };
 
 extern Settings settings;

@@ -1,7 +1,10 @@
 #include "pg/shared_node_cache.h"
 
 #include <cstring>
+#include <memory>
+#include <optional>
 
+#include "kvs/tree/node.h"
 #include "pg/guard.h"
 #include "pg/server.h"
 
@@ -23,17 +26,48 @@ struct Entry {
     uint32 size;
     uint32 next;  // chain of the hash bucket: offset in units of 8 bytes
     pg_atomic_uint32 referenced;
-    uint32 padding;
+    pg_atomic_uint32 pins;
 };
 
-constexpr size_t EntryFootprint(size_t size) { return (sizeof(Entry) + size + 7) & ~size_t{7}; }
+constexpr size_t EntryFootprint(size_t size) {
+    return (sizeof(Entry) + size + 7) & ~size_t{7};
+}
 
 SharedNodeCache* shared_cache;
 
+// The entries that this backend has pinned.
+constexpr int kMaxPins = 8;
+struct {
+    bool registered;
+    Entry* entries[kMaxPins];
+} pinned;
+
+void Unpin(int slot) {
+    pg_atomic_fetch_sub_u32(&pinned.entries[slot]->pins, 1);
+    pinned.entries[slot] = nullptr;
+}
+
+void UnpinAtExit(int, Datum) {
+    for (int slot = 0; slot < kMaxPins; slot++) {
+        if (pinned.entries[slot] != nullptr) {
+            Unpin(slot);
+        }
+    }
+}
+
+int FreePin() {
+    for (int slot = 0; slot < kMaxPins; slot++) {
+        if (pinned.entries[slot] == nullptr) {
+            return slot;
+        }
+    }
+    return -1;
+}
+
 }  // namespace
 
-// Entries lie from tail to head, in the order they were written; where one did not fit before the end, the rest of
-// the ring is skipped: `wrap` is where the last entry before the end stops.
+// Entries lie from tail to head, in the order they were written; where one did not fit before the end, the
+// rest of the ring is skipped: `wrap` is where the last entry before the end stops.
 struct SharedNodeCache::Partition {
     LWLock* lock;
     size_t capacity;
@@ -43,8 +77,12 @@ struct SharedNodeCache::Partition {
     size_t used;  // bytes between tail and head, skipped ones excluded; 0: empty
     uint32 bucket_mask;
 
-    uint32* Buckets() { return reinterpret_cast<uint32*>(reinterpret_cast<char*>(this) + MAXALIGN(sizeof(Partition))); }
-    char* Ring() { return reinterpret_cast<char*>(Buckets()) + MAXALIGN((bucket_mask + size_t{1}) * sizeof(uint32)); }
+    uint32* Buckets() {
+        return reinterpret_cast<uint32*>(reinterpret_cast<char*>(this) + MAXALIGN(sizeof(Partition)));
+    }
+    char* Ring() {
+        return reinterpret_cast<char*>(Buckets()) + MAXALIGN((bucket_mask + size_t{1}) * sizeof(uint32));
+    }
     Entry* At(size_t offset) { return reinterpret_cast<Entry*>(Ring() + offset); }
 
     uint32* BucketOf(const Hash& address) {
@@ -72,7 +110,11 @@ struct SharedNodeCache::Partition {
         *link = entry->next;
     }
 
-    // Takes the oldest entry out of the ring; gives a node that was read a second life if `spare` can hold it.
+    // Whether the oldest entry may be overwritten. Holds for as long as the lock is held exclusively.
+    bool OldestIsFree() { return pg_atomic_read_u32(&At(tail)->pins) == 0; }
+
+    // Takes the oldest entry out of the ring; gives a node that was read a second life if `spare` can hold
+    // it.
     void EvictOldest(char* spare, size_t spare_size, size_t* spared) {
         Entry* entry = At(tail);
         const size_t footprint = EntryFootprint(entry->size);
@@ -114,6 +156,7 @@ struct SharedNodeCache::Partition {
         entry->address = address;
         entry->size = static_cast<uint32>(size);
         pg_atomic_init_u32(&entry->referenced, 0);
+        pg_atomic_init_u32(&entry->pins, 0);
         memcpy(static_cast<void*>(entry + 1), bytes, size);
         uint32* bucket = BucketOf(address);
         entry->next = *bucket;
@@ -123,11 +166,15 @@ struct SharedNodeCache::Partition {
     }
 };
 
-SharedNodeCache* SharedNodeCache::Get() { return shared_cache; }
+SharedNodeCache* SharedNodeCache::Get() {
+    return shared_cache;
+}
 
 namespace {
 
-size_t PartitionCapacity(size_t capacity) { return (capacity / kPartitions) & ~size_t{7}; }
+size_t PartitionCapacity(size_t capacity) {
+    return (capacity / kPartitions) & ~size_t{7};
+}
 
 uint32 BucketCount(size_t partition_capacity) {
     uint32 count = 64;
@@ -151,7 +198,8 @@ size_t SharedNodeCache::SharedSize(size_t capacity) {
 void SharedNodeCache::Attach(size_t capacity) {
     bool found;
     char* memory = static_cast<char*>(ShmemInitStruct("kvs node cache", SharedSize(capacity), &found));
-    auto* cache = static_cast<SharedNodeCache*>(MemoryContextAllocZero(TopMemoryContext, sizeof(SharedNodeCache)));
+    auto* cache =
+        static_cast<SharedNodeCache*>(MemoryContextAllocZero(TopMemoryContext, sizeof(SharedNodeCache)));
     const size_t partition_capacity = PartitionCapacity(capacity);
     cache->base_ = reinterpret_cast<char*>(CACHELINEALIGN(memory));
     cache->partition_stride_ = Stride(sizeof(Partition), partition_capacity);
@@ -196,6 +244,46 @@ bool SharedNodeCache::Find(const Hash& address, std::string* out) {
     return true;
 }
 
+NodeRef SharedNodeCache::Borrow(const Hash& address) {
+    const int slot = FreePin();
+    if (slot < 0) {
+        return nullptr;
+    }
+    if (!pinned.registered) {
+        Guarded([] { before_shmem_exit(UnpinAtExit, Datum{0}); });
+        pinned.registered = true;
+    }
+    // The pin and the node go away together. Made before the pin, because afterwards nothing may fail.
+    struct BorrowedNode {
+        int slot = -1;
+        std::optional<Node> node;
+        ~BorrowedNode() {
+            if (slot >= 0) {
+                Unpin(slot);
+            }
+        }
+    };
+    auto borrowed = std::make_shared<BorrowedNode>();
+    Partition* partition = PartitionOf(address);
+    Guarded([&] { LWLockAcquire(partition->lock, LW_SHARED); });
+    Entry* entry = partition->Find(address);
+    if (entry != nullptr) {
+        pg_atomic_fetch_add_u32(&entry->pins, 1);
+        pinned.entries[slot] = entry;
+        borrowed->slot = slot;
+        if (pg_atomic_read_u32(&entry->referenced) == 0) {
+            pg_atomic_write_u32(&entry->referenced, 1);
+        }
+    }
+    LWLockRelease(partition->lock);
+    if (entry == nullptr) {
+        return nullptr;
+    }
+    borrowed->node.emplace(
+        Node::Borrowed{std::string_view(reinterpret_cast<const char*>(entry + 1), entry->size)});
+    return {borrowed, &*borrowed->node};
+}
+
 void SharedNodeCache::Add(const Hash& address, const char* bytes, size_t size) {
     Partition* partition = PartitionOf(address);
     const size_t footprint = EntryFootprint(size);
@@ -209,6 +297,10 @@ void SharedNodeCache::Add(const Hash& address, const char* bytes, size_t size) {
     if (partition->Find(address) == nullptr) {
         int spared_count = 0;
         while (partition->Room(footprint) == SIZE_MAX) {
+            if (!partition->OldestIsFree()) {
+                LWLockRelease(partition->lock);
+                return;
+            }
             size_t spared = 0;
             partition->EvictOldest(spare, spared_count < kMaxSpared ? sizeof(spare) : 0, &spared);
             if (spared == 0) {

@@ -1,12 +1,14 @@
-// The second level of the node cache: a fixed number of partitions in shared memory, each a ring buffer of nodes
-// under one lock. The oldest node is overwritten first, but one that was read since it was written moves to the
-// front once more (CLOCK over a ring), so nothing is ever allocated or freed.
+// The second level of the node cache: a fixed number of partitions in shared memory, each a ring buffer of
+// nodes under one lock. The oldest node is overwritten first, but one that was read since it was written
+// moves to the front once more (CLOCK over a ring), so nothing is ever allocated or freed. While the oldest
+// node of a partition is pinned, new nodes are not taken in there.
 #pragma once
 
 #include <cstddef>
 #include <string>
 
 #include "kvs/hash.h"
+#include "kvs/node_store.h"
 
 namespace kvs::pg {
 
@@ -27,6 +29,11 @@ class SharedNodeCache {
 
     // Copies the node's bytes into `out`. False if it is not there.
     bool Find(const Hash& address, std::string* out);
+
+    // The node in place, pinned until the reference goes away; null if it is not there, or if this backend
+    // holds enough pins. A pinned node cannot be overwritten, so it must be let go soon. The pins of a
+    // backend that exits in the middle of an operation are released with it.
+    NodeRef Borrow(const Hash& address);
 
     void Add(const Hash& address, const char* bytes, size_t size);
 

@@ -1,13 +1,14 @@
-// Set-returning functions that stream: one row per call, the state in between a C++ object that dies with the query.
+// Set-returning functions that stream: one row per call, the state in between a C++ object that dies with the
+// query.
 //
 //     KVS_FUNCTION(kvs_scan) {
 //         return StreamRows<ScanState>(fcinfo);
 //     }
 //
-// State has a constructor ScanState(FunctionCallInfo), run in the first call with the statement's memory context
-// current, and `bool Next(FunctionCallInfo, Datum* row, bool* is_null)`, false after the last row. It must not
-// hold a server resource between two calls, because a query may end early: its destructor runs when the memory
-// context goes away, also in an abort, and may only free C++ memory.
+// State has a constructor ScanState(FunctionCallInfo), run in the first call with the statement's memory
+// context current, and `bool Next(FunctionCallInfo, Datum* row, bool* is_null)`, false after the last row. It
+// must not hold a server resource between two calls, because a query may end early: its destructor runs when
+// the memory context goes away, also in an abort, and may only free C++ memory.
 #pragma once
 
 #include "pg/context_object.h"

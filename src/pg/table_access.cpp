@@ -6,8 +6,10 @@ namespace kvs::pg {
 
 namespace {
 
-// Inserts into the table's i-th index. False if `check` is UNIQUE_CHECK_PARTIAL and the key may exist already.
-bool InsertIndexEntry(Table* table, int i, TupleTableSlot* slot, Datum* values, bool* nulls, IndexUniqueCheck check) {
+// Inserts into the table's i-th index. False if `check` is UNIQUE_CHECK_PARTIAL and the key may exist
+// already.
+bool InsertIndexEntry(Table* table, int i, TupleTableSlot* slot, Datum* values, bool* nulls,
+                      IndexUniqueCheck check) {
     Relation index = table->indexes[i];
     IndexInfo* info = CachedIndexInfo(table->index_objects[i], index);
     Datum index_values[INDEX_MAX_KEYS];
@@ -38,7 +40,9 @@ TupleTableSlot* VirtualRow(Relation heap, Datum* values, bool* nulls) {
 
 }  // namespace
 
-Table OpenForRead(Object table, Object by) { return OpenForWrite(table, &by, 1, AccessShareLock); }
+Table OpenForRead(Object table, Object by) {
+    return OpenForWrite(table, &by, 1, AccessShareLock);
+}
 
 Table OpenForWrite(Object table, const Object* indexes, int index_count, LOCKMODE mode) {
     Table opened = {};
@@ -102,8 +106,8 @@ TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snap
 
 TM_Result Delete(Table* table, ItemPointer tid, Snapshot snapshot, bool wait) {
     TM_FailureData failure;
-    return table_tuple_delete(table->heap, tid, GetCurrentCommandId(true), snapshot, InvalidSnapshot, wait, &failure,
-                              false);
+    return table_tuple_delete(table->heap, tid, GetCurrentCommandId(true), snapshot, InvalidSnapshot, wait,
+                              &failure, false);
 }
 
 bool WaitForBlocker(Table* table, ScanKey keys, int key_count) {

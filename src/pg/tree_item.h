@@ -1,5 +1,5 @@
-// Between the data items of working rows, which carry payloads of any size, and those of trees, which refer to large
-// ones as blobs.
+// Between the data items of working rows, which carry payloads of any size, and those of trees, which refer
+// to large ones as blobs.
 #pragma once
 
 #include <string>

@@ -4,7 +4,14 @@ namespace kvs::pg {
 
 namespace {
 
-enum WorkingColumn { kBranchColumn = 1, kChangeSeqColumn, kVersionColumn, kKeyColumn, kMetaColumn, kItemColumn };
+enum WorkingColumn {
+    kBranchColumn = 1,
+    kChangeSeqColumn,
+    kVersionColumn,
+    kKeyColumn,
+    kMetaColumn,
+    kItemColumn
+};
 static_assert(kItemColumn == kWorkingColumns);
 
 // Positions in the primary key.
@@ -23,7 +30,9 @@ void CopyRow(Table* working, int parts, WorkingRow* row) {
 
 }  // namespace
 
-Table OpenWorkingForRead() { return OpenForRead(Object::kWorking, Object::kWorkingPkey); }
+Table OpenWorkingForRead() {
+    return OpenForRead(Object::kWorking, Object::kWorkingPkey);
+}
 
 Table OpenWorkingForWrite() {
     const Object index = Object::kWorkingPkey;
@@ -83,8 +92,8 @@ bool NextWorking(Table* working, IndexScanDesc scan, ScanDirection direction, in
     return true;
 }
 
-void FillWorkingRow(int32 branch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item, Datum* values,
-                    bool* nulls) {
+void FillWorkingRow(int32 branch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item,
+                    Datum* values, bool* nulls) {
     memset(nulls, 0, kWorkingColumns * sizeof(bool));
     values[kBranchColumn - 1] = Int32GetDatum(branch);
     values[kChangeSeqColumn - 1] = Int64GetDatum(change_seq);

@@ -1,4 +1,5 @@
-// Uncommitted state, _kvs.working: at most one row per branch and key, which overlays the branch's working trees.
+// Uncommitted state, _kvs.working: at most one row per branch and key, which overlays the branch's working
+// trees.
 //
 // Server code: call under Guarded.
 #pragma once
@@ -43,8 +44,8 @@ bool NextWorking(Table* working, IndexScanDesc scan, ScanDirection direction, in
 
 // Values of a row to be written. `item` 0: deleted.
 constexpr int kWorkingColumns = 6;
-void FillWorkingRow(int32 branch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item, Datum* values,
-                    bool* nulls);
+void FillWorkingRow(int32 branch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item,
+                    Datum* values, bool* nulls);
 
 // The scan key pair that addresses one row.
 void WorkingKey(ScanKey keys, int32 branch, Datum key);

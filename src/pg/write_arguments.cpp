@@ -20,7 +20,8 @@ DataItem CheckedItem(ValueType type, std::string_view payload, std::optional<Tim
     if (payload.size() > kMaxValueSize) {
         throw Error(ErrorCode::kLimitExceeded,
                     "value of " + std::to_string(payload.size()) + " bytes is too large",
-                    "A value may have at most " + std::to_string(kMaxValueSize) + " bytes in PostgreSQL's binary form.");
+                    "A value may have at most " + std::to_string(kMaxValueSize) +
+                        " bytes in PostgreSQL's binary form.");
     }
     DataItem item;
     item.type = type;

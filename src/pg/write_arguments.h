@@ -39,8 +39,8 @@ WriteArguments GetWriteArguments(FunctionCallInfo fcinfo, const WritePositions& 
 // The moment `ttl` from now. Server code. Errors: 22023 unless it lies in the future.
 TimestampTz ExpiryOf(Interval* ttl);
 
-// The core's options, validated; modified_by defaults to kvs.author or the session user. Errors: kLimitExceeded,
-// kInvalidArgument.
+// The core's options, validated; modified_by defaults to kvs.author or the session user. Errors:
+// kLimitExceeded, kInvalidArgument.
 WriteOptions ToWriteOptions(const WriteArguments& arguments);
 
 // A JSON item of these bytes. Errors: kLimitExceeded for a document too large or too deeply nested.

@@ -45,8 +45,8 @@ struct Writer::Pass {
     ChunkStore chunks;
     bool has_row = false;
     WorkingRow row{};
-    Branch branch{};      // read unless has_row
-    FoundBytes meta;      // of the tree
+    Branch branch{};  // read unless has_row
+    FoundBytes meta;  // of the tree
     FoundBytes item;
     bool written_before = false;
     Metadata old;
@@ -83,7 +83,8 @@ void Writer::ReadRow(Datum key, Pass* pass) {
         pass->has_row =
             FindWorking(&working_, pass->snapshot, branch_id_, key, kWorkingItem | kWorkingMeta, &pass->row);
         if (!pass->has_row && !ReadBranch(branch_id_, pass->snapshot, &pass->branch)) {
-            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the branch was deleted by another session"));
+            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("the branch was deleted by another session"));
         }
     });
     if (pass->has_row) {
@@ -104,7 +105,8 @@ void Writer::ReadTrees(std::string_view key, Pass* pass) {
     }
 }
 
-Written Writer::Update(Datum key, Operation operation, const WriteOptions& options, const ChangeFunction& change) {
+Written Writer::Update(Datum key, Operation operation, const WriteOptions& options,
+                       const ChangeFunction& change) {
     const std::string_view key_bytes = Contents(DatumGetPointer(key));
     for (;;) {
         MemoryContext caller = CurrentMemoryContext;
@@ -137,8 +139,9 @@ Written Writer::Update(Datum key, Operation operation, const WriteOptions& optio
             pass.seq = Guarded([] { return NextChangeSeq(); });
             const ChangeId id{log_, static_cast<uint64_t>(pass.seq)};
             result.changed = true;
-            result.metadata = wanted.kind == Change::Kind::kDelete ? Rules().Tombstone(pass.old, options, now, id)
-                                                                   : Rules().Next(previous, options, now, id);
+            result.metadata = wanted.kind == Change::Kind::kDelete
+                                  ? Rules().Tombstone(pass.old, options, now, id)
+                                  : Rules().Next(previous, options, now, id);
             pass.version = static_cast<int64>(result.metadata.version);
             Guarded([&] {
                 auto* meta = static_cast<struct varlena*>(palloc(VARHDRSZ + MetadataSize(result.metadata)));
@@ -146,12 +149,15 @@ Written Writer::Update(Datum key, Operation operation, const WriteOptions& optio
                 WriteMetadata(result.metadata, VARDATA(meta));
                 pass.new_meta = PointerGetDatum(meta);
                 if (wanted.kind == Change::Kind::kPut) {
-                    auto* encoded = static_cast<struct varlena*>(palloc(VARHDRSZ + DataItemSize(wanted.item)));
+                    auto* encoded =
+                        static_cast<struct varlena*>(palloc(VARHDRSZ + DataItemSize(wanted.item)));
                     SET_VARSIZE(encoded, VARHDRSZ + DataItemSize(wanted.item));
                     WriteDataItem(wanted.item, VARDATA(encoded));
                     pass.new_item = PointerGetDatum(encoded);
                 }
             });
+            // What follows may wait for others, and borrowed leaves are not held meanwhile.
+            pass.meta = pass.item = {};
             done = pass.has_row ? TryUpdate(key, &pass) : TryInsert(key, &pass);
             if (!done && transaction_snapshot_) {
                 ThrowConcurrentUpdate(key_bytes);
@@ -163,8 +169,8 @@ Written Writer::Update(Datum key, Operation operation, const WriteOptions& optio
                         (pass.old.change.log_id == log_ || IsOwnChange(pass.old.change, pass.snapshot))) {
                         prev_seq = static_cast<int64>(pass.old.change.seq);
                     }
-                    AppendChange(&change_, pass.seq, prev_seq, pass.version, branch_id_, operation, key, pass.new_meta,
-                                 pass.new_item);
+                    AppendChange(&change_, pass.seq, prev_seq, pass.version, branch_id_, operation, key,
+                                 pass.new_meta, pass.new_item);
                     CommandCounterIncrement();
                 });
             }
@@ -183,7 +189,8 @@ bool Writer::TryUpdate(Datum key, Pass* pass) {
     const TM_Result result = Guarded([&] {
         Datum values[kWorkingColumns];
         bool nulls[kWorkingColumns];
-        FillWorkingRow(branch_id_, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values, nulls);
+        FillWorkingRow(branch_id_, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values,
+                       nulls);
         return kvs::pg::Update(&working_, &pass->row.tid, values, nulls, pass->snapshot);
     });
     if (result != TM_Ok && result != TM_Updated && result != TM_Deleted) {
@@ -213,14 +220,15 @@ bool Writer::TryInsert(Datum key, Pass* pass) {
     return keep;
 }
 
-// Whether the trees that the pass has read are still the branch's, now that the key is held. A flush may have folded
-// another writer's row in between; at the stricter levels only a change of this very key counts.
+// Whether the trees that the pass has read are still the branch's, now that the key is held. A flush may have
+// folded another writer's row in between; at the stricter levels only a change of this very key counts.
 bool Writer::RootsStillHold(std::string_view key, const Pass& pass) {
     Branch branch;
     Snapshot snapshot = Guarded([&] {
         Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
         if (!ReadBranch(branch_id_, latest, &branch)) {
-            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the branch was deleted by another session"));
+            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("the branch was deleted by another session"));
         }
         return latest;
     });
@@ -230,7 +238,8 @@ bool Writer::RootsStillHold(std::string_view key, const Pass& pass) {
         const std::optional<FoundValue> meta = Tree(chunks, branch.working.meta_root).Get(key);
         if (meta) {
             const MetadataHeader header = DecodeMetadataHeader(meta->value).OrThrow();
-            hold = pass.written_before && header.version == pass.old.version && header.change == pass.old.change;
+            hold =
+                pass.written_before && header.version == pass.old.version && header.change == pass.old.change;
         } else {
             hold = !pass.written_before;
         }

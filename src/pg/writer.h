@@ -1,10 +1,10 @@
 // Changes of single keys: the put protocol.
 //
-// A change is an atomic read-modify-write of one key on one branch: a row of _kvs.working is inserted or updated,
-// and a row is appended to the change log. What arbitrates between concurrent writers is the working row's update and
-// the unique index of its table; each pass reads row, roots and trees under one snapshot, and an insert is
-// completed only if the branch's roots are still those that the pass has read. READ COMMITTED starts over when
-// somebody else was faster, the stricter levels raise 40001.
+// A change is an atomic read-modify-write of one key on one branch: a row of _kvs.working is inserted or
+// updated, and a row is appended to the change log. What arbitrates between concurrent writers is the working
+// row's update and the unique index of its table; each pass reads row, roots and trees under one snapshot,
+// and an insert is completed only if the branch's roots are still those that the pass has read. READ
+// COMMITTED starts over when somebody else was faster, the stricter levels raise 40001.
 #pragma once
 
 #include <functional>
@@ -59,8 +59,8 @@ class Writer {
     // Errors: kStaleVersion if options.expected_version does not match, kSerialization, kLimitExceeded.
     Written Update(Datum key, Operation operation, const WriteOptions& options, const ChangeFunction& change);
 
-    // Closes the tables. To be called on the normal way out; flushes the branch if this session has piled up enough
-    // uncommitted rows.
+    // Closes the tables. To be called on the normal way out; flushes the branch if this session has piled up
+    // enough uncommitted rows.
     void Finish();
 
     int32 branch_id() const { return branch_id_; }

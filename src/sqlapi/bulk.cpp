@@ -35,7 +35,8 @@ int64 PutMany(const PutManyArguments& arguments) {
     std::vector<Pair> pairs;
     pairs.reserve(static_cast<size_t>(arguments.keys.count));
     for (int i = 0; i < arguments.keys.count; i++) {
-        const Datum key = Guarded([&] { return PointerGetDatum(PG_DETOAST_DATUM_PACKED(arguments.keys.elements[i])); });
+        const Datum key =
+            Guarded([&] { return PointerGetDatum(PG_DETOAST_DATUM_PACKED(arguments.keys.elements[i])); });
         ThrowUnlessKey(Contents(DatumGetPointer(key)));
         pairs.push_back({Contents(DatumGetPointer(key)), key, arguments.values.elements[i], i});
     }
@@ -51,8 +52,9 @@ int64 PutMany(const PutManyArguments& arguments) {
         }
         const DataItem item =
             JsonItem(Guarded([&] { return Contents(DatumGetJsonbP(pairs[i].value)); }), std::nullopt);
-        writer.Update(pairs[i].key_datum, Operation::kSet, options,
-                      [&](const CurrentEntry&) { return Change{Change::Kind::kPut, item}; });
+        writer.Update(pairs[i].key_datum, Operation::kSet, options, [&](const CurrentEntry&) {
+            return Change{Change::Kind::kPut, item};
+        });
         written++;
     }
     writer.Finish();
@@ -77,9 +79,10 @@ int64 DeletePrefix(std::string_view prefix, std::optional<std::string_view> bran
             MemoryContextSwitchTo(caller);
             return datum;
         });
-        const Written written = writer.Update(key, Operation::kDelete, options, [](const CurrentEntry& current) {
-            return Change{current.item == nullptr ? Change::Kind::kNothing : Change::Kind::kDelete, {}};
-        });
+        const Written written =
+            writer.Update(key, Operation::kDelete, options, [](const CurrentEntry& current) {
+                return Change{current.item == nullptr ? Change::Kind::kNothing : Change::Kind::kDelete, {}};
+            });
         deleted += written.changed ? 1 : 0;
     }
     writer.Finish();
@@ -89,7 +92,8 @@ int64 DeletePrefix(std::string_view prefix, std::optional<std::string_view> bran
 }  // namespace
 
 // (keys, vals, branch)
-KVS_FUNCTION(kvs_mput) {
+KVS_FUNCTION(kvs_mput)
+{
     RequireWrite(ACL_INSERT | ACL_UPDATE, "kvs.mput()");
     const PutManyArguments arguments = {RequiredArray(fcinfo, 0, "keys"), RequiredArray(fcinfo, 1, "vals"),
                                         OptionalBytes(fcinfo, 2)};
@@ -102,7 +106,8 @@ KVS_FUNCTION(kvs_mput) {
 }
 
 // (prefix, branch)
-KVS_FUNCTION(kvs_delete_prefix) {
+KVS_FUNCTION(kvs_delete_prefix)
+{
     RequireWrite(ACL_DELETE, "kvs.delete_prefix()");
     const std::string_view prefix = RequiredBytes(fcinfo, 0, "prefix");
     PG_RETURN_INT64(DeletePrefix(prefix, OptionalBytes(fcinfo, 1)));

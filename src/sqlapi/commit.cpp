@@ -15,7 +15,8 @@ using namespace kvs::pg;
 
 // The hash as text; 0 if nothing changed.
 Datum CommitHex(std::optional<std::string_view> branch, std::string_view message, std::string_view author) {
-    const std::optional<kvs::Hash> commit = CommitBranch(branch.value_or(std::string_view()), message, author);
+    const std::optional<kvs::Hash> commit =
+        CommitBranch(branch.value_or(std::string_view()), message, author);
     if (!commit) {
         return 0;
     }
@@ -26,7 +27,8 @@ Datum CommitHex(std::optional<std::string_view> branch, std::string_view message
 }  // namespace
 
 // (message, author, branch)
-KVS_FUNCTION(kvs_commit) {
+KVS_FUNCTION(kvs_commit)
+{
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.commit()");
     const std::string_view message = RequiredBytes(fcinfo, 0, "message");
     const std::string_view author = OptionalBytes(fcinfo, 1).value_or(std::string_view());
@@ -39,7 +41,8 @@ KVS_FUNCTION(kvs_commit) {
 }
 
 // (branch)
-KVS_FUNCTION(kvs_flush) {
+KVS_FUNCTION(kvs_flush)
+{
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.flush()");
     PG_RETURN_INT64(FlushBranch(OptionalBytes(fcinfo, 0).value_or(std::string_view())));
 }

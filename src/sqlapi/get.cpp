@@ -32,7 +32,8 @@ ReadArguments GetReadArguments(FunctionCallInfo fcinfo) {
 [[noreturn]] void ThrowWrongType(Datum key, ValueType found) {
     const std::string name(Contents(DatumGetPointer(key)));
     if (found == ValueType::kBytes) {
-        throw Error(ErrorCode::kWrongType, "key \"" + name + "\" holds bytes, not JSON", "Use kvs.get_bytes().");
+        throw Error(ErrorCode::kWrongType, "key \"" + name + "\" holds bytes, not JSON",
+                    "Use kvs.get_bytes().");
     }
     throw Error(ErrorCode::kWrongType, "key \"" + name + "\" holds JSON, not bytes", "Use kvs.get().");
 }
@@ -86,8 +87,8 @@ class EntryRow {
         const std::string_view payload = LoadPayload(found->item.bytes, &reader.chunks(), &blob);
         Datum values[kEntryColumns];
         bool nulls[kEntryColumns];
-        FillEntry(Contents(DatumGetPointer(arguments.key)), DecodeDataItem(found->item.bytes).OrThrow(), payload,
-                  found->meta.bytes, kAllEntryColumns, values, nulls);
+        FillEntry(Contents(DatumGetPointer(arguments.key)), DecodeDataItem(found->item.bytes).OrThrow(),
+                  payload, found->meta.bytes, kAllEntryColumns, values, nulls);
         *row = Guarded([&] { return FormRow(row_type_, values, nulls); });
         return true;
     }
@@ -99,11 +100,14 @@ class EntryRow {
 
 }  // namespace
 
-KVS_FUNCTION(kvs_get) { return ReturnValue(fcinfo, ValueType::kJson); }
+KVS_FUNCTION(kvs_get)
+{ return ReturnValue(fcinfo, ValueType::kJson); }
 
-KVS_FUNCTION(kvs_get_bytes) { return ReturnValue(fcinfo, ValueType::kBytes); }
+KVS_FUNCTION(kvs_get_bytes)
+{ return ReturnValue(fcinfo, ValueType::kBytes); }
 
-KVS_FUNCTION(kvs_exists) {
+KVS_FUNCTION(kvs_exists)
+{
     if (PG_ARGISNULL(0)) {
         PG_RETURN_NULL();
     }
@@ -112,4 +116,5 @@ KVS_FUNCTION(kvs_exists) {
     PG_RETURN_BOOL(reader.Find(arguments.key, false).has_value());
 }
 
-KVS_FUNCTION(kvs_get_entry) { return StreamRows<EntryRow>(fcinfo); }
+KVS_FUNCTION(kvs_get_entry)
+{ return StreamRows<EntryRow>(fcinfo); }

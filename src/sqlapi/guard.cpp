@@ -4,9 +4,11 @@
 #include "pg/convert.h"
 #include "pg/entry_point.h"
 
-KVS_FUNCTION(kvs_guard_read) {
+KVS_FUNCTION(kvs_guard_read)
+{
     kvs::pg::RequireRead();
     PG_RETURN_BOOL(true);
 }
 
-KVS_FUNCTION(kvs_initial_commit) { return kvs::pg::HashDatum(kvs::kInitialCommit); }
+KVS_FUNCTION(kvs_initial_commit)
+{ return kvs::pg::HashDatum(kvs::kInitialCommit); }

@@ -8,7 +8,8 @@
 #include "pg/entry_point.h"
 
 // (query, branch, message)
-KVS_FUNCTION(kvs_import) {
+KVS_FUNCTION(kvs_import)
+{
     using namespace kvs::pg;
     RequireWrite(ACL_INSERT | ACL_UPDATE, "kvs.import()");
     const std::string_view query = RequiredBytes(fcinfo, 0, "query");

@@ -33,9 +33,10 @@ Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const 
         std::optional<Timestamp> expires_at;
         if (current.item != nullptr) {
             if (current.item->type != ValueType::kJson) {
-                throw Error(ErrorCode::kWrongType,
-                            "key \"" + std::string(Contents(DatumGetPointer(key))) + "\" holds bytes, not JSON",
-                            "Only documents can be patched.");
+                throw Error(
+                    ErrorCode::kWrongType,
+                    "key \"" + std::string(Contents(DatumGetPointer(key))) + "\" holds bytes, not JSON",
+                    "Only documents can be patched.");
             }
             std::string blob;
             document = JsonFromJsonb(current.Payload(&blob));
@@ -77,10 +78,10 @@ Datum Patch(const PatchArguments& arguments, const DocumentChange& change) {
 
 // `document` with `value` at the pointer, where a value stands already or an object can take a member.
 Json SetAtPointer(Json document, const std::string& pointer, bool exists, const Json& value) {
-    Json::Object operation{{"op", Json::String(exists ? "replace" : "add")},
-                           {"path", Json::String(pointer)},
-                           {"value", value}};
-    return JsonPatch(std::move(document), Json::FromArray({Json::FromObject(std::move(operation))})).OrThrow();
+    Json::Object operation{
+        {"op", Json::String(exists ? "replace" : "add")}, {"path", Json::String(pointer)}, {"value", value}};
+    return JsonPatch(std::move(document), Json::FromArray({Json::FromObject(std::move(operation))}))
+        .OrThrow();
 }
 
 // The value at a JSON pointer; null if there is none.
@@ -110,17 +111,20 @@ std::string Add(const std::string& number, Numeric delta) {
     });
 }
 
-std::string Increment(std::optional<std::string_view> branch, Datum key, Numeric delta, std::string_view path) {
+std::string Increment(std::optional<std::string_view> branch, Datum key, Numeric delta,
+                      std::string_view path) {
     const std::string pointer(path);
     const std::vector<std::string> tokens = ParseJsonPointer(path).OrThrow();
     std::string sum;
     ChangeDocument(branch, key, ToWriteOptions({}), [&](std::optional<Json> document) {
         const bool is_new = !document;
-        Json target = is_new && !pointer.empty() ? Json::FromObject({}) : std::move(document).value_or(Json());
+        Json target =
+            is_new && !pointer.empty() ? Json::FromObject({}) : std::move(document).value_or(Json());
         const Json* number = is_new ? nullptr : FindAtPointer(target, tokens);
         if (number != nullptr && !number->IsNumber()) {
-            throw Error(ErrorCode::kWrongType,
-                        pointer.empty() ? "the document is not a number" : "value at path \"" + pointer + "\" is not a number");
+            throw Error(ErrorCode::kWrongType, pointer.empty()
+                                                   ? "the document is not a number"
+                                                   : "value at path \"" + pointer + "\" is not a number");
         }
         sum = Add(number == nullptr ? "0" : number->number_text(), delta);
         Json value = Json::Number(sum).OrThrow();
@@ -132,26 +136,30 @@ std::string Increment(std::optional<std::string_view> branch, Datum key, Numeric
 
 }  // namespace
 
-KVS_FUNCTION(kvs_patch) {
+KVS_FUNCTION(kvs_patch)
+{
     const PatchArguments arguments = GetPatchArguments(fcinfo, "kvs.patch()", "delta");
     return Patch(arguments, [&](std::optional<Json> document) {
         return MergePatch(std::move(document).value_or(Json::FromObject({})), JsonFromJsonb(arguments.patch));
     });
 }
 
-KVS_FUNCTION(kvs_json_patch) {
+KVS_FUNCTION(kvs_json_patch)
+{
     const PatchArguments arguments = GetPatchArguments(fcinfo, "kvs.json_patch()", "operations");
     return Patch(arguments, [&](std::optional<Json> document) {
         if (!document) {
-            throw Error(ErrorCode::kNotFound,
-                        "key \"" + std::string(Contents(DatumGetPointer(arguments.key))) + "\" does not exist");
+            throw Error(
+                ErrorCode::kNotFound,
+                "key \"" + std::string(Contents(DatumGetPointer(arguments.key))) + "\" does not exist");
         }
         return JsonPatch(*std::move(document), JsonFromJsonb(arguments.patch)).OrThrow();
     });
 }
 
 // (key, delta, path, branch)
-KVS_FUNCTION(kvs_increment) {
+KVS_FUNCTION(kvs_increment)
+{
     RequireWrite(kPatchMode, "kvs.increment()");
     const Datum key = KeyArgument(fcinfo, 0);
     if (PG_ARGISNULL(1)) {

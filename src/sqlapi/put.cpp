@@ -25,8 +25,8 @@ std::string_view BranchName(const std::optional<std::string_view>& branch) {
 }
 
 // One change of one key.
-Written WriteKey(std::optional<std::string_view> branch, Datum key, Operation operation, const WriteOptions& options,
-                 const ChangeFunction& change) {
+Written WriteKey(std::optional<std::string_view> branch, Datum key, Operation operation,
+                 const WriteOptions& options, const ChangeFunction& change) {
     Writer writer(BranchName(branch));
     Written written = writer.Update(key, operation, options, change);
     writer.Finish();
@@ -35,8 +35,9 @@ Written WriteKey(std::optional<std::string_view> branch, Datum key, Operation op
 
 Written PutItem(std::optional<std::string_view> branch, Datum key, const WriteArguments& arguments,
                 const DataItem& item) {
-    return WriteKey(branch, key, Operation::kSet, ToWriteOptions(arguments),
-                    [&](const CurrentEntry&) { return Change{Change::Kind::kPut, item}; });
+    return WriteKey(branch, key, Operation::kSet, ToWriteOptions(arguments), [&](const CurrentEntry&) {
+        return Change{Change::Kind::kPut, item};
+    });
 }
 
 struct PutArguments {
@@ -51,13 +52,16 @@ PutArguments GetPutArguments(FunctionCallInfo fcinfo, ValueType type, const char
     RequireWrite(kPutMode, command);
     PutArguments arguments;
     arguments.key = KeyArgument(fcinfo, 0);
-    arguments.value = type == ValueType::kJson ? RequiredJsonb(fcinfo, 1, "value") : RequiredBytes(fcinfo, 1, "bytes");
+    arguments.value =
+        type == ValueType::kJson ? RequiredJsonb(fcinfo, 1, "value") : RequiredBytes(fcinfo, 1, "bytes");
     arguments.write = GetWriteArguments(fcinfo, kPutPositions);
     arguments.branch = OptionalBytes(fcinfo, kPutBranch);
     return arguments;
 }
 
-int64 VersionOf(const Written& written) { return static_cast<int64>(written.metadata.version); }
+int64 VersionOf(const Written& written) {
+    return static_cast<int64>(written.metadata.version);
+}
 
 Datum PutReturningEntry(FunctionCallInfo fcinfo, const PutArguments& arguments) {
     const DataItem item = JsonItem(arguments.value, arguments.write.expires_at);
@@ -71,24 +75,26 @@ Datum PutReturningEntry(FunctionCallInfo fcinfo, const PutArguments& arguments) 
 
 }  // namespace
 
-KVS_FUNCTION(kvs_put) {
+KVS_FUNCTION(kvs_put)
+{
     const PutArguments arguments = GetPutArguments(fcinfo, ValueType::kJson, "kvs.put()");
     const DataItem item = JsonItem(arguments.value, arguments.write.expires_at);
     PG_RETURN_INT64(VersionOf(PutItem(arguments.branch, arguments.key, arguments.write, item)));
 }
 
-KVS_FUNCTION(kvs_put_entry) {
-    return PutReturningEntry(fcinfo, GetPutArguments(fcinfo, ValueType::kJson, "kvs.put_entry()"));
-}
+KVS_FUNCTION(kvs_put_entry)
+{ return PutReturningEntry(fcinfo, GetPutArguments(fcinfo, ValueType::kJson, "kvs.put_entry()")); }
 
-KVS_FUNCTION(kvs_put_bytes) {
+KVS_FUNCTION(kvs_put_bytes)
+{
     const PutArguments arguments = GetPutArguments(fcinfo, ValueType::kBytes, "kvs.put_bytes()");
     const DataItem item = BytesItem(arguments.value, arguments.write.expires_at);
     PG_RETURN_INT64(VersionOf(PutItem(arguments.branch, arguments.key, arguments.write, item)));
 }
 
 // (key, expected_version, value, branch). An expiry stays.
-KVS_FUNCTION(kvs_cas) {
+KVS_FUNCTION(kvs_cas)
+{
     RequireWrite(kPutMode | ACL_SELECT, "kvs.cas()");
     const Datum key = KeyArgument(fcinfo, 0);
     const std::optional<int64> expected = OptionalInt8(fcinfo, 1);
@@ -113,7 +119,8 @@ KVS_FUNCTION(kvs_cas) {
 }
 
 // (key, ttl, branch)
-KVS_FUNCTION(kvs_touch) {
+KVS_FUNCTION(kvs_touch)
+{
     RequireWrite(kPutMode | ACL_SELECT, "kvs.touch()");
     const Datum key = KeyArgument(fcinfo, 0);
     const std::optional<TimestampTz> expires_at =
@@ -138,7 +145,8 @@ KVS_FUNCTION(kvs_touch) {
 }
 
 // (key, expected_version, comment, modified_by, branch)
-KVS_FUNCTION(kvs_delete) {
+KVS_FUNCTION(kvs_delete)
+{
     RequireWrite(ACL_DELETE, "kvs.delete()");
     const Datum key = KeyArgument(fcinfo, 0);
     const WriteArguments arguments =

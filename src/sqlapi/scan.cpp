@@ -96,10 +96,11 @@ class PatternRows {
         };
         const Arguments arguments = Guarded([&] {
             RequireRead();
-            return Arguments{RequiredBytes(fcinfo, 0, "pattern"), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2)};
+            return Arguments{RequiredBytes(fcinfo, 0, "pattern"), OptionalBytes(fcinfo, 1),
+                             OptionalBytes(fcinfo, 2)};
         });
-        scan_.emplace(OpenReadView(arguments.branch, arguments.as_of), Pattern::Parse(arguments.pattern).OrThrow(),
-                      with_entries);
+        scan_.emplace(OpenReadView(arguments.branch, arguments.as_of),
+                      Pattern::Parse(arguments.pattern).OrThrow(), with_entries);
     }
 
   protected:
@@ -160,11 +161,13 @@ class AskedEntries {
         const Arguments arguments = Guarded([&] {
             row_type_ = ResultRowType(fcinfo);
             RequireRead();
-            return Arguments{RequiredArray(fcinfo, 0, "keys"), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2)};
+            return Arguments{RequiredArray(fcinfo, 0, "keys"), OptionalBytes(fcinfo, 1),
+                             OptionalBytes(fcinfo, 2)};
         });
         keys_ = arguments.keys;
         for (int i = 0; i < keys_.count; i++) {
-            keys_.elements[i] = Guarded([&] { return PointerGetDatum(PG_DETOAST_DATUM_PACKED(keys_.elements[i])); });
+            keys_.elements[i] =
+                Guarded([&] { return PointerGetDatum(PG_DETOAST_DATUM_PACKED(keys_.elements[i])); });
             ThrowUnlessKey(Contents(DatumGetPointer(keys_.elements[i])));
         }
         view_ = OpenReadView(arguments.branch, arguments.as_of);
@@ -183,8 +186,8 @@ class AskedEntries {
         if (found) {
             std::string blob;
             FillEntry(Contents(DatumGetPointer(key)), DecodeDataItem(found->item.bytes).OrThrow(),
-                      LoadPayload(found->item.bytes, &reader_->chunks(), &blob), found->meta.bytes, kAllEntryColumns,
-                      values, nulls);
+                      LoadPayload(found->item.bytes, &reader_->chunks(), &blob), found->meta.bytes,
+                      kAllEntryColumns, values, nulls);
         } else {
             std::fill(nulls, nulls + kEntryColumns, true);
             values[kEntryKey - 1] = key;
@@ -214,16 +217,21 @@ int64 CountKeys(std::string_view prefix, std::optional<std::string_view> branch,
 
 }  // namespace
 
-KVS_FUNCTION(kvs_scan) { return StreamRows<RangeRows>(fcinfo); }
+KVS_FUNCTION(kvs_scan)
+{ return StreamRows<RangeRows>(fcinfo); }
 
-KVS_FUNCTION(kvs_find) { return StreamRows<MatchingEntries>(fcinfo); }
+KVS_FUNCTION(kvs_find)
+{ return StreamRows<MatchingEntries>(fcinfo); }
 
-KVS_FUNCTION(kvs_keys) { return StreamRows<MatchingKeys>(fcinfo); }
+KVS_FUNCTION(kvs_keys)
+{ return StreamRows<MatchingKeys>(fcinfo); }
 
-KVS_FUNCTION(kvs_mget) { return StreamRows<AskedEntries>(fcinfo); }
+KVS_FUNCTION(kvs_mget)
+{ return StreamRows<AskedEntries>(fcinfo); }
 
 // (prefix, branch, as_of)
-KVS_FUNCTION(kvs_count_keys) {
+KVS_FUNCTION(kvs_count_keys)
+{
     RequireRead();
     PG_RETURN_INT64(CountKeys(OptionalBytes(fcinfo, 0).value_or(std::string_view()), OptionalBytes(fcinfo, 1),
                               OptionalBytes(fcinfo, 2)));

@@ -36,7 +36,8 @@ LANGUAGE sql SET jit = off SET enable_nestloop = off AS $$
     ), difference AS (
         SELECT key, diff_type, to_value FROM kvs.diff('HEAD', 'WORKING')
     ), sum AS (
-        SELECT key, delta::numeric AS reached, row_number() OVER (PARTITION BY key ORDER BY delta::numeric) AS expected
+        SELECT key, delta::numeric AS reached,
+               row_number() OVER (PARTITION BY key ORDER BY delta::numeric) AS expected
         FROM stress.written WHERE op = 'add'
     )
     -- The log itself.
@@ -70,7 +71,8 @@ LANGUAGE sql SET jit = off SET enable_nestloop = off AS $$
     FROM stress.written AS w
     WHERE w.n IS NOT NULL
           AND NOT EXISTS (SELECT FROM history AS h
-                          WHERE h.key = w.key AND h.n = w.n AND h.op = w.op AND h.version = coalesce(w.version, h.version))
+                          WHERE h.key = w.key AND h.n = w.n AND h.op = w.op
+                                AND h.version = coalesce(w.version, h.version))
     UNION ALL
     SELECT 'write from nowhere', format('%s %s number %s, version %s', h.op, h.key, h.n, h.version)
     FROM history AS h
@@ -92,7 +94,8 @@ LANGUAGE sql SET jit = off SET enable_nestloop = off AS $$
     FROM sum GROUP BY key HAVING kvs.get(key)::numeric IS DISTINCT FROM count(*)
     UNION ALL
     -- What is read is the last change.
-    SELECT 'get is not the last change', format('%s: %s instead of %s', key, left(kvs.get(key)::text, 40), left(value::text, 40))
+    SELECT 'get is not the last change',
+           format('%s: %s instead of %s', key, left(kvs.get(key)::text, 40), left(value::text, 40))
     FROM last WHERE kvs.get(key) IS DISTINCT FROM value
     UNION ALL
     SELECT 'scan is not the last changes', key

@@ -102,7 +102,7 @@ background() {
 }
 
 run_level() {
-    local changes problems
+    local log
     sql -d postgres -c 'DROP DATABASE IF EXISTS kvs_stress' 2>/dev/null
     sql -d postgres -c "CREATE DATABASE kvs_stress TEMPLATE template0 ENCODING 'UTF8'"
     sql -c 'CREATE EXTENSION kvs' -f "$here/problems.sql"
@@ -110,9 +110,11 @@ run_level() {
     rm -f "$work"/failed.*
     background flush 1 -f "$work/flush"
     background commit 1 -f "$work/commit"
-    PGOPTIONS='-c kvs.bulk_log_threshold=2 -c kvs.branch_lock_timeout=0' background import 1 -f "$work/import" --rate=20
-    PGOPTIONS='-c kvs.flush_rows=50' background write "$clients" -f "$work/put@8" -f "$work/patch@4" -f "$work/cas@3" \
-        -f "$work/mput@2" -f "$work/delete@2"
+    PGOPTIONS='-c kvs.bulk_log_threshold=2 -c kvs.branch_lock_timeout=0' \
+        background import 1 -f "$work/import" --rate=20
+    PGOPTIONS='-c kvs.flush_rows=50' \
+        background write "$clients" -f "$work/put@8" -f "$work/patch@4" -f "$work/cas@3" -f "$work/mput@2" \
+        -f "$work/delete@2"
     wait
     for log in "$work"/failed.*; do
         [ -e "$log" ] || continue
@@ -124,7 +126,10 @@ run_level() {
     # The same once more, with all of it in the trees.
     sql -c 'SELECT kvs.flush()' -c "SELECT kvs.commit('the rest')" >/dev/null 2>&1
     check "$1, committed"
-    [ "$(sql -c 'SELECT count(*) FROM kvs.status()')" = 0 ] || { echo "put_flush $1: uncommitted work after a commit"; failures=$((failures + 1)); }
+    if [ "$(sql -c 'SELECT count(*) FROM kvs.status()')" -ne 0 ]; then
+        echo "put_flush $1: uncommitted work after a commit"
+        failures=$((failures + 1))
+    fi
 }
 
 # Prints what is wrong, if anything, and the line that sums up.
@@ -163,13 +168,14 @@ plant_errors() {
     local newest="(SELECT max(seq) FROM _kvs.change WHERE key = 'hot:1')"
     # Two versions that only the log has, and a working row.
     sql -c "SELECT kvs.put('hot:1', '1')" -c "SELECT kvs.put('hot:1', '2')" >/dev/null
-    plant 'duplicate version' "INSERT INTO _kvs.change SELECT nextval('_kvs.change_seq'), prev_seq, xid, version, branch_id,
-        op, key, meta, item FROM _kvs.change WHERE seq = $newest"
+    plant 'duplicate version' "INSERT INTO _kvs.change SELECT nextval('_kvs.change_seq'), prev_seq, xid, version,
+        branch_id, op, key, meta, item FROM _kvs.change WHERE seq = $newest"
     plant 'rewound version' "UPDATE _kvs.change SET version = 1 WHERE seq = $newest"
-    plant 'missing version' "DELETE FROM _kvs.change WHERE seq = (SELECT prev_seq FROM _kvs.change WHERE seq = $newest)"
+    plant 'missing version' "DELETE FROM _kvs.change
+        WHERE seq = (SELECT prev_seq FROM _kvs.change WHERE seq = $newest)"
     plant 'broken chain' "UPDATE _kvs.change SET prev_seq = 0 WHERE seq = $newest"
-    plant 'change without history' "INSERT INTO _kvs.change SELECT nextval('_kvs.change_seq'), seq, xid, version + 1, branch_id,
-        op, key, meta, item FROM _kvs.change WHERE seq = $newest"
+    plant 'change without history' "INSERT INTO _kvs.change SELECT nextval('_kvs.change_seq'), seq, xid, version + 1,
+        branch_id, op, key, meta, item FROM _kvs.change WHERE seq = $newest"
     plant 'lost write' "INSERT INTO stress.written (key, op, n) VALUES ('hot:1', 'set', 0)"
     plant 'write from nowhere' "SELECT kvs.put('hot:2', '{\"n\": 0}')"
     plant 'number of deletions' "INSERT INTO stress.written (key, op) VALUES ('hot:1', 'delete')"
@@ -177,7 +183,8 @@ plant_errors() {
     plant 'wrong sum' "SELECT kvs.increment('sum')"
     plant 'get is not the last change' "UPDATE _kvs.working SET item = (SELECT item FROM _kvs.change
         WHERE seq = (SELECT prev_seq FROM _kvs.change WHERE seq = $newest)) WHERE key = 'hot:1'"
-    plant 'check: ' "UPDATE _kvs.chunk SET body = set_byte(body, length(body) - 1, get_byte(body, length(body) - 1) # 1)
+    plant 'check: ' "UPDATE _kvs.chunk
+        SET body = set_byte(body, length(body) - 1, get_byte(body, length(body) - 1) # 1)
         WHERE hash = (SELECT working_data_root FROM _kvs.branch WHERE name = 'main')"
     echo "put_flush: $caught of $planted planted errors found"
 }

@@ -1,5 +1,5 @@
-# A physical standby answers every read as the primary does and refuses every write; once promoted it goes on where the
-# primary was, as a log of its own.
+# A physical standby answers every read as the primary does and refuses every write; once promoted it goes on where
+# the primary was, as a log of its own.
 
 use strict;
 use warnings FATAL => 'all';
@@ -29,15 +29,18 @@ SELECT kvs.put('streamed', '3');
 SQL
 $primary->wait_for_catchup($standby);
 is(fingerprint($standby, 'postgres'), fingerprint($primary, 'postgres'), 'the standby reads what the primary reads');
-is( $standby->safe_psql('postgres', q(SET kvs.as_of = 'HEAD~1'; SELECT kvs.get('streamed'), kvs.count_keys('streamed:'))),
+is( $standby->safe_psql('postgres',
+    q(SET kvs.as_of = 'HEAD~1'; SELECT kvs.get('streamed'), kvs.count_keys('streamed:'))),
     '|0', 'the standby reads the past');
 
 # One reader all the while: what it has cached must not hide what arrives.
 my $reader = $standby->background_psql('postgres', on_error_stop => 0);
 is($reader->query(q(SELECT kvs.get('streamed'))), '3', 'a session on the standby');
-$primary->safe_psql('postgres', q(SELECT kvs.put('streamed', '4'); SELECT kvs.commit('four'); SELECT kvs.create_branch('late')));
+$primary->safe_psql('postgres',
+    q(SELECT kvs.put('streamed', '4'); SELECT kvs.commit('four'); SELECT kvs.create_branch('late')));
 $primary->wait_for_catchup($standby);
-is($reader->query(q(SELECT kvs.get('streamed'), kvs.get('streamed', as_of => 'HEAD'), kvs.get('streamed', branch => 'late'))),
+is( $reader->query(
+        q(SELECT kvs.get('streamed'), kvs.get('streamed', as_of => 'HEAD'), kvs.get('streamed', branch => 'late'))),
     '4|4|4', 'the session sees what has arrived');
 is($reader->query(q(SELECT kvs.switch_branch('feature'))), 'feature', 'the session can switch branches');
 $reader->query(q(SELECT kvs.switch_branch('main')));
@@ -65,7 +68,8 @@ $primary->stop('immediate');
 $standby->promote;
 is(fingerprint($standby, 'postgres'), $before, 'the promoted server has it all');
 is($reader->query(q(SELECT kvs.put('streamed', '5'))), '5', 'versions go on, in a session that began on the standby');
-is($standby->safe_psql('postgres', q(SELECT kvs.put('streamed', '6'), kvs.increment('counted'))), '6|3', 'and in a new one');
+is($standby->safe_psql('postgres',
+    q(SELECT kvs.put('streamed', '6'), kvs.increment('counted'))), '6|3', 'and in a new one');
 is($standby->safe_psql('postgres', q(SELECT string_agg(version || '=' || value, ' ') FROM kvs.history('streamed'))),
     '6=6 5=5 4=4 3=3 2=2 1=1', 'the history goes on');
 
@@ -77,8 +81,10 @@ SELECT (SELECT count(DISTINCT log_id) = 2 FROM _kvs.store),
        bool_and(h.version <= 4 OR h.seq >= (SELECT first_seq FROM _kvs.store WHERE epoch = 2))
 FROM kvs.history('streamed') AS h
 SQL
-cmp_ok($standby->safe_psql('postgres', 'SELECT first_seq FROM _kvs.store WHERE epoch = 2'), '>', $last, 'no number comes twice');
-is($standby->safe_psql('postgres', q(SELECT kvs.commit('after promotion') IS NOT NULL, kvs.flush())), 't|0', 'commit after promotion');
+cmp_ok($standby->safe_psql('postgres', 'SELECT first_seq FROM _kvs.store WHERE epoch = 2'),
+    '>', $last, 'no number comes twice');
+is($standby->safe_psql('postgres',
+    q(SELECT kvs.commit('after promotion') IS NOT NULL, kvs.flush())), 't|0', 'commit after promotion');
 $reader->quit;
 
 finish($standby);

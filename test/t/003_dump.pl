@@ -34,13 +34,15 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '
     'psql on the dump');
 
 create_empty('parallel');
-$node->command_ok([ 'pg_restore', '--exit-on-error', '--jobs=2', '-d', 'parallel', "$dir/dump" ], 'pg_restore, two jobs');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '--jobs=2', '-d', 'parallel', "$dir/dump" ],
+    'pg_restore, two jobs');
 
 # A store that was never written, and a dump of a dump.
 add_store($node, 'empty');
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/empty", 'empty' ], 'pg_dump of an empty store');
 create_empty('empty_again');
-$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'empty_again', "$dir/empty" ], 'pg_restore of an empty store');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'empty_again', "$dir/empty" ],
+    'pg_restore of an empty store');
 is(fingerprint($node, 'empty_again'), fingerprint($node, 'empty'), 'an empty store stays one');
 is($node->safe_psql('empty_again', q(SELECT kvs.put('first', '1'))), '1', 'and can be written');
 
@@ -56,18 +58,23 @@ foreach my $database ('custom', 'plain', 'parallel', 'again')
         't', "$database: privileges");
 
     # Writing on: versions follow, also of keys that lie in the trees and of those that are deleted.
-    is($node->safe_psql($database, q(SELECT kvs.put('doc:0000001', '"new"'), kvs.increment('counted'), kvs.put('doc:0000004', '"new"', branch => 'feature'))),
+    is($node->safe_psql($database,
+        q(SELECT kvs.put('doc:0000001', '"new"'), kvs.increment('counted'),
+                 kvs.put('doc:0000004', '"new"', branch => 'feature'))),
         '2|3|3', "$database: versions follow");
     is($node->safe_psql($database, sprintf($history, 'counted')), '4=3, 3=2, 2=1, 1=0', "$database: history goes on");
-    is($node->safe_psql($database, q(SELECT kvs.commit('after the restore') IS NOT NULL; SELECT count(*) FROM kvs.status())),
+    is($node->safe_psql($database,
+        q(SELECT kvs.commit('after the restore') IS NOT NULL; SELECT count(*) FROM kvs.status())),
         "t\n0", "$database: commit");
-    is($node->safe_psql($database, q(SELECT message FROM kvs.log() LIMIT 2)), "after the restore\nsecond", "$database: log");
+    is($node->safe_psql($database,
+        q(SELECT message FROM kvs.log() LIMIT 2)), "after the restore\nsecond", "$database: log");
     is( $node->safe_psql($database, <<'SQL'), 't|t|t|t|t', "$database: a new log, which new changes carry");
 WITH newest AS (SELECT * FROM _kvs.store ORDER BY epoch DESC LIMIT 1)
 SELECT count(*) = (SELECT epoch FROM newest), count(DISTINCT log_id) = count(*),
        (SELECT database_oid = (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) FROM newest),
        (SELECT bool_and((h.log_id = newest.log_id) = (h.version > 3)) FROM newest, kvs.history('counted') AS h),
-       (SELECT first_seq > max(seq) FILTER (WHERE version <= 3) FROM newest, kvs.history('counted') AS h GROUP BY first_seq)
+       (SELECT first_seq > max(seq) FILTER (WHERE version <= 3)
+        FROM newest, kvs.history('counted') AS h GROUP BY first_seq)
 FROM _kvs.store
 SQL
 }

@@ -1,5 +1,5 @@
-# Cancel, statement_timeout and terminate in the middle of import, commit, scan and diff: an error, and nothing else. No
-# crash, no leak, no damage; the next operation of the session works, and what was interrupted left no trace.
+# Cancel, statement_timeout and terminate in the middle of import, commit, scan and diff: an error, and nothing else.
+# No crash, no leak, no damage; the next operation of the session works, and what was interrupted left no trace.
 
 use strict;
 use warnings FATAL => 'all';
@@ -56,7 +56,8 @@ sub interrupt
     my ($stdin, $stdout, $stderr) = ('', '', '');
     local $ENV{PGOPTIONS} = '-c client_min_messages=error';
     my $client = IPC::Run::start(
-        [ $node->installed_command('psql'), '-XAtq', '-v', 'VERBOSITY=sqlstate', '-d', $node->connstr('postgres'), '-f', '-' ],
+        [ $node->installed_command('psql'), '-XAtq', '-v', 'VERBOSITY=sqlstate',
+            '-d', $node->connstr('postgres'), '-f', '-' ],
         '<', \$stdin, '>', \$stdout, '2>', \$stderr,
         IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
     $stdin .= "SELECT 'pid=' || pg_backend_pid();\n";
@@ -68,7 +69,8 @@ sub interrupt
       . "SELECT 'next', kvs.get('doc:1'), kvs.put('after', '1') > 0;\n";
     if ($how ne 'timeout')
     {
-        my $seen = "SELECT state = 'active' AND query ~ 'kvs' AND query !~ 'pid=' FROM pg_stat_activity WHERE pid = $pid";
+        my $seen = "SELECT state = 'active' AND query ~ 'kvs' AND query !~ 'pid=' "
+          . "FROM pg_stat_activity WHERE pid = $pid";
         $client->pump_nb while length $stdin;
         wait_until('the operation', sub { $client->pump_nb; $stdout =~ /next/ || $admin->query_safe($seen) eq 't' });
         usleep($delay);
@@ -136,7 +138,8 @@ SQL
 # Cursors that are left behind in the middle, by COMMIT, ROLLBACK and the end of the session.
 foreach my $end ('COMMIT', 'ROLLBACK', 'CLOSE c; COMMIT', '')
 {
-    is($node->safe_psql('postgres', <<SQL), "doc:1\ndoc:1", "an open cursor and " . ($end || 'the end of the session'));
+    my $name = 'open cursors and ' . ($end || 'the end of the session');
+    is($node->safe_psql('postgres', <<SQL), "doc:1\ndoc:1", $name);
 BEGIN;
 DECLARE c CURSOR FOR SELECT key FROM kvs.scan('doc:');
 DECLARE d CURSOR FOR SELECT key FROM kvs.diff('empty', 'WORKING');

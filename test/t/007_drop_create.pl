@@ -1,5 +1,5 @@
-# CREATE EXTENSION and DROP EXTENSION: refused where kvs cannot work, gone without a trace, and created again under the
-# feet of sessions that have cached everything.
+# CREATE EXTENSION and DROP EXTENSION: refused where kvs cannot work, gone without a trace, and created again under
+# the feet of sessions that have cached everything.
 
 use strict;
 use warnings FATAL => 'all';
@@ -31,12 +31,14 @@ foreach my $schema ('kvs', '_kvs')
     $node->safe_psql('postgres', "DROP SCHEMA $schema");
 }
 $node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN');
-is(sqlstate_of($node, 'postgres', 'SET ROLE nobody; CREATE EXTENSION kvs'), '42501', 'refused to who is not a superuser');
+is(sqlstate_of($node, 'postgres', 'SET ROLE nobody; CREATE EXTENSION kvs'),
+    '42501', 'refused to who is not a superuser');
 is(sqlstate_of($node, 'postgres', 'CREATE EXTENSION kvs SCHEMA public'), '', 'a schema for the rest may be named');
 $node->safe_psql('postgres', 'DROP EXTENSION kvs');
 
 my $everything = q(SELECT (SELECT count(*) FROM pg_namespace WHERE nspname IN ('kvs', '_kvs')),
-    (SELECT count(*) FROM pg_proc WHERE probin ~ 'kvs'), (SELECT count(*) FROM pg_foreign_data_wrapper WHERE fdwname = 'kvs_fdw'),
+    (SELECT count(*) FROM pg_proc WHERE probin ~ 'kvs'),
+    (SELECT count(*) FROM pg_foreign_data_wrapper WHERE fdwname = 'kvs_fdw'),
     (SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text IN ('kvs', '_kvs')),
     (SELECT count(*) FROM pg_type WHERE typnamespace::regnamespace::text IN ('kvs', '_kvs')));
 my $none = '0|0|0|0|0';
@@ -105,14 +107,16 @@ SELECT kvs.put('k', '4') AS last \gset
 COMMIT;
 SELECT :version, :new_version, :last, kvs.get('k');
 SQL
-is($node->safe_psql('postgres', q(SELECT count(*) FROM kvs.history('k') WHERE log_id IN (SELECT log_id FROM _kvs.store))),
+is($node->safe_psql('postgres',
+    q(SELECT count(*) FROM kvs.history('k') WHERE log_id IN (SELECT log_id FROM _kvs.store))),
     '3', 'and all changes are in the one log');
 
 # Whoever has put it in his way is asked first; a writer is waited for.
 $node->safe_psql('postgres', 'CREATE VIEW mine AS SELECT key FROM kvs.entries');
 is(sqlstate_of($node, 'postgres', 'DROP EXTENSION kvs'), '2BP01', 'refused where objects depend on it');
 $other->query(q(BEGIN; SELECT kvs.put('open', '1')));
-is(sqlstate_of($node, 'postgres', q(SET lock_timeout = '50ms'; DROP EXTENSION kvs CASCADE)), '55P03', 'waits for a writer');
+is(sqlstate_of($node, 'postgres',
+    q(SET lock_timeout = '50ms'; DROP EXTENSION kvs CASCADE)), '55P03', 'waits for a writer');
 $other->query(q(COMMIT));
 $node->safe_psql('postgres', 'DROP EXTENSION kvs CASCADE');
 is($node->safe_psql('postgres', $everything), $none, 'nothing is left');

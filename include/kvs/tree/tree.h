@@ -43,6 +43,7 @@ class Tree {
     NodeStore& store() const { return *store_; }
     bool empty() const { return root_ == kEmptyRoot; }
 
+    // The leaf may be borrowed (NodeStore::BorrowNode): hold it no longer than the operation lasts.
     std::optional<FoundValue> Get(std::string_view key) const;
 
     // Called with the index of the key and its value, nullopt if the tree has none; the view is valid during

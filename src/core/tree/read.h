@@ -13,10 +13,8 @@ namespace kvs {
     throw Error(ErrorCode::kCorruption, "tree node " + address.ToHex() + " does not fit its parent: " + what);
 }
 
-// Child `i` of an internal node.
-inline NodeRef ReadChild(NodeStore& store, const Node& parent, size_t i) {
-    const Hash address = parent.ChildHash(i);
-    NodeRef child = store.ReadNode(address);
+// The node at `address`, which is child `i` of `parent`.
+inline NodeRef CheckedChild(NodeRef child, const Hash& address, const Node& parent, size_t i) {
     if (child->level() != parent.level() - 1) [[unlikely]] {
         ThrowMisfit(address, "wrong level");
     }
@@ -24,6 +22,18 @@ inline NodeRef ReadChild(NodeStore& store, const Node& parent, size_t i) {
         ThrowMisfit(address, "wrong number of entries");
     }
     return child;
+}
+
+// Child `i` of an internal node.
+inline NodeRef ReadChild(NodeStore& store, const Node& parent, size_t i) {
+    const Hash address = parent.ChildHash(i);
+    return CheckedChild(store.ReadNode(address), address, parent, i);
+}
+
+// The same for a point look-up; see NodeStore::BorrowNode.
+inline NodeRef BorrowChild(NodeStore& store, const Node& parent, size_t i) {
+    const Hash address = parent.ChildHash(i);
+    return CheckedChild(store.BorrowNode(address), address, parent, i);
 }
 
 }  // namespace kvs

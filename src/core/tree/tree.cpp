@@ -60,7 +60,7 @@ std::optional<FoundValue> Tree::Get(std::string_view key) const {
         if (i == node->count()) {
             return std::nullopt;
         }
-        node = ReadChild(*store_, *node, i);
+        node = node->level() == 1 ? BorrowChild(*store_, *node, i) : ReadChild(*store_, *node, i);
     }
     const std::optional<size_t> i = node->Find(key);
     if (!i) {

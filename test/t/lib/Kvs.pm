@@ -40,7 +40,7 @@ sub number_of_rows
 }
 
 # A running server, its database "postgres" in UTF-8 and with the extension.
-# preload: with shared_preload_libraries; streaming: as a primary; conf: further settings; bare: without the extension.
+# preload: with shared_preload_libraries; streaming: as a primary; conf: further settings; bare: no extension.
 sub new_node
 {
     my ($name, %params) = @_;
@@ -116,7 +116,8 @@ SELECT kvs.increment('counted');
 SELECT kvs.create_tag('v1', 'HEAD', 'the tag');
 SELECT kvs.create_branch('feature', 'HEAD');
 SELECT kvs.put('doc:0000001', '"feature"', branch => 'feature');
-SELECT kvs.patch('doc:0000003', '{"more": {"numbers": [12345678901234567890.123456789, 1e-30]}}', branch => 'feature');
+SELECT kvs.patch('doc:0000003', '{"more": {"numbers": [12345678901234567890.123456789, 1e-30]}}',
+                 branch => 'feature');
 SELECT kvs.commit('on the branch', branch => 'feature');
 SELECT kvs.delete('doc:0000004', branch => 'feature');
 SELECT kvs.put('doc:0000002', '"again"');
@@ -134,7 +135,8 @@ SELECT 'branch', name, head, message, committed_at, working_changes FROM kvs.bra
 SELECT 'tag', name, commit, message, tagger, created_at FROM kvs.tags ORDER BY name;
 SELECT 'snapshot', s.* FROM kvs.snapshots AS s ORDER BY branch;
 SELECT 'reflog', r.* FROM kvs.reflog AS r ORDER BY branch, n;
-SELECT 'log', b.name, l.* FROM kvs.branches AS b, LATERAL kvs.log(b.name) AS l ORDER BY b.name, l.committed_at, l.hash;
+SELECT 'log', b.name, l.* FROM kvs.branches AS b, LATERAL kvs.log(b.name) AS l
+ORDER BY b.name, l.committed_at, l.hash;
 SELECT 'entries', b.name, count(*), md5(string_agg(e::text, E'\n'))
 FROM kvs.branches AS b, LATERAL kvs.scan(branch => b.name) AS e GROUP BY b.name ORDER BY b.name;
 SELECT 'backwards', count(*), md5(string_agg(e::text, E'\n')) FROM kvs.scan(reverse => true) AS e;
@@ -151,10 +153,12 @@ SELECT 'on the branches', b.name, kvs.count_keys('doc:', branch => b.name), kvs.
 FROM kvs.branches AS b ORDER BY b.name;
 SELECT 'mget', key, version, value FROM kvs.mget(ARRAY['counted', 'absent', 'doc:0000004']);
 SELECT 'diff', d.* FROM kvs.diff() AS d;
-SELECT 'diff of branches', b.name, d.* FROM kvs.branches AS b, LATERAL kvs.diff('main', b.name) AS d ORDER BY b.name, d.key;
+SELECT 'diff of branches', b.name, d.* FROM kvs.branches AS b, LATERAL kvs.diff('main', b.name) AS d
+ORDER BY b.name, d.key;
 SELECT 'diff_stat', d.* FROM kvs.diff_stat('HEAD', 'WORKING') AS d;
 SELECT 'status', s.* FROM kvs.status() AS s;
-SELECT 'history', k, h.* FROM unnest(ARRAY['counted', 'doc:0000001', 'doc:0000002', 'bytes']) AS k, LATERAL kvs.history(k) AS h;
+SELECT 'history', k, h.*
+FROM unnest(ARRAY['counted', 'doc:0000001', 'doc:0000002', 'bytes']) AS k, LATERAL kvs.history(k) AS h;
 SELECT 'errors', c.* FROM kvs.check() AS c WHERE severity = 'error';
 SQL
 }
