@@ -7,8 +7,8 @@
 #   format       clang-format 14 would change nothing
 #   layers       the core includes nothing of PostgreSQL; sqlapi, fdw and worker include nothing of one another
 #   size         no source file is longer than 800 lines
-#   clang        all sources compile with clang, warnings as errors, no global object has a constructor
-#   tidy         clang-tidy with the checks of .clang-tidy
+#   clang        all sources compile with clang, warnings as errors, no global object has a constructor; and
+#                clang-tidy with the checks of .clang-tidy, in the same pass
 
 source "$(dirname "$0")/lib.sh"
 cd "$KVS_ROOT" || exit
@@ -30,7 +30,7 @@ if [ -z "${KVS_RESULTS:-}" ]; then
 fi
 
 server_flags=(-isystem "$("$PG_CONFIG" --includedir-server)" '-DPGDLLEXPORT=__attribute__((visibility("default")))')
-flags=(-std=c++20 -Wall -Wextra -Werror -Iinclude -Isrc)
+flags=(-std=c++20 -Wall -Wextra -Werror -Wglobal-constructors -Iinclude -Isrc)
 
 check_format() { clang-format --dry-run --Werror "${all[@]}"; }
 
@@ -61,24 +61,17 @@ server_files() { sources src/pg src/sqlapi src/fdw src/worker | grep '\.cpp$'; }
 # each COMMAND...: runs the command for each file of stdin, which takes the place of {}
 each() { xargs -r -P "$KVS_JOBS" -I{} "$@"; }
 
-# on_sources COMMAND...: the command on every source, {} being the file; those of the server see its headers. All are
-# looked at, whatever is found.
-on_sources() {
-    local failed=0 separator=()
-    [ "$1" != clang-tidy ] || separator=(--)
-    core_files | each "$@" {} "${separator[@]}" "${flags[@]}" || failed=1
-    server_files | each "$@" {} "${separator[@]}" "${flags[@]}" "${server_flags[@]}" || failed=1
+# All are looked at, whatever is found. Findings go to stdout; stderr only tells how many were suppressed in system
+# headers.
+check_clang() {
+    local failed=0
+    core_files | each clang-tidy --quiet {} -- "${flags[@]}" 2>/dev/null || failed=1
+    server_files | each clang-tidy --quiet {} -- "${flags[@]}" "${server_flags[@]}" 2>/dev/null || failed=1
     return $failed
 }
-
-check_clang() { on_sources clang++ -fsyntax-only -Wglobal-constructors; }
-
-# Findings go to stdout; stderr only tells how many were suppressed in system headers.
-check_tidy() { on_sources clang-tidy --quiet 2>/dev/null; }
 
 stage lint-format check_format
 stage lint-layers check_layers
 stage lint-size check_size
 stage lint-clang check_clang
-stage lint-tidy check_tidy
 [ -z "$own_results" ] || summarise

@@ -30,7 +30,7 @@ SET kvs.author = 'tester';
 SELECT kvs.get('user:1') IS NULL AS absent, kvs.exists('user:1');
 SELECT kvs.put('user:1', '{"name": "Ada", "roles": ["admin"]}');
 SELECT kvs.put('user:1', '{"name": "Ada L."}');
-SELECT kvs.get('user:1'), kvs.exists('user:1'), kvs.exists('user:'), kvs.exists('user:11');
+SELECT kvs.get('user:1'), kvs.exists('user:1'), kvs.exists('user'), kvs.exists('user:11');
 SELECT key, value, version, type, bytes, expires_at, modified_by, comment, tags, schema_hash FROM kvs.get_entry('user:1');
 SELECT count(*) FROM kvs.get_entry('user:2');
 -- Every option, by position and by name.
@@ -57,9 +57,10 @@ SELECT (p.entry).key, (p.entry).value, (p.entry).version, (p.entry).type, (p.ent
 FROM (SELECT kvs.put_entry('user:3', '{"n": 2}') AS entry OFFSET 0) AS p;
 SELECT created_at < updated_at AS kept, expires_at IS NULL AS cleared FROM kvs.get_entry('user:3');
 -- Lists of tags as they are given.
-SELECT kvs.put('user:tags', '1', tags => ARRAY['', 'b', 'a', 'a', 'tag with, comma', '"quoted"', 'Ünïcode']);
+SELECT kvs.put('user:tags', '1', tags => ARRAY['b', 'a', 'a', 'tag with, comma', '"quoted"', 'Ünïcode']);
 SELECT tags, cardinality(tags) FROM kvs.get_entry('user:tags');
-SELECT kvs.put('user:tags', '1', tags => '{{a,b},{c,d}}');
+SELECT pg_temp.error_of($$SELECT kvs.put('user:tags', '1', tags => '{{a,b},{c,d}}')$$);
+SELECT pg_temp.error_of($$SELECT kvs.put('user:tags', '1', tags => '{a,""}')$$);
 SELECT pg_temp.error_of($$SELECT kvs.put('user:tags', '1', tags => ARRAY['a', NULL])$$);
 
 -- expected_version: 0 must not exist, n must be at n; a deleted key does not exist.
@@ -96,7 +97,7 @@ SELECT pg_temp.error_of($$SELECT kvs.delete('del:1', expected_version => 1)$$);
 SELECT kvs.put('del:1', '1'), kvs.delete('del:1', comment => 'old', modified_by => 'bob'), kvs.delete('del:1');
 SELECT kvs.get('del:1') IS NULL AS gone, kvs.exists('del:1'), (SELECT count(*) FROM kvs.get_entry('del:1'));
 SELECT version, op, modified_by, comment FROM kvs.history('del:1');
-SELECT kvs.put('del:1', '2'), kvs.delete('del:1', 3);
+SELECT kvs.put('del:1', '2'), pg_temp.error_of($$SELECT kvs.delete('del:1', 0)$$), kvs.delete('del:1', 3);
 
 -- cas: false instead of an error.
 SELECT kvs.cas('cas:1', 1, '1'), kvs.cas('cas:1', 0, '1'), kvs.cas('cas:1', 0, '2'), kvs.cas('cas:1', 1, '3'), kvs.cas('cas:1', 1, '4');
@@ -147,9 +148,6 @@ SELECT kvs.exists('ttl:4'), kvs.exists('ttl:5');
 SELECT kvs.put('p:1', '{"a": "b", "c": {"d": "e", "f": "g"}}');
 SELECT kvs.patch('p:1', '{"a": "z", "c": {"f": null}}', comment => 'as in the RFC', modified_by => 'ada');
 SELECT value, version, comment, modified_by FROM kvs.get_entry('p:1');
-SELECT p.document, p.delta, p.put > 0 AND p.patched > p.put AS patched, kvs.get('p:2') AS result
-FROM (SELECT document, delta, kvs.put('p:2', document) AS put, kvs.patch('p:2', delta) AS patched
-      FROM (VALUES (1, '{"a":"b"}'::jsonb, '{"a":"c"}'::jsonb)) AS v(n, document, delta)) AS p;
 CREATE FUNCTION pg_temp.patched(document jsonb, delta jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM kvs.put('p:2', document);
@@ -224,14 +222,15 @@ SELECT kvs.increment('inc:1'), kvs.increment('inc:1', 0.1), kvs.increment('inc:1
 SELECT value, version FROM kvs.get_entry('inc:1');
 SELECT kvs.increment('inc:2', 12345678901234567890.123456789), kvs.increment('inc:2', 0.000000001), kvs.increment('inc:2', 1e30);
 SELECT kvs.get('inc:2');
-SELECT kvs.increment('inc:3', 2, '/stats/hits') IS NULL;
-SELECT kvs.increment('inc:3', 2, '/hits'), kvs.increment('inc:3', path => '/hits'), kvs.increment('inc:3', path => '');
+SELECT left(pg_temp.error_of($$SELECT kvs.increment('inc:3', 2, '/stats/hits')$$), 5) AS error, kvs.exists('inc:3');
+SELECT kvs.increment('inc:3', 2, '/hits'), kvs.increment('inc:3', path => '/hits');
+SELECT kvs.increment('inc:7', path => ''), kvs.increment('inc:7', path => ''), kvs.get('inc:3');
 SELECT kvs.put('inc:4', '{"a": [1, {"b": 2.50}], "s": "x", "nothing": null, "a/b": 5}');
 SELECT kvs.increment('inc:4', 1, '/a/0'), kvs.increment('inc:4', 0.5, '/a/1/b'), kvs.increment('inc:4', 1, '/new'),
        kvs.increment('inc:4', 1, '/a/1/new'), kvs.increment('inc:4', 1, '/a/-'), kvs.increment('inc:4', -10, '/a~1b'),
        kvs.increment('inc:4', 0, '/a/0', 'entries');
 SELECT value, version FROM kvs.get_entry('inc:4');
-SELECT path, pg_temp.error_of(format('SELECT kvs.increment(''inc:4'', 1, %L)', path))
+SELECT path, left(pg_temp.error_of(format('SELECT kvs.increment(''inc:4'', 1, %L)', path)), 5) AS error
 FROM unnest(ARRAY['/s', '/nothing', '/a', '', '/a/9', '/a/x', '/s/t', '/no/such', 'a', '/a~2b']) AS path;
 SELECT delta, pg_temp.error_of(format('SELECT kvs.increment(''inc:1'', %L)', delta)) FROM unnest(ARRAY['NaN', 'Infinity', '-Infinity']) AS delta;
 SELECT version FROM kvs.get_entry('inc:4');

@@ -191,7 +191,7 @@ std::optional<RootPair> CommitCheck::Walk(const Hash& tip) {
     std::optional<RootPair> state_of_tip;
     std::vector<Visit> pending = {{tip, std::nullopt}};
     while (!pending.empty()) {
-        const Visit visit = std::move(pending.back());
+        const Visit visit = pending.back();
         pending.pop_back();
         if (!visited_.insert(visit.commit).second) {
             continue;

@@ -47,6 +47,7 @@ $node->safe_psql('postgres',
 my $before = $node->safe_psql('postgres', $state);
 
 my $admin = $node->background_psql('postgres');
+$admin->set_query_timer_restart;
 
 # Runs an operation in a session of its own and rolls it back; interrupts it so many microseconds after it has begun.
 # Returns the SQLSTATE, or an empty string if it was finished before.

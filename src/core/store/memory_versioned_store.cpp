@@ -68,8 +68,8 @@ StoredEntry MemoryVersionedStore::Put(const std::string& branch, const std::stri
     State& working = Find(branch).working;
     const Previous previous = PreviousOf(Newest(working, key), now);
     CheckExpectedVersion(previous, options.expected_version, key);
-    const StoredEntry entry{value, StandardMetadataService().Next(previous, options, now, NextChange()),
-                            LocalHashingService().CalculateDataHash(value), Operation::kSet};
+    StoredEntry entry{value, StandardMetadataService().Next(previous, options, now, NextChange()),
+                      LocalHashingService().CalculateDataHash(value), Operation::kSet};
     working[key].push_back(entry);
     return entry;
 }
@@ -81,8 +81,8 @@ StoredEntry MemoryVersionedStore::Patch(const std::string& branch, const std::st
     const Previous previous = PreviousOf(current, now);
     CheckExpectedVersion(previous, options.expected_version, key);
     const Value value = LocalPatchService().Apply(previous.Exists() ? &current->value : nullptr, delta);
-    const StoredEntry entry{value, StandardMetadataService().Next(previous, options, now, NextChange()),
-                            LocalHashingService().CalculateDataHash(value), Operation::kPatch};
+    StoredEntry entry{value, StandardMetadataService().Next(previous, options, now, NextChange()),
+                      LocalHashingService().CalculateDataHash(value), Operation::kPatch};
     working[key].push_back(entry);
     return entry;
 }
