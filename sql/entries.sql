@@ -337,6 +337,14 @@ SELECT left(pg_temp.error_of(format('SELECT kvs.json_patch(''deep:1'', ''[{"op":
 SELECT kvs.exists('deep:3'), version FROM kvs.get_entry('deep:1');
 SELECT pg_temp.error_of($$SELECT kvs.put('big:1', to_jsonb(repeat('x', 17000000)))$$);
 SELECT pg_temp.error_of($$SELECT kvs.put_bytes('big:1', convert_to(repeat('x', 16777217), 'UTF8'))$$);
+-- Copies of copies end at the limit, not at the end of memory.
+SELECT kvs.put('big:2', '[1]');
+SELECT pg_temp.error_of($$SELECT kvs.json_patch('big:2', jsonb_agg('{"op": "copy", "from": "", "path": "/-"}'::jsonb)) FROM generate_series(1, 60)$$) LIKE '54000 %' AS too_large;
+SELECT value, version FROM kvs.get_entry('big:2');
+-- The largest and the smallest numbers of jsonb survive a patch; a sum beyond them is an error.
+SELECT kvs.put('num:1', '{"large": 1e131071, "small": 1e-16000}'), kvs.patch('num:1', '{"other": 1}'), kvs.increment('num:1', 1, '/large') = 1e131071 + 1 AS sum;
+SELECT kvs.get('num:1') = jsonb_build_object('large', 1e131071 + 1, 'small', 1e-16000, 'other', 1) AS exact;
+SELECT pg_temp.error_of($$SELECT kvs.increment('num:1', 9e131071, '/large')$$);
 BEGIN;
 SELECT kvs.put_bytes('big:1', convert_to(repeat('x', 16777216), 'UTF8'));
 SELECT kvs.flush() > 0 AS flushed;

@@ -405,7 +405,7 @@ AS 'MODULE_PATHNAME', 'kvs_json_patch';
 COMMENT ON FUNCTION kvs.json_patch IS
 'Applies a JSON Patch (RFC 6902), all of it or nothing, and returns the new version. The expiry stays.
 Arguments: key; operations, an array of add, remove, replace, move, copy, test; expected_version; comment; modified_by; branch.
-Errors: P0002 absent key, 22023 malformed patch, a path that is not there, 55000 a test that fails, KV001 stale expected_version,
+Errors: P0002 absent key, 22023 malformed patch or a path that is not there, 55000 a test that fails, KV001 stale expected_version,
 42804 the key holds bytes, 22004 NULL key or operations, 54000 too large, 25006, 40001.
 Example: SELECT kvs.json_patch(''user:1'', ''[{"op": "add", "path": "/roles/-", "value": "admin"}]'');';
 

@@ -11,9 +11,21 @@ bool HasAll(Oid role, AclMode mode) {
     return pg_class_aclmask(ObjectOid(Object::kEntries), role, mode, ACLMASK_ALL) == mode;
 }
 
-[[noreturn]] void Deny(const char* privileges) {
+[[noreturn]] void Deny(AclMode mode) {
+    StringInfoData privileges;
+    initStringInfo(&privileges);
+    const struct {
+        AclMode bit;
+        const char* name;
+    } names[] = {
+        {ACL_SELECT, "SELECT"}, {ACL_INSERT, "INSERT"}, {ACL_UPDATE, "UPDATE"}, {ACL_DELETE, "DELETE"}};
+    for (const auto& name : names) {
+        if ((mode & name.bit) != 0) {
+            appendStringInfo(&privileges, "%s%s", privileges.len > 0 ? ", " : "", name.name);
+        }
+    }
     ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for the kvs store"),
-            errhint("The owner grants access with GRANT %s ON kvs.entries TO ROLE.", privileges));
+            errhint("The owner grants access with GRANT %s ON kvs.entries TO ROLE.", privileges.data));
     pg_unreachable();
 }
 
@@ -25,7 +37,7 @@ bool MayRead(Oid role) {
 
 void RequireRead(Oid role) {
     if (!MayRead(role)) {
-        Deny("SELECT");
+        Deny(ACL_SELECT);
     }
 }
 
@@ -35,7 +47,7 @@ void RequireWrite(AclMode mode, const char* command) {
         PreventCommandIfParallelMode(command);
     }
     if (!HasAll(GetUserId(), mode)) {
-        Deny(mode & ACL_SELECT ? "SELECT, INSERT, UPDATE, DELETE" : "INSERT, UPDATE, DELETE");
+        Deny(mode);
     }
     if (settings.as_of[0] != '\0') {
         ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),

@@ -23,6 +23,12 @@ void NoteUncommittedRow(int32 branch) {
     piled_up.rows++;
 }
 
+void NoteFlushed(int32 branch) {
+    if (piled_up.branch == branch) {
+        piled_up.rows = 0;
+    }
+}
+
 void FlushIfPiledUp(int32 branch) {
     if (settings.flush_rows == 0 || piled_up.branch != branch || piled_up.rows < settings.flush_rows) {
         return;
@@ -38,7 +44,6 @@ void FlushIfPiledUp(int32 branch) {
         session.Store();
     }
     session.Finish();
-    piled_up.rows = 0;
 }
 
 }  // namespace kvs::pg

@@ -9,6 +9,9 @@ namespace kvs::pg {
 // A row was inserted into _kvs.working.
 void NoteUncommittedRow(int32 branch);
 
+// The branch's rows were folded.
+void NoteFlushed(int32 branch);
+
 // Flushes if it is time, nobody else is flushing or committing, and the isolation level allows it.
 void FlushIfPiledUp(int32 branch);
 

@@ -7,6 +7,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/diff.h"
 #include "kvs/tree/editor.h"
+#include "pg/auto_flush.h"
 #include "pg/chunk_store.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
@@ -188,6 +189,7 @@ int64 FlushSession::Fold() {
     chunks.Flush();
     DeleteFolded(tids, snapshot_);
     folded_ = true;
+    NoteFlushed(branch_.id);
     return mark_.rows;
 }
 

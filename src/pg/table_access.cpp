@@ -29,9 +29,11 @@ void InsertIndexEntries(Table* table, TupleTableSlot* slot, Datum* values, bool*
     }
 }
 
-TupleTableSlot* VirtualRow(Relation heap, Datum* values, bool* nulls) {
-    TupleTableSlot* slot = table_slot_create(heap, nullptr);
-    const int count = RelationGetNumberOfAttributes(heap);
+// The row to be written, in the table's slot: what was found before is gone from it.
+TupleTableSlot* VirtualRow(Table* table, Datum* values, bool* nulls) {
+    TupleTableSlot* slot = table->slot;
+    ExecClearTuple(slot);
+    const int count = RelationGetNumberOfAttributes(table->heap);
     memcpy(slot->tts_values, values, count * sizeof(Datum));
     memcpy(slot->tts_isnull, nulls, count * sizeof(bool));
     ExecStoreVirtualTuple(slot);
@@ -84,14 +86,14 @@ bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count) {
 }
 
 void Insert(Table* table, Datum* values, bool* nulls) {
-    TupleTableSlot* row = VirtualRow(table->heap, values, nulls);
+    TupleTableSlot* row = VirtualRow(table, values, nulls);
     table_tuple_insert(table->heap, row, GetCurrentCommandId(true), 0, nullptr);
     InsertIndexEntries(table, row, values, nulls);
-    ExecDropSingleTupleTableSlot(row);
+    ExecClearTuple(row);
 }
 
 TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot) {
-    TupleTableSlot* row = VirtualRow(table->heap, values, nulls);
+    TupleTableSlot* row = VirtualRow(table, values, nulls);
     TM_FailureData failure;
     LockTupleMode lock_mode;
     KvsUpdateIndexes update_indexes;
@@ -100,7 +102,7 @@ TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snap
     if (result == TM_Ok && KVS_NEEDS_INDEX_INSERT(update_indexes)) {
         InsertIndexEntries(table, row, values, nulls);
     }
-    ExecDropSingleTupleTableSlot(row);
+    ExecClearTuple(row);
     return result;
 }
 
@@ -165,7 +167,7 @@ SpeculativeRow BeginSpeculative(Table* table, Datum* values, bool* nulls) {
     SpeculativeRow row;
     row.values = values;
     row.nulls = nulls;
-    row.slot = VirtualRow(table->heap, values, nulls);
+    row.slot = VirtualRow(table, values, nulls);
     row.xid = GetCurrentTransactionId();
     row.token = SpeculativeInsertionLockAcquire(row.xid);
     table_tuple_insert_speculative(table->heap, row.slot, GetCurrentCommandId(true), 0, nullptr, row.token);
@@ -179,7 +181,7 @@ void FinishSpeculative(Table* table, SpeculativeRow* row, bool keep) {
     if (keep) {
         InsertIndexEntries(table, row->slot, row->values, row->nulls, 1);
     }
-    ExecDropSingleTupleTableSlot(row->slot);
+    ExecClearTuple(row->slot);
 }
 
 void KeyInt4(ScanKey key, int attribute, int32 value, StrategyNumber strategy) {

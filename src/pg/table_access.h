@@ -18,7 +18,7 @@ struct Table {
     Object index_objects[kMaxIndexes];
     int index_count;
     LOCKMODE mode;
-    TupleTableSlot* slot;  // the row last found
+    TupleTableSlot* slot;  // the row last found, or the one being written
 
     Datum Get(int attribute, bool* is_null) const { return slot_getattr(slot, attribute, is_null); }
 
@@ -42,6 +42,8 @@ bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count);
 
 // Starts an ordered scan of indexes[0]; the next rows come by index_getnext_slot(scan, ..., table->slot).
 IndexScanDesc BeginScan(Table* table, Snapshot snapshot, ScanKey keys, int key_count);
+
+// The functions that write take the row's slot over: `values` must not point into a row found before.
 
 // Inserts a row and its index entries; a duplicate key raises 23505.
 void Insert(Table* table, Datum* values, bool* nulls);

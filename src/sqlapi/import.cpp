@@ -11,7 +11,8 @@
 KVS_FUNCTION(kvs_import)
 {
     using namespace kvs::pg;
-    RequireWrite(ACL_INSERT | ACL_UPDATE, "kvs.import()");
+    // With a message it is a commit as well.
+    RequireWrite(ACL_INSERT | ACL_UPDATE | (PG_ARGISNULL(2) ? 0 : ACL_DELETE), "kvs.import()");
     const std::string_view query = RequiredBytes(fcinfo, 0, "query");
     const std::string_view branch = OptionalBytes(fcinfo, 1).value_or(std::string_view());
     PG_RETURN_INT64(ImportQuery(query, branch, OptionalBytes(fcinfo, 2)));

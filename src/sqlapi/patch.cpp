@@ -7,6 +7,7 @@
 #include "kvs/json/json.h"
 #include "kvs/json/patch.h"
 #include "kvs/json/pointer.h"
+#include "kvs/util/quote.h"
 #include "pg/access_guard.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
@@ -80,8 +81,14 @@ Datum Patch(const PatchArguments& arguments, const DocumentChange& change) {
 Json SetAtPointer(Json document, const std::string& pointer, bool exists, const Json& value) {
     Json::Object operation{
         {"op", Json::String(exists ? "replace" : "add")}, {"path", Json::String(pointer)}, {"value", value}};
-    return JsonPatch(std::move(document), Json::FromArray({Json::FromObject(std::move(operation))}))
-        .OrThrow();
+    kvs::Result<Json> changed =
+        JsonPatch(std::move(document), Json::FromArray({Json::FromObject(std::move(operation))}));
+    if (!changed.ok() && changed.error().code() == ErrorCode::kInvalidArgument) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "the document has no place for a number at path " + Quoted(pointer),
+                    "The last step may be a new member of an object; what is before it must exist.");
+    }
+    return std::move(changed).OrThrow();
 }
 
 // The value at a JSON pointer; null if there is none.
@@ -122,9 +129,9 @@ std::string Increment(std::optional<std::string_view> branch, Datum key, Numeric
             is_new && !pointer.empty() ? Json::FromObject({}) : std::move(document).value_or(Json());
         const Json* number = is_new ? nullptr : FindAtPointer(target, tokens);
         if (number != nullptr && !number->IsNumber()) {
-            throw Error(ErrorCode::kWrongType, pointer.empty()
-                                                   ? "the document is not a number"
-                                                   : "value at path \"" + pointer + "\" is not a number");
+            const std::string place = pointer.empty() ? "" : " at path " + Quoted(pointer);
+            throw Error(ErrorCode::kWrongType, "value of key " + Quoted(Contents(DatumGetPointer(key))) +
+                                                   place + " is not a number");
         }
         sum = Add(number == nullptr ? "0" : number->number_text(), delta);
         Json value = Json::Number(sum).OrThrow();

@@ -48,8 +48,9 @@ struct PutArguments {
 };
 
 // Server code.
-PutArguments GetPutArguments(FunctionCallInfo fcinfo, ValueType type, const char* command) {
-    RequireWrite(kPutMode, command);
+PutArguments GetPutArguments(FunctionCallInfo fcinfo, ValueType type, const char* command,
+                             AclMode mode = kPutMode) {
+    RequireWrite(mode, command);
     PutArguments arguments;
     arguments.key = KeyArgument(fcinfo, 0);
     arguments.value =
@@ -83,7 +84,10 @@ KVS_FUNCTION(kvs_put)
 }
 
 KVS_FUNCTION(kvs_put_entry)
-{ return PutReturningEntry(fcinfo, GetPutArguments(fcinfo, ValueType::kJson, "kvs.put_entry()")); }
+{
+    return PutReturningEntry(
+        fcinfo, GetPutArguments(fcinfo, ValueType::kJson, "kvs.put_entry()", kPutMode | ACL_SELECT));
+}
 
 KVS_FUNCTION(kvs_put_bytes)
 {
