@@ -31,7 +31,7 @@ SQL
 reset_hot() {
     sql >/dev/null <<SQL
 DROP TABLE IF EXISTS hot;
-CREATE TABLE hot (key text COLLATE "C" PRIMARY KEY, value jsonb, version bigint, updated_at timestamptz) WITH (fillfactor = 70);
+CREATE TABLE hot (key text COLLATE "C" PRIMARY KEY, value jsonb, version bigint, updated_at timestamptz);
 INSERT INTO hot SELECT 'hot:' || lpad(i::text, 8, '0'), $document_sql, 1, now() FROM generate_series(1, 100000) AS i;
 SELECT kvs.import(\$\$SELECT 'hot:' || lpad(i::text, 8, '0'), $document_sql FROM generate_series(1, 100000) AS i\$\$, message => 'hot') WHERE NOT kvs.exists('hot:00000001');
 VACUUM ANALYZE hot;

@@ -212,8 +212,10 @@ bool ReadChange(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
     row->branch_id = DatumGetInt32(change->Get(kBranchColumn));
     row->operation = static_cast<Operation>(DatumGetInt16(change->Get(kOpColumn)));
     bool is_null;
-    Datum datum = change->Get(kMetaColumn, &is_null);
+    Datum datum = change->Get(kKeyColumn, &is_null);
     row->is_range = is_null;
+    row->key = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
+    datum = change->Get(kMetaColumn, &is_null);
     row->meta = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
     datum = change->Get(kItemColumn, &is_null);
     row->item = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);

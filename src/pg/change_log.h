@@ -44,6 +44,7 @@ struct ChangeRow {
     int32 branch_id;
     Operation operation;
     bool is_range;
+    struct varlena* key;   // null in a range record
     struct varlena* meta;  // encoded metadata; null in a range record
     struct varlena* item;  // encoded data item; null: deleted, or a range record
     RootPair from;

@@ -1,5 +1,6 @@
 #include "pg/key_history.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -128,12 +129,19 @@ bool KeyHistory::FromLog(uint64_t seq) {
     if (change.is_range) {
         return FromRange(change);
     }
+    if (Contents(change.key) != key_) {
+        throw Error(ErrorCode::kCorruption,
+                    "the history of key " + Quoted(key_) + " leads to change " + std::to_string(seq) +
+                        ", which is of another key",
+                    "SELECT * FROM kvs.check() tells what is damaged.");
+    }
     State state;
     state.metadata = DecodeMetadata(Contents(change.meta)).OrThrow();
     if (change.item != nullptr) {
         state.item = Contents(change.item);
     }
     Guarded([&] {
+        pfree(change.key);
         pfree(change.meta);
         if (change.item != nullptr) {
             pfree(change.item);
