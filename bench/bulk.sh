@@ -6,11 +6,11 @@ b4() {
     reset_hot
     cat >"$work/mput_kvs" <<SQL
 \\set i random(1, 999)
-SELECT kvs.mput(array_agg('hot:' || lpad((:i * 100 + j)::text, 8, '0')), array_agg(jsonb_build_object('id', j, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', :i, 'token', 'c4ca4238a0b923820dcc509a6f75849b'))) FROM generate_series(0, 99) AS j;
+SELECT kvs.mput(array_agg('hot:' || lpad(((:i)::int * 100 + j)::text, 8, '0')), array_agg(jsonb_build_object('id', j, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', (:i)::int, 'token', 'c4ca4238a0b923820dcc509a6f75849b'))) FROM generate_series(0, 99) AS j;
 SQL
     cat >"$work/mput_plain" <<SQL
 \\set i random(1, 999)
-INSERT INTO hot SELECT 'hot:' || lpad((:i * 100 + j)::text, 8, '0'), jsonb_build_object('id', j, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', :i, 'token', 'c4ca4238a0b923820dcc509a6f75849b'), 1, now() FROM generate_series(0, 99) AS j
+INSERT INTO hot SELECT 'hot:' || lpad(((:i)::int * 100 + j)::text, 8, '0'), jsonb_build_object('id', j, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', (:i)::int, 'token', 'c4ca4238a0b923820dcc509a6f75849b'), 1, now() FROM generate_series(0, 99) AS j
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = hot.version + 1, updated_at = now();
 SQL
     mput_kvs() { async pgbench_tps 8 "$work/mput_kvs"; }
@@ -57,15 +57,15 @@ b6() {
     report "B6 full scan to the client" ms "$kvs_value" "$reference_value" "$(divide "$reference_value" "$kvs_value")" ">= 1.0" "$rows rows"
     cat >"$work/range_kvs" <<SQL
 \\set i random(1, $rows)
-SELECT key, value FROM kvs.scan(start_key => 'user:' || lpad((:i)::text, 8, '0'), max_rows => 1000);
+SELECT key, value FROM kvs.scan(start_key => 'user:' || lpad((:i)::int::text, 8, '0'), max_rows => 1000);
 SQL
     cat >"$work/range_entries" <<SQL
 \\set i random(1, $rows)
-SELECT key, value FROM kvs.entries WHERE key >= 'user:' || lpad((:i)::text, 8, '0') ORDER BY key LIMIT 1000;
+SELECT key, value FROM kvs.entries WHERE key >= 'user:' || lpad((:i)::int::text, 8, '0') ORDER BY key LIMIT 1000;
 SQL
     cat >"$work/range_plain" <<SQL
 \\set i random(1, $rows)
-SELECT key, value FROM plain WHERE key >= 'user:' || lpad((:i)::text, 8, '0') ORDER BY key LIMIT 1000;
+SELECT key, value FROM plain WHERE key >= 'user:' || lpad((:i)::int::text, 8, '0') ORDER BY key LIMIT 1000;
 SQL
     range_kvs() { pgbench_tps 2 "$work/range_kvs"; }
     range_entries() { pgbench_tps 2 "$work/range_entries"; }

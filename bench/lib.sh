@@ -14,7 +14,8 @@ runs=${KVS_BENCH_RUNS:-5}
 seconds=${KVS_BENCH_SECONDS:-5}
 out=${KVS_BENCH_OUT:-$bench_dir/results/latest.json}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap '[ $? -eq 0 ] || cat "$work/pgbench.err" >&2; rm -rf "$work"' EXIT
+touch "$work/pgbench.err"
 mkdir -p "$(dirname "$out")"
 
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
@@ -26,7 +27,7 @@ sql_ms() { { echo '\timing on'; cat; } | psql -XAtq -v ON_ERROR_STOP=1 | awk '/^
 pgbench_tps() {
     local clients=$1 script=$2
     shift 2
-    pgbench -n -M prepared -c "$clients" -j 2 -T "$seconds" -f "$script" "$@" 2>/dev/null | awk '/^tps/ { print $3 }'
+    pgbench -n -M prepared -c "$clients" -j 2 -T "$seconds" -f "$script" "$@" 2>"$work/pgbench.err" | awk '/^tps/ { print $3 }'
 }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }

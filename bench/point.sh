@@ -4,22 +4,22 @@
 write_point_scripts() {
     cat >"$work/get_kvs" <<SQL
 \\set i random(1, $rows)
-SELECT kvs.get('user:' || lpad((:i)::text, 8, '0'));
+SELECT kvs.get('user:' || lpad((:i)::int::text, 8, '0'));
 SQL
     cat >"$work/get_plain" <<SQL
 \\set i random(1, $rows)
-SELECT value FROM plain WHERE key = 'user:' || lpad((:i)::text, 8, '0');
+SELECT value FROM plain WHERE key = 'user:' || lpad((:i)::int::text, 8, '0');
 SQL
     local put_rows=100000
     cat >"$work/put_kvs" <<SQL
 \\set i random(1, $put_rows)
 \\set n random(1, 1000000000)
-SELECT kvs.put('hot:' || lpad((:i)::text, 8, '0'), jsonb_build_object('id', :i, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', :n, 'token', 'c4ca4238a0b923820dcc509a6f75849b'));
+SELECT kvs.put('hot:' || lpad((:i)::int::text, 8, '0'), jsonb_build_object('id', (:i)::int, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', (:n)::int, 'token', 'c4ca4238a0b923820dcc509a6f75849b'));
 SQL
     cat >"$work/put_plain" <<SQL
 \\set i random(1, $put_rows)
 \\set n random(1, 1000000000)
-INSERT INTO hot VALUES ('hot:' || lpad((:i)::text, 8, '0'), jsonb_build_object('id', :i, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', :n, 'token', 'c4ca4238a0b923820dcc509a6f75849b'), 1, now())
+INSERT INTO hot VALUES ('hot:' || lpad((:i)::int::text, 8, '0'), jsonb_build_object('id', (:i)::int, 'name', 'user number', 'email', 'user@example.org', 'role', 'editor', 'n', (:n)::int, 'token', 'c4ca4238a0b923820dcc509a6f75849b'), 1, now())
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = hot.version + 1, updated_at = now() RETURNING version;
 SQL
     cat "$work/put_kvs" >"$work/mixed_kvs"

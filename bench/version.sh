@@ -1,25 +1,30 @@
 # shellcheck shell=bash
 # B7, B8, B10: commits, differences, branches.
 
-change_some() {
-    # COUNT random keys of the large store, each with a new value.
-    sql >/dev/null <<SQL
+# COUNT random keys of the large store, each with a new value.
+change_sql() {
+    cat <<SQL
 SELECT kvs.mput(array_agg(key), array_agg(value)) FROM (
     SELECT DISTINCT 'user:' || lpad((1 + floor(random() * $rows))::bigint::text, 8, '0') AS key, jsonb_build_object('changed', random(), 'by', 'bench') AS value
     FROM generate_series(1, $1)) AS t;
 SQL
 }
 
+# Milliseconds of a commit of COUNT changes, in a session that has committed before, as the reference's has.
 commit_after() {
-    change_some "$1"
-    sql_ms <<<"SELECT kvs.commit('bench');"
+    sql_ms <<SQL
+$(change_sql 1)
+SELECT kvs.commit('bench');
+$(change_sql "$1")
+SELECT kvs.commit('bench');
+SQL
 }
 
 plain_upserts() {
     # Milliseconds of COUNT single upsert transactions, by one client.
     cat >"$work/upsert" <<SQL
 \\set i random(1, $rows)
-INSERT INTO plain VALUES ('user:' || lpad((:i)::text, 8, '0'), jsonb_build_object('changed', :i, 'by', 'bench'), 1, now())
+INSERT INTO plain VALUES ('user:' || lpad((:i)::int::text, 8, '0'), jsonb_build_object('changed', (:i)::int, 'by', 'bench'), 1, now())
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = plain.version + 1, updated_at = now();
 SQL
     pgbench -n -M prepared -c 1 -t "$1" -f "$work/upsert" 2>/dev/null |
@@ -118,11 +123,11 @@ SQL
     report "B10 the same with 20,000 branches" ms "$kvs_value" "$first" "$(divide "$kvs_value" "$first")" "<= 1.1" "against the first"
     cat >"$work/get_deep" <<SQL
 \\set i random(1, $rows)
-SELECT kvs.get('user:' || lpad((:i)::text, 8, '0'), branch => 'b10-chain-1000');
+SELECT kvs.get('user:' || lpad((:i)::int::text, 8, '0'), branch => 'b10-chain-1000');
 SQL
     cat >"$work/get_first" <<SQL
 \\set i random(1, $rows)
-SELECT kvs.get('user:' || lpad((:i)::text, 8, '0'), branch => 'main');
+SELECT kvs.get('user:' || lpad((:i)::int::text, 8, '0'), branch => 'main');
 SQL
     get_deep() { pgbench_tps 2 "$work/get_deep"; }
     get_first() { pgbench_tps 2 "$work/get_first"; }
