@@ -150,9 +150,7 @@ void ChunkStore::Flush() {
             bool nulls[kChunkColumns] = {false, false};
             ScanKeyData key;
             KeyBytea(&key, kHashColumn, values[0]);
-            if (InsertIfAbsent(&chunk, values, nulls, &key, 1)) {
-                chunks_written_++;
-            }
+            InsertIfAbsent(&chunk, values, nulls, &key, 1);
             pfree(DatumGetPointer(values[0]));
             pfree(DatumGetPointer(values[1]));
         });

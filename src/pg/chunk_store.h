@@ -42,7 +42,6 @@ class ChunkStore : public NodeStore {
     // Counters of this store, for EXPLAIN and tests.
     uint64_t nodes_read() const { return nodes_read_; }
     uint64_t chunks_fetched() const { return chunks_fetched_; }
-    uint64_t chunks_written() const { return chunks_written_; }
 
   private:
     Hash Write(const std::string& raw);
@@ -53,7 +52,6 @@ class ChunkStore : public NodeStore {
     size_t pending_bytes_ = 0;
     uint64_t nodes_read_ = 0;
     uint64_t chunks_fetched_ = 0;
-    uint64_t chunks_written_ = 0;
 };
 
 // Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of

@@ -13,6 +13,7 @@
 #include "pg/convert.h"
 #include "pg/durability.h"
 #include "pg/guard.h"
+#include "pg/operation_snapshot.h"
 #include "pg/tree_item.h"
 #include "pg/working_table.h"
 
@@ -115,12 +116,11 @@ FlushSession::FlushSession(int32 branch_id) {
 
 void FlushSession::TakeSnapshot(int32 branch_id) {
     const bool found = Guarded([&] {
-        const bool keep = IsolationUsesXactSnapshot();
-        snapshot_ = RegisterSnapshot(keep ? GetTransactionSnapshot() : GetLatestSnapshot());
+        snapshot_ = RegisterOperationSnapshot();
         if (!ReadBranch(branch_id, snapshot_, &branch_)) {
             return false;
         }
-        if (keep) {
+        if (IsolationUsesXactSnapshot()) {
             Branch now;
             Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
             const bool same = ReadBranch(branch_id, latest, &now) && now.stored == branch_.stored &&

@@ -17,6 +17,7 @@
 #include "pg/flush.h"
 #include "pg/guard.h"
 #include "pg/import_sorter.h"
+#include "pg/operation_snapshot.h"
 #include "pg/settings.h"
 #include "pg/tree_item.h"
 #include "pg/working_batches.h"
@@ -80,10 +81,6 @@ class ImportBuild {
     WriteOptions options_;
 };
 
-Snapshot RegisterCurrentSnapshot() {
-    return RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
-}
-
 // A few entries are written as ordinary changes of their keys.
 void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
     WriteOptions options;
@@ -125,7 +122,7 @@ void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::str
         LockChunksForBuild();
         change.log_id = CurrentLog();
         change.seq = static_cast<uint64_t>(NextChangeSeq());
-        return RegisterCurrentSnapshot();
+        return RegisterOperationSnapshot();
     });
     Branch base;
     if (!Guarded([&] { return ReadBranch(branch_id, snapshot, &base); })) {

@@ -7,6 +7,7 @@
 #include "pg/commit_table.h"
 #include "pg/durability.h"
 #include "pg/guard.h"
+#include "pg/operation_snapshot.h"
 #include "pg/tag_table.h"
 
 extern "C" {
@@ -37,9 +38,7 @@ void BeginRefEdit() {
 }
 
 Snapshot RegisterEditSnapshot() {
-    return Guarded([] {
-        return RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
-    });
+    return Guarded([] { return RegisterOperationSnapshot(); });
 }
 
 Snapshot RegisterNewestSnapshot() {

@@ -9,6 +9,7 @@
 #include "pg/convert.h"
 #include "pg/durability.h"
 #include "pg/guard.h"
+#include "pg/operation_snapshot.h"
 #include "pg/read_view.h"
 
 namespace kvs::pg {
@@ -114,7 +115,7 @@ Written Writer::Update(Datum key, Operation operation, const WriteOptions& optio
             CHECK_FOR_INTERRUPTS();
             MemoryContextReset(context_);
             MemoryContextSwitchTo(context_);
-            return RegisterSnapshot(transaction_snapshot_ ? GetTransactionSnapshot() : GetLatestSnapshot());
+            return RegisterOperationSnapshot();
         }));
         ReadRow(key, &pass);
         if (!pass.has_row) {

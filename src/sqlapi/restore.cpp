@@ -9,6 +9,7 @@
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
+#include "pg/operation_snapshot.h"
 #include "pg/ref_resolver.h"
 #include "pg/view_diff.h"
 #include "pg/writer.h"
@@ -63,8 +64,7 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
     // Taken behind the writer's lock, so that it sees what an operation did that the lock had to wait for.
     Branch branch;
     Snapshot snapshot = Guarded([&] {
-        Snapshot taken =
-            RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
+        Snapshot taken = RegisterOperationSnapshot();
         if (!ReadBranch(writer.branch_id(), taken, &branch)) {
             ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
                     errmsg("the branch was deleted by another session"));
