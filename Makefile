@@ -7,6 +7,7 @@
 #   make demo            the whole set-up and the guided tour on real data; needs root or sudo
 #   make bench           ratios against plain PostgreSQL
 #   make stress          the long forms of the tests
+#   make valgrind        the regression tests on a server under valgrind
 #   make format, lint    clang-format in place; the static checks of CI
 #   make setup           only the Debian packages
 #
@@ -17,7 +18,7 @@ KVS_ROOT := $(patsubst %/,%,$(dir $(realpath $(firstword $(MAKEFILE_LIST)))))
 
 # Goals that bring their own set-up. They must work before PostgreSQL's build files are on the machine, and
 # PGXS has a "check" of its own, so they are kept apart from the rules that need PGXS.
-WORKFLOWS := setup check demo bench stress format lint
+WORKFLOWS := setup check demo bench stress valgrind format lint
 
 ifneq ($(filter $(WORKFLOWS),$(MAKECMDGOALS)),)
 
@@ -37,6 +38,9 @@ bench:
 
 stress:
 	$(KVS_ROOT)/scripts/check.sh --stress
+
+valgrind:
+	$(KVS_ROOT)/scripts/valgrind.sh
 
 format:
 	$(KVS_ROOT)/scripts/lint.sh --format

@@ -39,23 +39,6 @@ check_core() {
     run_ctest core "$KVS_ROOT/build/core" "-DKVS_COVERAGE=${KVS_COVERAGE:-OFF}"
 }
 
-# pg_regress or isolation, by what `make installcheck` ran: run_regress NAME MAKE-VARIABLE-TO-EMPTY COUNT
-run_regress() {
-    local name=$1 other=$2 count=$3 log
-    log=$(mktemp /tmp/kvs-regress.XXXXXX)
-    say "$name"
-    make -C "$KVS_ROOT" PG_CONFIG="$PG_CONFIG" "$other=" installcheck 2>&1 | tee "$log" || true
-    record_regress "$name" "$log" "$count"
-    rm -f "$log"
-    if [ -s "$KVS_ROOT/build/regression.diffs" ]; then
-        head -n 300 "$KVS_ROOT/build/regression.diffs"
-    fi
-    if [ -s "$KVS_ROOT/build/isolation/regression.diffs" ]; then
-        head -n 300 "$KVS_ROOT/build/isolation/regression.diffs"
-    fi
-    rm -f "$KVS_ROOT/build/regression.diffs" "$KVS_ROOT/build/isolation/regression.diffs"
-}
-
 # What no run may leave in a server's log, whether a test looked at it or not. The crash tests kill servers, so
 # theirs are only searched for leaks.
 leaks='leak: |leaked|resource was not closed|still referenced'
@@ -68,8 +51,6 @@ clean_log() {
 clean_indexes() {
     pg_amcheck --install-missing --heapallindexed --database=contrib_regression
 }
-
-count_files() { find "$KVS_ROOT/$1" -maxdepth 1 -name "$2" ! -name 'kvs--*' 2>/dev/null | wc -l; }
 
 # check_cluster NAME [OPTION=VALUE ...]
 check_cluster() {

@@ -7,7 +7,7 @@
 #
 # DIR must belong to the user that the server runs as (make_server_dir in lib.sh makes one). As functions, after
 # sourcing: cluster_start, cluster_stop, and cluster_env, which points psql and the like at the cluster and puts those
-# of its version first in the path.
+# of its version first in the path. KVS_POSTGRES names a program to start in place of the server's.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -29,7 +29,8 @@ cluster_start() {
     for setting in "$@"; do
         printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}"
     done | as_server tee "$dir/data/postgresql.auto.conf" >/dev/null
-    if ! as_server "$PG_BINDIR/pg_ctl" start --pgdata="$dir/data" --log="$dir/server.log" --wait --timeout=120 --silent; then
+    if ! as_server "$PG_BINDIR/pg_ctl" start --pgdata="$dir/data" --log="$dir/server.log" --wait --timeout=120 --silent \
+        ${KVS_POSTGRES:+-p "$KVS_POSTGRES"}; then
         as_server tail -n 20 "$dir/server.log" >&2
         return 1
     fi

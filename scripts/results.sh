@@ -49,6 +49,28 @@ record_regress() {
     fi
 }
 
+# pg_regress or isolation, by what `make installcheck` ran: run_regress NAME MAKE-VARIABLE-TO-EMPTY COUNT
+# [MAKE-VARIABLE=VALUE]
+run_regress() {
+    local name=$1 other=$2 count=$3 log
+    shift 3
+    log=$(mktemp /tmp/kvs-regress.XXXXXX)
+    say "$name"
+    make -C "$KVS_ROOT" PG_CONFIG="$PG_CONFIG" "$other=" "$@" installcheck 2>&1 | tee "$log" || true
+    record_regress "$name" "$log" "$count"
+    rm -f "$log"
+    if [ -s "$KVS_ROOT/build/regression.diffs" ]; then
+        head -n 300 "$KVS_ROOT/build/regression.diffs"
+    fi
+    if [ -s "$KVS_ROOT/build/isolation/regression.diffs" ]; then
+        head -n 300 "$KVS_ROOT/build/isolation/regression.diffs"
+    fi
+    rm -f "$KVS_ROOT/build/regression.diffs" "$KVS_ROOT/build/isolation/regression.diffs"
+}
+
+# count_files DIRECTORY PATTERN: how many test files a directory of the source tree has
+count_files() { find "$KVS_ROOT/$1" -maxdepth 1 -name "$2" ! -name 'kvs--*' 2>/dev/null | wc -l; }
+
 # record_tap STAGE LOG STATUS: the output of prove --verbose, and its exit status
 record_tap() {
     local passed failed

@@ -2,7 +2,8 @@
 # Installs the Debian packages that kvs is built and tested with: only what is missing, without questions.
 #
 #   scripts/setup.sh          to build and test
-#   scripts/setup.sh --ci     also what .ci/run checks with: clang, sanitizers' runtime, gcovr
+#   scripts/setup.sh --ci     also what .ci/run checks with: clang, sanitizers' runtime, gcovr, valgrind
+#   scripts/setup.sh --valgrind
 
 source "$(dirname "$0")/lib.sh"
 
@@ -10,6 +11,9 @@ packages=(make g++ cmake pkg-config libzstd-dev libxxhash-dev libssl-dev nlohman
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev perl libipc-run-perl)
 if [ "${1:-}" = --ci ]; then
     packages+=(clang clang-format clang-tidy libclang-rt-14-dev gcovr)
+fi
+if [ "${1:-}" = --ci ] || [ "${1:-}" = --valgrind ]; then
+    packages+=(valgrind)
 fi
 # Another version that is complete (15 to 18) serves as well.
 find_pg_config >/dev/null || packages+=(postgresql-15 postgresql-server-dev-15)
