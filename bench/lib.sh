@@ -4,6 +4,7 @@
 # KVS_BENCH_ROWS      documents in the large store, default 1000000
 # KVS_BENCH_RUNS      alternating runs of each pair, default 5
 # KVS_BENCH_SECONDS   length of one pgbench run, default 5
+# KVS_BENCH_RESTART   a command that restarts the server; without it nothing is measured cold
 # KVS_BENCH_OUT       the JSON file, default bench/results/latest.json
 
 set -euo pipefail
@@ -23,11 +24,20 @@ sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 # Milliseconds that the last statement of a psql script (standard input) takes.
 sql_ms() { { echo '\timing on'; cat; } | psql -XAtq -v ON_ERROR_STOP=1 | awk '/^Time: /{ ms = $2 } END { print ms }'; }
 
-# pgbench_tps CLIENTS SCRIPT [ARGUMENT ...]: transactions per second.
+# pgbench_tps CLIENTS SCRIPT [ARGUMENT ...]: transactions per second; for $seconds, unless an argument limits the run.
 pgbench_tps() {
     local clients=$1 script=$2
     shift 2
-    pgbench -n -M prepared -c "$clients" -j 2 -T "$seconds" -f "$script" "$@" 2>"$work/pgbench.err" | awk '/^tps/ { print $3 }'
+    [ $# -gt 0 ] || set -- -T "$seconds"
+    pgbench -n -M prepared -c "$clients" -j 2 -f "$script" "$@" 2>"$work/pgbench.err" | awk '/^tps/ { print $3 }'
+}
+
+# Restarts the server and, where one may, drops what the system has cached of its files.
+make_cold() {
+    sql -c CHECKPOINT
+    $KVS_BENCH_RESTART >/dev/null
+    sync
+    { echo 3 >/proc/sys/vm/drop_caches; } 2>/dev/null || cold_note="files in the system's cache"
 }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }

@@ -2,6 +2,7 @@
 # Private PostgreSQL clusters, each in a directory of its own and reachable only through the socket in it.
 #
 #   scripts/cluster.sh start DIR [OPTION=VALUE ...]     makes DIR/data when it is not there; settings are remembered
+#   scripts/cluster.sh restart DIR
 #   scripts/cluster.sh stop DIR
 #   scripts/cluster.sh psql DIR [ARGUMENT ...]
 #
@@ -36,17 +37,22 @@ cluster_start() {
     fi
 }
 
+cluster_restart() {
+    as_server "$PG_BINDIR/pg_ctl" restart --pgdata="$1/data" --log="$1/server.log" --mode=fast --wait --timeout=120 --silent
+}
+
 cluster_stop() {
     as_server "$PG_BINDIR/pg_ctl" stop --pgdata="$1/data" --mode=fast --wait --timeout=120 --silent
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-    [ $# -ge 2 ] || die "usage: scripts/cluster.sh start|stop|psql DIR ..."
+    [ $# -ge 2 ] || die "usage: scripts/cluster.sh start|restart|stop|psql DIR ..."
     need_pg_config
     verb=$1 dir=$2
     shift 2
     case $verb in
         start) cluster_start "$dir" "$@" ;;
+        restart) cluster_restart "$dir" ;;
         stop) cluster_stop "$dir" ;;
         psql) cluster_env "$dir"; exec "$PG_BINDIR/psql" "$@" ;;
         *) die "unknown verb $verb" ;;

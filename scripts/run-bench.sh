@@ -4,6 +4,10 @@
 
 source "$(dirname "$0")/cluster.sh"
 
+# PGXS has a NAME of its own, and make hands down what it was called with.
+names=${NAME:-}
+unset NAME MAKEFLAGS
+
 [ "${KVS_SETUP:-}" = no ] || "$KVS_ROOT/scripts/setup.sh"
 need_pg_config
 build_and_install
@@ -14,5 +18,5 @@ cluster_start "$dir" shared_preload_libraries=kvs shared_buffers=1GB kvs.node_ca
     max_connections=200 autovacuum_naptime=10s
 cluster_env "$dir"
 createdb bench
-export PGDATABASE=bench KVS_BENCH_DATA=$dir/data
-"$KVS_ROOT/bench/run.sh" ${NAME:-}
+export PGDATABASE=bench KVS_BENCH_DATA=$dir/data KVS_BENCH_RESTART="$KVS_ROOT/scripts/cluster.sh restart $dir"
+"$KVS_ROOT/bench/run.sh" $names
