@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "kvs/json/canonical.h"
 #include "kvs/util/quote.h"
 
 namespace kvs {
@@ -10,6 +11,7 @@ namespace kvs {
 namespace {
 
 constexpr size_t kMaxExponentDigits = 9;
+constexpr int64_t kMaxPaddingZeros = 24;  // in a plain number
 
 // The parts of a number, as written.
 struct Parts {
@@ -64,6 +66,38 @@ bool Split(std::string_view text, Parts* parts) {
     return text.empty();
 }
 
+bool IsNumeric(const Decimal& decimal) {
+    return decimal.point <= static_cast<int64_t>(kMaxIntegerDigits) &&
+           static_cast<int64_t>(decimal.digits.size()) - decimal.point <=
+               static_cast<int64_t>(kMaxFractionDigits);
+}
+
+// Sign of the comparison of the absolute values; neither is zero.
+int CompareMagnitudes(const Decimal& left, const Decimal& right) {
+    if (left.point != right.point) {
+        return left.point < right.point ? -1 : 1;
+    }
+    return left.digits.compare(right.digits);  // neither ends with zeros, so a prefix is smaller
+}
+
+// Takes the zeros off both ends.
+void Normalise(Decimal* decimal) {
+    size_t leading_zeros = decimal->digits.find_first_not_of('0');
+    if (leading_zeros == std::string::npos) {
+        *decimal = Decimal();
+        return;
+    }
+    decimal->digits.erase(decimal->digits.find_last_not_of('0') + 1);
+    decimal->digits.erase(0, leading_zeros);
+    decimal->point -= static_cast<int64_t>(leading_zeros);
+}
+
+// The digit of `decimal` that counts 10^exponent.
+int DigitAt(const Decimal& decimal, int64_t exponent) {
+    int64_t i = decimal.point - 1 - exponent;
+    return i < 0 || i >= static_cast<int64_t>(decimal.digits.size()) ? 0 : decimal.digits[i] - '0';
+}
+
 }  // namespace
 
 Status ValidateNumber(std::string_view text) {
@@ -86,16 +120,82 @@ Decimal ParseDecimal(std::string_view text) {
     Decimal decimal;
     decimal.digits.reserve(parts.integer.size() + parts.fraction.size());
     decimal.digits.append(parts.integer).append(parts.fraction);
-    size_t leading_zeros = decimal.digits.find_first_not_of('0');
-    if (leading_zeros == std::string::npos) {
-        return Decimal();
-    }
-    decimal.digits.erase(decimal.digits.find_last_not_of('0') + 1);
-    decimal.digits.erase(0, leading_zeros);
     decimal.negative = parts.negative;
-    decimal.point = static_cast<int64_t>(parts.integer.size()) - static_cast<int64_t>(leading_zeros) +
-                    (parts.exponent_negative ? -exponent : exponent);
+    decimal.point =
+        static_cast<int64_t>(parts.integer.size()) + (parts.exponent_negative ? -exponent : exponent);
+    Normalise(&decimal);
     return decimal;
+}
+
+int CompareDecimals(const Decimal& left, const Decimal& right) {
+    const auto sign = [](const Decimal& decimal) {
+        return decimal.digits.empty() ? 0 : decimal.negative ? -1 : 1;
+    };
+    if (sign(left) != sign(right)) {
+        return sign(left) < sign(right) ? -1 : 1;
+    }
+    return sign(left) * (left.digits.empty() ? 0 : CompareMagnitudes(left, right));
+}
+
+Decimal Negated(Decimal decimal) {
+    decimal.negative = !decimal.digits.empty() && !decimal.negative;
+    return decimal;
+}
+
+std::optional<Decimal> AddDecimals(const Decimal& left, const Decimal& right) {
+    if (!IsNumeric(left) || !IsNumeric(right)) {
+        return std::nullopt;
+    }
+    if (left.digits.empty() || right.digits.empty()) {
+        return left.digits.empty() ? right : left;
+    }
+    // The sign is that of the larger magnitude, from which the other is subtracted if it has another sign.
+    const bool left_is_larger = CompareMagnitudes(left, right) >= 0;
+    const Decimal& larger = left_is_larger ? left : right;
+    const Decimal& smaller = left_is_larger ? right : left;
+    const int direction = larger.negative == smaller.negative ? 1 : -1;
+
+    const auto lowest = [](const Decimal& decimal) {
+        return decimal.point - static_cast<int64_t>(decimal.digits.size());
+    };
+    const int64_t end = std::min(lowest(larger), lowest(smaller));
+    Decimal sum;
+    sum.negative = larger.negative;
+    sum.point = larger.point + 1;  // one digit more for the carry
+    sum.digits.assign(sum.point - end, '0');
+    int carry = 0;
+    for (int64_t exponent = end; exponent < sum.point; exponent++) {
+        int digit = DigitAt(larger, exponent) + direction * DigitAt(smaller, exponent) + carry;
+        carry = digit < 0 ? -1 : digit / 10;
+        sum.digits[sum.point - 1 - exponent] = static_cast<char>('0' + (digit - 10 * carry));
+    }
+    Normalise(&sum);
+    if (!IsNumeric(sum)) {
+        return std::nullopt;
+    }
+    return sum;
+}
+
+std::string DecimalText(const Decimal& decimal) {
+    if (decimal.digits.empty()) {
+        return "0";
+    }
+    const auto size = static_cast<int64_t>(decimal.digits.size());
+    std::string text = decimal.negative ? "-" : "";
+    if (decimal.point > size + kMaxPaddingZeros || decimal.point < -kMaxPaddingZeros) {
+        text += decimal.digits.front();
+        if (size > 1) {
+            text.append(".").append(decimal.digits, 1);
+        }
+        return text + "e" + std::to_string(decimal.point - 1);
+    }
+    if (decimal.point <= 0) {
+        return text.append("0.").append(-decimal.point, '0') + decimal.digits;
+    }
+    if (decimal.point >= size) {
+        return text.append(decimal.digits).append(decimal.point - size, '0');
+    }
+    return text.append(decimal.digits, 0, decimal.point).append(".").append(decimal.digits, decimal.point);
 }
 
 }  // namespace kvs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,16 @@ Status ValidateNumber(std::string_view text);
 
 // `text` must have passed ValidateNumber.
 Decimal ParseDecimal(std::string_view text);
+
+// Sign of the comparison of the values.
+int CompareDecimals(const Decimal& left, const Decimal& right);
+
+Decimal Negated(Decimal decimal);
+
+// Exactly; nullopt if the sum is outside the range of PostgreSQL's numeric, or a summand is.
+std::optional<Decimal> AddDecimals(const Decimal& left, const Decimal& right);
+
+// As JSON writes it: plain, or with an exponent where that would take many zeros.
+std::string DecimalText(const Decimal& decimal);
 
 }  // namespace kvs
