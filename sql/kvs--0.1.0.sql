@@ -215,6 +215,58 @@ COMMENT ON COLUMN _kvs.tick.snapshot IS 'what was committed when the step was ma
 COMMENT ON COLUMN _kvs.tick.seqs IS 'the changes of the step in order, as varints';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.tick', '');
 
+CREATE TABLE _kvs.merge_policy (
+    pattern text COLLATE "C" PRIMARY KEY,
+    policy  text NOT NULL
+);
+COMMENT ON TABLE _kvs.merge_policy IS 'How the entries of a pattern merge, where it is not by conflict';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.merge_policy', '');
+
+CREATE TABLE _kvs.merge (
+    branch_id     int PRIMARY KEY,
+    stash_id      bigint,
+    source        text NOT NULL,
+    source_commit bytea NOT NULL,
+    message       text NOT NULL,
+    started_by    text NOT NULL,
+    started_at    timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.merge IS 'Merges that wait for their conflicts to be resolved, beside their branches';
+COMMENT ON COLUMN _kvs.merge.stash_id IS 'the stash that is being applied; null: a commit is merged';
+COMMENT ON COLUMN _kvs.merge.source IS 'what is merged, as it was named';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.merge', '');
+
+CREATE TABLE _kvs.conflict (
+    branch_id  int NOT NULL,
+    key        text COLLATE "C" NOT NULL,
+    path       text COLLATE "C" NOT NULL,
+    base       jsonb,
+    ours       jsonb,
+    theirs     jsonb,
+    reason     text NOT NULL,
+    resolution text,
+    value      jsonb,
+    PRIMARY KEY (branch_id, key, path)
+);
+COMMENT ON TABLE _kvs.conflict IS 'The conflicts of staged merges; null stands for what is not there';
+COMMENT ON COLUMN _kvs.conflict.resolution IS 'ours, theirs, base, delete or value; null: not resolved';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.conflict', '');
+
+CREATE SEQUENCE _kvs.stash_id;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.stash_id', '');
+
+CREATE TABLE _kvs.stash (
+    id          bigint PRIMARY KEY DEFAULT nextval('_kvs.stash_id'),
+    branch      text COLLATE "C" NOT NULL,
+    head        bytea NOT NULL,
+    commit_hash bytea NOT NULL,
+    author      text NOT NULL,
+    message     text NOT NULL,
+    at          timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.stash IS 'Uncommitted work put aside';
+COMMENT ON COLUMN _kvs.stash.commit_hash IS 'a commit of the work on top of head; only this row refers to it';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.stash', '');
 
 /* ---------------------------------------------------------------------------------------------------------
  * 2. Guard and foreign data wrapper
@@ -672,6 +724,28 @@ CREATE TYPE kvs.commit_info AS (
 );
 COMMENT ON TYPE kvs.commit_info IS 'A commit. root: hash of its data tree, equal for equal contents wherever they were written.';
 
+CREATE TYPE kvs.merge_result AS (
+    commit       text,
+    fast_forward boolean,
+    merged       bigint,
+    conflicts    bigint
+);
+COMMENT ON TYPE kvs.merge_result IS
+'What a merge did: commit, the branch''s new head (NULL: nothing was committed); merged, how many keys it changed; conflicts that
+are left, with which nothing was applied';
+
+CREATE TYPE kvs.conflict AS (
+    key    text COLLATE "C",
+    path   text,
+    base   jsonb,
+    ours   jsonb,
+    theirs jsonb,
+    reason text
+);
+COMMENT ON TYPE kvs.conflict IS
+'What both sides of a merge changed: path is a JSON pointer into the document, empty for all of it; base, ours and theirs are NULL where there is nothing;
+reason is modify/modify, add/add, modify/delete, delete/modify, type or array';
+
 CREATE TYPE kvs.diff_row AS (
     key          text COLLATE "C",
     diff_type    text,
@@ -917,6 +991,200 @@ COMMENT ON VIEW kvs.reflog IS
 'Every move of a branch head, n = 0 the latest of the branch: branch@{n} is where the branch stood after it.
 Example: SELECT n, operation, to_commit, at FROM kvs.reflog WHERE branch = ''main'' ORDER BY n LIMIT 10;';
 
+-- Merging
+
+CREATE FUNCTION kvs.merge(source text, target text DEFAULT NULL, message text DEFAULT NULL, strategy text DEFAULT 'manual')
+RETURNS SETOF kvs.merge_result
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_merge';
+COMMENT ON FUNCTION kvs.merge IS
+'Merges a commit into a branch. If the branch has nothing of its own it moves forward, else a commit with two parents is made. Documents merge by
+path: edits of different members do not conflict; see kvs.set_merge_policy for arrays and counters. With conflicts, strategy manual applies nothing and stages the merge beside the branch
+(view kvs.conflicts, kvs.resolve, kvs.merge_continue, kvs.merge_abort); ours and theirs decide each conflict, path by path. Uncommitted work of the branch stays
+uncommitted.
+Arguments: source, a branch, tag or any ref; target branch, default the session''s; message of the commit; strategy manual, ours or theirs.
+Returns one row: commit (the new head), fast_forward, merged (keys changed), conflicts.
+Errors: 42704 unknown ref, 22023 unknown strategy, 55000 uncommitted changes would be overwritten or a merge is staged already, 55P03 the branch''s
+writers did not end within kvs.branch_lock_timeout, 40001, 25006.
+Example: SELECT * FROM kvs.merge(''feature'', message => ''prices of May'');';
+
+CREATE FUNCTION kvs.preview_merge(source text, target text DEFAULT NULL) RETURNS SETOF kvs.conflict
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', 'kvs_preview_merge';
+COMMENT ON FUNCTION kvs.preview_merge IS
+'The conflicts that kvs.merge would meet; stages nothing and changes nothing.
+Arguments: source, target as for kvs.merge.
+Errors: 42704 unknown ref, 22004 NULL source.
+Example: SELECT key, path, ours, theirs FROM kvs.preview_merge(''feature'');';
+
+CREATE VIEW kvs.conflicts WITH (security_barrier) AS
+SELECT coalesce(b.name, 'main') AS branch, c.key, c.path, c.base, c.ours, c.theirs, c.reason, c.resolution, c.value
+FROM _kvs.conflict AS c LEFT JOIN _kvs.branch AS b ON b.id = c.branch_id
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.conflicts IS
+'The conflicts of staged merges. UPDATE resolves: set resolution to ours, theirs, base or delete, or set value; see kvs.resolve.
+Example: UPDATE kvs.conflicts SET resolution = ''theirs'' WHERE branch = ''main'' AND path LIKE ''/price%'';';
+
+CREATE FUNCTION _kvs.conflicts_update() RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'kvs_conflicts_update';
+COMMENT ON FUNCTION _kvs.conflicts_update IS 'Makes UPDATE of kvs.conflicts a call of kvs.resolve.';
+
+CREATE TRIGGER resolve INSTEAD OF UPDATE ON kvs.conflicts
+FOR EACH ROW EXECUTE FUNCTION _kvs.conflicts_update();
+
+CREATE FUNCTION kvs.resolve(key text, resolution text, value jsonb DEFAULT NULL, path text DEFAULT NULL, branch text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_resolve';
+COMMENT ON FUNCTION kvs.resolve IS
+'Decides conflicts of the merge that is staged on a branch; kvs.merge_continue applies the decisions. False if there is no such conflict.
+Arguments: key; resolution ours, theirs, base, delete or value; value, what to put there (with resolution value only); path of the conflict in the document,
+default all of the key; branch.
+Errors: 22023 unknown resolution, a value where none belongs, or one value for several paths, 22004 no value, 55000 no merge is staged,
+42704 unknown branch, 25006.
+Example: SELECT kvs.resolve(''user:1'', ''value'', ''"ada@example.org"'', path => ''/email'');';
+
+CREATE FUNCTION kvs.merge_continue(message text DEFAULT NULL, branch text DEFAULT NULL) RETURNS SETOF kvs.merge_result
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_merge_continue';
+COMMENT ON FUNCTION kvs.merge_continue IS
+'Computes the staged merge anew against what the branch holds now, with the decisions of kvs.resolve, and applies all of it at once. If conflicts are left, or
+new ones have come up, it applies nothing and view kvs.conflicts shows them. A decision holds only as long as the values that it was made for.
+Arguments: message, default that of kvs.merge; branch.
+Returns one row, as kvs.merge.
+Errors: 55000 no merge is staged, or uncommitted changes would be overwritten, 42704, 55P03, 40001, 25006.
+Example: SELECT commit, conflicts FROM kvs.merge_continue();';
+
+CREATE FUNCTION kvs.merge_abort(branch text DEFAULT NULL) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_merge_abort';
+COMMENT ON FUNCTION kvs.merge_abort IS
+'Forgets the merge that is staged on a branch, with its decisions; false if there is none. The branch was never touched.
+Arguments: branch.
+Errors: 42704 unknown branch, 25006.
+Example: SELECT kvs.merge_abort();';
+
+CREATE FUNCTION kvs.set_merge_policy(pattern text, policy text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_set_merge_policy';
+COMMENT ON FUNCTION kvs.set_merge_policy IS
+'Says how entries merge that both sides changed; the most specific pattern counts. conflict (the default): objects by path, arrays that both changed conflict;
+append: arrays get what either side added; set: arrays are sets; by:FIELD: elements of arrays are objects that FIELD identifies, and merge one by one. CRDT policies never leave a conflict: counter adds up what
+both sides counted, set, lww takes the later write, max and min the larger or smaller number.
+Arguments: pattern of keys; policy.
+Errors: 22023 bad pattern or policy, 25006.
+Example: SELECT kvs.set_merge_policy(''cart:*'', ''by:sku'');';
+
+CREATE FUNCTION kvs.register_crdt(pattern text, type text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_register_crdt';
+COMMENT ON FUNCTION kvs.register_crdt IS
+'kvs.set_merge_policy for the policies that never leave a conflict.
+Arguments: pattern of keys; type counter, set, lww, max or min.
+Errors: 22023 bad pattern or type, 25006.
+Example: SELECT kvs.register_crdt(''likes:*'', ''counter'');';
+
+CREATE VIEW kvs.merge_policies WITH (security_barrier) AS
+SELECT p.pattern, p.policy FROM _kvs.merge_policy AS p WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.merge_policies IS 'What kvs.set_merge_policy and kvs.register_crdt have set.';
+
+-- Rewriting
+
+CREATE FUNCTION kvs.revert(ref text, parent int DEFAULT NULL, branch text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_revert';
+COMMENT ON FUNCTION kvs.revert IS
+'Takes back what one commit changed, by a new commit, and returns its hash; NULL and a NOTICE if there is nothing to take back.
+Arguments: ref of the commit; parent to go back to, 1 or 2, needed for a merge; branch.
+Errors: 55000 keys were changed again since, or uncommitted changes would be overwritten (nothing is changed), 22023 no parent given for a
+merge, 42704, 55P03, 40001, 25006.
+Example: SELECT kvs.revert(''HEAD~2'');';
+
+CREATE FUNCTION kvs.cherry_pick(ref text, strategy text DEFAULT 'manual', branch text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_cherry_pick';
+COMMENT ON FUNCTION kvs.cherry_pick IS
+'Applies what one commit changed to a branch, by a new commit with its author and message, and returns the hash; NULL and a NOTICE if the branch has it already.
+Arguments: ref of the commit; strategy for conflicts: manual (an error), ours or theirs; branch.
+Errors: 55000 conflicts (nothing is changed), uncommitted changes would be overwritten, or the commit is a merge, 42704, 22023, 55P03, 40001, 25006.
+Example: SELECT kvs.cherry_pick(''hotfix'');';
+
+CREATE FUNCTION kvs.reset(ref text DEFAULT 'HEAD', mode text DEFAULT 'hard', branch text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_reset';
+COMMENT ON FUNCTION kvs.reset IS
+'Moves a branch to a commit and returns its hash. hard: the contents become those of the commit; soft: they stay, and what differs becomes uncommitted work.
+Nothing is lost: the reflog has where the branch stood, and uncommitted work that hard throws away is kept as a commit there, so that kvs.reset(''main@{1}'') undoes it.
+Versions do not go back: each key that changes gets a new one.
+Arguments: ref, also branch@{n}; mode hard or soft; branch.
+Errors: 42704 unknown ref, 22023 unknown mode, 55P03, 40001, 25006.
+Example: SELECT kvs.reset(''HEAD~1'');';
+
+CREATE FUNCTION kvs.rebase(branch text, onto text, strategy text DEFAULT 'manual') RETURNS TABLE (old_commit text, new_commit text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', 'kvs_rebase';
+COMMENT ON FUNCTION kvs.rebase IS
+'Moves the commits of a branch that onto does not have to the top of onto, one by one with their authors and messages. A row per commit, oldest first; new_commit is NULL for one that onto
+has the changes of already. Merge commits are moved as one change, along the first parent.
+Arguments: branch; onto, any ref; strategy for conflicts: manual (an error), ours (what onto has) or theirs.
+Errors: 55000 conflicts or uncommitted work (nothing is changed), 42704, 22023, 55P03, 40001, 25006.
+Example: SELECT * FROM kvs.rebase(''feature'', ''main'');';
+
+CREATE FUNCTION kvs.squash(from_ref text, message text, branch text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_squash';
+COMMENT ON FUNCTION kvs.squash IS
+'Makes one commit of all that lie above from_ref and returns its hash. Contents and uncommitted work stay as they are.
+Arguments: from_ref, the last commit that stays; message; branch.
+Errors: 55000 from_ref does not lie below the head, 42704, 22004, 55P03, 40001, 25006.
+Example: SELECT kvs.squash(''HEAD~3'', ''prices of May'');';
+
+CREATE FUNCTION kvs.stash(message text DEFAULT NULL, branch text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_stash';
+COMMENT ON FUNCTION kvs.stash IS
+'Puts the uncommitted work of a branch aside, so that the branch is as its head, and returns the number of the stash; NULL and a NOTICE if there is none.
+Arguments: message; branch.
+Errors: 42704 unknown branch, 55P03, 40001, 25006.
+Example: SELECT kvs.stash(''half done'');';
+
+CREATE FUNCTION kvs.stash_apply(id bigint, branch text DEFAULT NULL) RETURNS SETOF kvs.merge_result
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_stash_apply';
+COMMENT ON FUNCTION kvs.stash_apply IS
+'Merges a stash into the working state of a branch, any branch; commits nothing. Conflicts are staged as those of kvs.merge. The stash stays.
+Arguments: id, see view kvs.stashes; branch.
+Returns one row, as kvs.merge; commit is NULL.
+Errors: P0002 no such stash, 55000 a merge is staged, 42704, 55P03, 40001, 25006.
+Example: SELECT merged, conflicts FROM kvs.stash_apply(1);';
+
+CREATE FUNCTION kvs.stash_pop(id bigint, branch text DEFAULT NULL) RETURNS SETOF kvs.merge_result
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_stash_pop';
+COMMENT ON FUNCTION kvs.stash_pop IS
+'kvs.stash_apply, then kvs.stash_drop unless there were conflicts.
+Arguments: id; branch.
+Errors: as kvs.stash_apply.
+Example: SELECT merged, conflicts FROM kvs.stash_pop(1);';
+
+CREATE FUNCTION kvs.stash_drop(id bigint) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_stash_drop';
+COMMENT ON FUNCTION kvs.stash_drop IS
+'Forgets a stash; false if there is none of this number.
+Arguments: id.
+Errors: 22004 NULL id, 25006.
+Example: SELECT kvs.stash_drop(1);';
+
+CREATE VIEW kvs.stashes WITH (security_barrier) AS
+SELECT s.id, s.branch, encode(s.head, 'hex') AS head, encode(s.commit_hash, 'hex') AS commit, s.message, s.author, s.at
+FROM _kvs.stash AS s
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.stashes IS
+'Work put aside by kvs.stash: the branch and head it was made on, and a commit that holds it.
+Example: SELECT d.* FROM kvs.stashes AS s, kvs.diff(s.head, s.commit) AS d WHERE s.id = 1;';
+
 -- A look inside
 
 CREATE FUNCTION kvs.inspect_commit(ref text) RETURNS jsonb
@@ -971,4 +1239,5 @@ Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
  * ------------------------------------------------------------------------------------------------------ */
 
 GRANT USAGE ON SCHEMA kvs TO PUBLIC;
-GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog TO PUBLIC;
+GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog, kvs.stashes, kvs.merge_policies TO PUBLIC;
+GRANT SELECT, UPDATE ON kvs.conflicts TO PUBLIC;

@@ -18,6 +18,7 @@
 #include "pg/ref_list.h"
 #include "pg/ref_resolver.h"
 #include "pg/settings.h"
+#include "pg/staged_merge.h"
 #include "pg/view_diff.h"
 #include "pg/working_batches.h"
 
@@ -137,6 +138,7 @@ void RequireDeletable(const Branch& branch, bool is_dirty, bool force, Snapshot 
 void DeleteRows(const Branch& branch) {
     Oid types[] = {INT4OID};
     Datum values[] = {Int32GetDatum(branch.id)};
+    DropStagedMerge(branch.id);
     ExecuteAsOwner("DELETE FROM _kvs.working WHERE branch_id = $1", 1, types, values, " ");
     ExecuteAsOwner("DELETE FROM _kvs.branch WHERE id = $1", 1, types, values, " ");
     // The transaction's snapshot may not show what was written since.

@@ -13,6 +13,7 @@
 
 #include "kvs/entry.h"
 #include "kvs/hash.h"
+#include "kvs/merge/merge_cursor.h"
 #include "pg/server.h"
 #include "pg/table_access.h"
 
@@ -30,11 +31,7 @@ bool IsOwnChange(const ChangeId& change, Snapshot snapshot);
 // The next number. Server code.
 int64 NextChangeSeq();
 
-// The roots before and after a bulk operation.
-struct RootPair {
-    Hash data_root;
-    Hash meta_root;
-};
+using RootPair = TreePair;
 
 // One row of _kvs.change, as it is read. Datums live as long as the memory context they were read in.
 struct ChangeRow {

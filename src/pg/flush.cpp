@@ -5,7 +5,6 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/error.h"
-#include "kvs/tree/diff.h"
 #include "kvs/tree/editor.h"
 #include "pg/auto_flush.h"
 #include "pg/chunk_store.h"
@@ -15,6 +14,8 @@
 #include "pg/guard.h"
 #include "pg/operation_snapshot.h"
 #include "pg/tree_item.h"
+#include "pg/tree_rewrite.h"
+#include "pg/working_batches.h"
 #include "pg/working_table.h"
 
 namespace kvs::pg {
@@ -77,26 +78,6 @@ void DeleteFolded(const std::vector<ItemPointerData>& tids, Snapshot snapshot) {
         Close(&working);
         CommandCounterIncrement();
     });
-}
-
-bool SameVisibleContent(const Metadata& a, const Metadata& b) {
-    return a.deleted == b.deleted && a.tags == b.tags && a.schema_hash == b.schema_hash;
-}
-
-// Whether two metadata trees over the same data differ in what a commit is for: tags or schemas. Versions and
-// times alone do not make a commit.
-bool MetadataDiffers(ChunkStore* chunks, const Hash& from, const Hash& to) {
-    Metadata absent;
-    absent.deleted = true;
-    DiffCursor diff(*chunks, from, to);
-    while (std::optional<TreeChange> change = diff.Next()) {
-        const Metadata before = change->from ? DecodeMetadata(*change->from).OrThrow() : absent;
-        const Metadata after = change->to ? DecodeMetadata(*change->to).OrThrow() : absent;
-        if (!SameVisibleContent(before, after)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 }  // namespace
@@ -201,6 +182,21 @@ void FlushSession::Finish() {
     Guarded([&] { UnregisterSnapshot(snapshot_); });
 }
 
+void RequireNothingLeft(const Branch& branch) {
+    if (!Guarded([] { return IsolationUsesXactSnapshot(); })) {
+        return;
+    }
+    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
+    Guarded([&] { UnregisterSnapshot(latest); });
+    if (rows_left) {
+        throw Error(ErrorCode::kSerialization,
+                    "could not serialize access due to concurrent writes to branch \"" +
+                        std::string(branch.name) + "\"",
+                    "Retry the transaction.");
+    }
+}
+
 int64 FlushBranch(std::string_view branch) {
     FlushSession session(branch);
     const int64 rows = session.Fold();
@@ -214,11 +210,9 @@ int64 FlushBranch(std::string_view branch) {
 std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message, std::string_view author) {
     Branch& branch = session->branch();
     const Commit head = ReadCommit(branch.head, session->snapshot());
-    if (head.data_root == branch.working.data_root) {
-        ChunkStore chunks(session->snapshot());
-        if (!MetadataDiffers(&chunks, head.meta_root, branch.working.meta_root)) {
-            return std::nullopt;
-        }
+    ChunkStore chunks(session->snapshot());
+    if (SameContents(&chunks, {head.data_root, head.meta_root}, branch.working)) {
+        return std::nullopt;
     }
     Commit commit;
     commit.generation = head.generation + 1;

@@ -97,23 +97,6 @@ void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
     writer.Finish();
 }
 
-// A transaction with one snapshot has not folded what others wrote since, and those rows would hide what it
-// imports.
-void RequireNothingLeft(const Branch& branch) {
-    if (!Guarded([] { return IsolationUsesXactSnapshot(); })) {
-        return;
-    }
-    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
-    const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
-    Guarded([&] { UnregisterSnapshot(latest); });
-    if (rows_left) {
-        throw Error(ErrorCode::kSerialization,
-                    "could not serialize access due to concurrent writes to branch \"" +
-                        std::string(branch.name) + "\"",
-                    "Retry the transaction.");
-    }
-}
-
 // Many go straight into the trees, and into the log as one range record.
 void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::string_view> message) {
     ChangeId change;

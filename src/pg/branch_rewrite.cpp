@@ -1,0 +1,169 @@
+#include "pg/branch_rewrite.h"
+
+#include <algorithm>
+
+#include "kvs/error.h"
+#include "kvs/util/quote.h"
+#include "pg/branch_lock.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/durability.h"
+#include "pg/flush.h"
+#include "pg/guard.h"
+#include "pg/operation_snapshot.h"
+#include "pg/working_batches.h"
+
+namespace kvs::pg {
+
+namespace {
+
+RewritePlan ComputeUnlocked(const PlanFunction& compute, std::string_view name, Branch* seen) {
+    Snapshot snapshot = Guarded([] {
+        NoteWrite();
+        LockChunksForBuild();
+        return RegisterOperationSnapshot();
+    });
+    *seen = FindBranch(name, snapshot);
+    ChunkStore chunks(snapshot);
+    RewritePlan plan = compute(*seen, &chunks, snapshot);
+    chunks.Flush();
+    Guarded([&] { UnregisterSnapshot(snapshot); });
+    return plan;
+}
+
+bool SameState(const Branch& a, const Branch& b) {
+    return a.head == b.head && a.working.data_root == b.working.data_root &&
+           a.working.meta_root == b.working.meta_root;
+}
+
+// The uncommitted work that the plan throws away becomes a commit that only the reflog knows.
+void KeepDiscarded(const Branch& branch, Snapshot snapshot) {
+    const PlannedCommit kept = {branch.working,
+                                {},
+                                AuthorName({}),
+                                "uncommitted work of branch \"" + std::string(branch.name) + "\""};
+    const Hash hash = MakeCommit(kept, PlaceOf(branch.head, snapshot), snapshot).hash;
+    AppendReflog(branch, &branch.head, &hash, "save", kept.author);
+}
+
+void Apply(FlushSession* session, RewritePlan* plan) {
+    Branch& branch = session->branch();
+    const Hash before = branch.head;
+    std::optional<Hash> discarded;
+    if (plan->keeps_discarded) {
+        KeepDiscarded(branch, session->snapshot());
+        discarded = branch.working.data_root;
+    }
+    CommitPlace top = PlaceOf(plan->onto, session->snapshot());
+    for (const PlannedCommit& commit : plan->commits) {
+        top = MakeCommit(commit, top, session->snapshot());
+        plan->made.push_back(top.hash);
+    }
+    plan->head = top.hash;
+    if (plan->numbers) {
+        LogRewrite(branch.id, plan->operation, branch.working, plan->working, *plan->numbers, plan->previous,
+                   session->snapshot());
+    }
+    branch.head = plan->head;
+    branch.working = plan->working;
+    if (!plan->reflog_operation.empty()) {
+        AppendReflog(branch, &before, &branch.head, plan->reflog_operation.c_str(), AuthorName({}),
+                     discarded ? &*discarded : nullptr);
+    }
+    session->Store();
+}
+
+}  // namespace
+
+CommitPlace PlaceOf(const Hash& commit, Snapshot snapshot) {
+    return {commit, ReadCommit(commit, snapshot).generation};
+}
+
+CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, Snapshot snapshot) {
+    Commit commit;
+    commit.parents = {parent.hash};
+    commit.generation = parent.generation + 1;
+    commit.parents.insert(commit.parents.end(), planned.further_parents.begin(),
+                          planned.further_parents.end());
+    for (const Hash& each : planned.further_parents) {
+        commit.generation = std::max(commit.generation, ReadCommit(each, snapshot).generation + 1);
+    }
+    commit.data_root = planned.roots.data_root;
+    commit.meta_root = planned.roots.meta_root;
+    commit.author = planned.author;
+    commit.committer = Guarded([] { return GetUserNameFromId(GetSessionUserId(), false); });
+    commit.message = planned.message;
+    commit.committed_at = FromServerTime(GetCurrentTimestamp());
+    commit.log_id = Guarded([] { return CurrentLog(); });
+    return {WriteCommit(commit, snapshot), commit.generation};
+}
+
+RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute,
+                          const BeforeApply& before_apply) {
+    Branch seen;
+    RewritePlan plan = ComputeUnlocked(compute, name, &seen);
+    LockBranchBounded(seen.id, ShareRowExclusiveLock);
+    FlushSession session(seen.id);
+    const int64 folded = session.Fold();
+    RequireNothingLeft(session.branch());
+    if (folded > 0 || !SameState(session.branch(), seen)) {
+        ChunkStore chunks(session.snapshot());
+        plan = compute(session.branch(), &chunks, session.snapshot());
+        chunks.Flush();
+    }
+    if (before_apply) {
+        before_apply(session.branch(), plan, session.snapshot());
+    }
+    if (plan.applies) {
+        Apply(&session, &plan);
+    } else {
+        plan.head = session.branch().head;
+        if (folded > 0) {
+            session.Store();
+        }
+    }
+    session.Finish();
+    return plan;
+}
+
+RootPair RootsOf(const Hash& hash, Snapshot snapshot) {
+    const Commit commit = ReadCommit(hash, snapshot);
+    return {commit.data_root, commit.meta_root};
+}
+
+bool IsClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
+    return SameContents(chunks, RootsOf(branch.head, snapshot), branch.working);
+}
+
+void RequireClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const char* operation) {
+    if (!IsClean(branch, chunks, snapshot)) {
+        throw Error(
+            ErrorCode::kWrongState,
+            std::string("cannot ") + operation + ": branch \"" + branch.name + "\" has uncommitted work",
+            "Commit it with kvs.commit(), or put it aside with kvs.stash().");
+    }
+}
+
+void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RewrittenTrees& to,
+                 const std::string& author, RewritePlan* plan) {
+    const RootPair head = RootsOf(branch.head, snapshot);
+    if (branch.working == head) {
+        plan->working = to.roots;
+        return;
+    }
+    const RewrittenTrees carried = CarryOver(chunks, head, to.roots, branch.working, author, &*plan->numbers);
+    if (!carried.collisions.empty()) {
+        std::string keys;
+        for (const std::string& key : carried.collisions) {
+            keys += (keys.empty() ? "" : ", ") + Quoted(key);
+        }
+        throw Error(ErrorCode::kWrongState,
+                    "uncommitted changes of branch \"" + std::string(branch.name) +
+                        "\" would be overwritten: " + keys +
+                        (carried.collisions.size() == kMaxCollisions ? ", ..." : ""),
+                    "Commit them with kvs.commit(), or put them aside with kvs.stash().");
+    }
+    plan->working = carried.roots;
+}
+
+}  // namespace kvs::pg

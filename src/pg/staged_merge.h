@@ -1,0 +1,70 @@
+// Merges that wait for their conflicts to be resolved, _kvs.merge and _kvs.conflict. A staged merge lies
+// beside its branch and changes nothing of it: others go on reading, writing and committing there.
+//
+// A decision holds for what was seen when it was made: if one of the three values has changed by the time of
+// merge_continue, the conflict is open again. Only "ours" goes along with a changed ours.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kvs/hash.h"
+#include "pg/server.h"
+#include "pg/tree_rewrite.h"
+
+namespace kvs::pg {
+
+struct StagedMerge {
+    int32 branch_id = 0;
+    std::optional<int64> stash_id;  // a stash is being applied; nothing will be committed
+    std::string source;             // as it was named
+    Hash source_commit;
+    std::string message;
+};
+
+// As the session sees it.
+std::optional<StagedMerge> FindStagedMerge(int32 branch_id);
+
+// Error(kWrongState) if there is one, or if there is none.
+void RequireNoStagedMerge(int32 branch_id, std::string_view branch);
+StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch);
+
+// Stages a merge with its conflicts. Errors: kWrongState if there is one already.
+void StageMerge(const StagedMerge& merge, std::string_view branch, const std::vector<KeyConflict>& conflicts);
+
+// Forgets it; false if there was none.
+bool DropStagedMerge(int32 branch_id);
+
+// The decisions made so far, for the merge that is computed again.
+class StagedResolutions {
+  public:
+    explicit StagedResolutions(int32 branch_id);
+
+    // Refers to this object.
+    KeyResolver Resolver();
+
+    // Forgets which decisions were asked for, before the merge is computed once more.
+    void Restart() { used_.clear(); }
+
+    // The conflicts that are left, put in the place of those staged before; decisions that still hold stay.
+    void Restage(const std::vector<KeyConflict>& left);
+
+  private:
+    struct Decision {
+        MergeConflict seen;
+        Resolution resolution;
+    };
+
+    int32 branch_id_;
+    std::map<std::pair<std::string, std::string>, Decision> decisions_;  // by key and path
+    std::set<std::pair<std::string, std::string>> used_;
+};
+
+// "ours", "theirs", "base", "delete", "value". Errors: kInvalidArgument.
+Resolution::Kind ParseResolution(std::string_view text);
+
+}  // namespace kvs::pg

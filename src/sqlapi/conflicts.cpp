@@ -1,0 +1,289 @@
+// Conflicts as data: preview_merge, resolve, the view kvs.conflicts, merge policies.
+#include <iterator>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kvs/error.h"
+#include "kvs/pattern/pattern.h"
+#include "kvs/util/quote.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/chunk_store.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/jsonb_json.h"
+#include "pg/merge_operation.h"
+#include "pg/owner_query.h"
+#include "pg/owner_scope.h"
+#include "pg/ref_resolver.h"
+#include "pg/staged_merge.h"
+#include "pg/stream.h"
+
+extern "C" {
+#include "commands/trigger.h"
+}
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+// The conflicts that merging a source would meet, as kvs.conflict.
+class ConflictRows {
+  public:
+    explicit ConflictRows(FunctionCallInfo fcinfo) {
+        std::string_view source;
+        std::optional<std::string_view> target;
+        Guarded([&] {
+            source = RequiredBytes(fcinfo, 0, "source");
+            target = OptionalBytes(fcinfo, 1);
+            row_type_ = ResultRowType(fcinfo);
+        });
+        Find(source, target.value_or(std::string_view()));
+    }
+
+    bool Next(FunctionCallInfo, Datum* row, bool*) {
+        if (next_ == conflicts_.size()) {
+            return false;
+        }
+        const KeyConflict& each = conflicts_[next_++];
+        enum Column { kKey, kPath, kBase, kOurs, kTheirs, kReason, kColumns };
+        Datum values[kColumns];
+        bool nulls[kColumns] = {};
+        const std::optional<Json>* sides[] = {&each.conflict.base, &each.conflict.ours,
+                                              &each.conflict.theirs};
+        for (int i = 0; i < 3; i++) {
+            nulls[kBase + i] = !*sides[i];
+            values[kBase + i] = *sides[i] ? JsonbFromJson(**sides[i]) : Datum{0};
+        }
+        *row = Guarded([&] {
+            values[kKey] = MakeVarlena(each.key);
+            values[kPath] = MakeVarlena(each.conflict.path);
+            values[kReason] = MakeVarlena(MergeReasonName(each.conflict.reason));
+            return FormRow(row_type_, values, nulls);
+        });
+        return true;
+    }
+
+  private:
+    void Find(std::string_view source, std::string_view target) {
+        Snapshot snapshot = GetActiveSnapshot();
+        const Branch branch = FindBranch(target, snapshot);
+        const kvs::Hash commit = ResolveCommit(source, branch.name, snapshot);
+        CommitTable graph(snapshot);
+        if (IsAncestor(graph, commit, branch.head) || IsAncestor(graph, branch.head, commit)) {
+            return;
+        }
+        ChunkStore chunks(snapshot);
+        const RootPair base = MergeBaseRoots(branch.head, commit, &chunks, snapshot);
+        conflicts_ = FindConflicts(&chunks, base, RootsOf(branch.head, snapshot), RootsOf(commit, snapshot),
+                                   LoadMergePolicies());
+    }
+
+    std::vector<KeyConflict> conflicts_;
+    size_t next_ = 0;
+    TupleDesc row_type_;
+};
+
+struct ResolveArguments {
+    std::string_view key;
+    std::string_view resolution;
+    Datum value;  // jsonb; 0: NULL
+    std::optional<std::string_view> path;
+    std::string_view branch;
+};
+
+void RequireValue(const ResolveArguments& arguments) {
+    const bool is_value = ParseResolution(arguments.resolution) == Resolution::Kind::kValue;
+    if (is_value && DatumGetPointer(arguments.value) == nullptr) {
+        throw Error(ErrorCode::kNullValue, "resolution value needs a value",
+                    "Pass value => ..., or resolve with delete.");
+    }
+    if (!is_value && DatumGetPointer(arguments.value) != nullptr) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "resolution " + std::string(arguments.resolution) + " takes no value",
+                    "Resolve with value => ... and resolution value.");
+    }
+}
+
+// One value for several places of a document is a mistake.
+void RequireOnePlace(int32 branch_id, std::string_view key) {
+    Oid types[] = {INT4OID, TEXTOID};
+    Datum values[std::size(types)];
+    Guarded([&] {
+        values[0] = Int32GetDatum(branch_id);
+        values[1] = MakeVarlena(key);
+    });
+    OwnerQuery row("SELECT count(*) FROM _kvs.conflict WHERE branch_id = $1 AND key = $2", std::size(types),
+                   types, values);
+    row.Next();
+    const int64 places = row.Int8(1);
+    row.Finish();
+    if (places > 1) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "key " + Quoted(key) + " has conflicts at " + std::to_string(places) + " paths",
+                    "Say which one is meant with path => ...");
+    }
+}
+
+bool Resolve(const ResolveArguments& arguments) {
+    RequireValue(arguments);
+    const Branch branch = FindBranch(arguments.branch, GetActiveSnapshot());
+    RequireStagedMerge(branch.id, branch.name);
+    const bool has_value = DatumGetPointer(arguments.value) != nullptr;
+    if (has_value && !arguments.path) {
+        RequireOnePlace(branch.id, arguments.key);
+    }
+    Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID};
+    Datum values[std::size(types)];
+    Guarded([&] {
+        values[0] = Int32GetDatum(branch.id);
+        values[1] = MakeVarlena(arguments.key);
+        values[2] = MakeVarlena(arguments.resolution);
+        values[3] = arguments.value;
+        values[4] = MakeVarlena(arguments.path.value_or(""));
+    });
+    char nulls[] = {' ', ' ', ' ', has_value ? ' ' : 'n', arguments.path ? ' ' : 'n', '\0'};
+    return ExecuteAsOwner(
+               "UPDATE _kvs.conflict SET resolution = $3, value = $4"
+               " WHERE branch_id = $1 AND key = $2 AND path = coalesce($5, path)",
+               std::size(types), types, values, nulls) > 0;
+}
+
+void SetMergePolicy(std::string_view pattern, std::string_view policy) {
+    Pattern::Parse(pattern).OrThrow();
+    ParseMergePolicy(policy).OrThrow();
+    Oid types[] = {TEXTOID, TEXTOID};
+    Datum values[std::size(types)];
+    Guarded([&] {
+        values[0] = MakeVarlena(pattern);
+        values[1] = MakeVarlena(policy);
+    });
+    ExecuteAsOwner(policy == "conflict"
+                       ? "DELETE FROM _kvs.merge_policy WHERE pattern = $1 AND $2 IS NOT NULL"
+                       : "INSERT INTO _kvs.merge_policy (pattern, policy) VALUES ($1, $2)"
+                         " ON CONFLICT (pattern) DO UPDATE SET policy = excluded.policy",
+                   std::size(types), types, values, "  ");
+}
+
+// What kvs.register_crdt takes.
+void RequireCrdt(std::string_view type) {
+    const kvs::Result<PolicySpec> spec = ParseMergePolicy(type);
+    if (!spec.ok() || !spec.value().convergent()) {
+        throw Error(ErrorCode::kInvalidArgument, "unknown CRDT type " + Quoted(type),
+                    "Use counter, set, lww, max or min.");
+    }
+}
+
+// Columns of view kvs.conflicts.
+enum ConflictColumn { kBranch = 1, kKey, kPath, kBase, kOurs, kTheirs, kReason, kResolution, kValue };
+
+// The decision that an UPDATE of the view means: a new value is a decision for it.
+struct ViewUpdate {
+    Datum columns[kValue + 1];
+    bool nulls[kValue + 1];
+    bool value_changed;
+};
+
+bool SameJsonb(Datum a, bool a_null, Datum b, bool b_null) {
+    return a_null == b_null && (a_null || DatumContents(a) == DatumContents(b));
+}
+
+// Server code.
+ViewUpdate ReadViewUpdate(const TriggerData* trigger) {
+    TupleDesc type = RelationGetDescr(trigger->tg_relation);
+    ViewUpdate update = {};
+    for (int column = kBranch; column <= kReason; column++) {
+        bool old_null;
+        const Datum old = heap_getattr(trigger->tg_trigtuple, column, type, &old_null);
+        update.columns[column] = heap_getattr(trigger->tg_newtuple, column, type, &update.nulls[column]);
+        if (!SameJsonb(old, old_null, update.columns[column], update.nulls[column])) {
+            ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("column \"%s\" of view kvs.conflicts cannot be updated",
+                           NameStr(TupleDescAttr(type, column - 1)->attname)),
+                    errhint("Update resolution, or value."));
+        }
+    }
+    for (int column = kResolution; column <= kValue; column++) {
+        update.columns[column] = heap_getattr(trigger->tg_newtuple, column, type, &update.nulls[column]);
+    }
+    bool old_null;
+    const Datum old = heap_getattr(trigger->tg_trigtuple, kValue, type, &old_null);
+    update.value_changed = !SameJsonb(old, old_null, update.columns[kValue], update.nulls[kValue]);
+    return update;
+}
+
+void ApplyViewUpdate(const ViewUpdate& update) {
+    ResolveArguments arguments = {};
+    arguments.branch = DatumContents(update.columns[kBranch]);
+    arguments.key = DatumContents(update.columns[kKey]);
+    arguments.path = DatumContents(update.columns[kPath]);
+    if (update.value_changed && !update.nulls[kValue]) {
+        arguments.resolution = "value";
+        arguments.value = update.columns[kValue];
+    } else if (update.nulls[kResolution]) {
+        throw Error(ErrorCode::kNullValue, "resolution must not be null",
+                    "Use ours, theirs, base or delete, or set value.");
+    } else {
+        arguments.resolution = DatumContents(update.columns[kResolution]);
+        arguments.value =
+            arguments.resolution == "value" && !update.nulls[kValue] ? update.columns[kValue] : 0;
+    }
+    Resolve(arguments);
+}
+
+}  // namespace
+
+// (source, target)
+KVS_FUNCTION(kvs_preview_merge)
+{
+    RequireRead();
+    return StreamRows<ConflictRows>(fcinfo);
+}
+
+// (key, resolution, value, path, branch)
+KVS_FUNCTION(kvs_resolve)
+{
+    RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.resolve()");
+    ResolveArguments arguments = {};
+    arguments.key = RequiredBytes(fcinfo, 0, "key");
+    arguments.resolution = RequiredBytes(fcinfo, 1, "resolution");
+    arguments.value = PG_ARGISNULL(2) ? Datum{0} : PG_GETARG_DATUM(2);
+    arguments.path = OptionalBytes(fcinfo, 3);
+    arguments.branch = OptionalBytes(fcinfo, 4).value_or(std::string_view());
+    PG_RETURN_BOOL(Resolve(arguments));
+}
+
+// INSTEAD OF UPDATE ON kvs.conflicts
+KVS_FUNCTION(kvs_conflicts_update)
+{
+    if (fcinfo->context == nullptr || fcinfo->context->type != T_TriggerData) {
+        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("function can only be called as a trigger"));
+    }
+    RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "an update of kvs.conflicts");
+    const auto* trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
+    ApplyViewUpdate(ReadViewUpdate(trigger));
+    return PointerGetDatum(trigger->tg_newtuple);
+}
+
+// (pattern, policy)
+KVS_FUNCTION(kvs_set_merge_policy)
+{
+    RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.set_merge_policy()");
+    SetMergePolicy(RequiredBytes(fcinfo, 0, "pattern"), RequiredBytes(fcinfo, 1, "policy"));
+    PG_RETURN_BOOL(true);
+}
+
+// (pattern, type)
+KVS_FUNCTION(kvs_register_crdt)
+{
+    RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.register_crdt()");
+    const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
+    const std::string_view type = RequiredBytes(fcinfo, 1, "type");
+    RequireCrdt(type);
+    SetMergePolicy(pattern, type);
+    PG_RETURN_BOOL(true);
+}

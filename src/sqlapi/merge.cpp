@@ -1,0 +1,191 @@
+// Merges: merge, merge_continue, merge_abort.
+#include <optional>
+#include <string>
+
+#include "kvs/error.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/merge_operation.h"
+#include "pg/ref_resolver.h"
+#include "pg/staged_merge.h"
+#include "pg/stash_table.h"
+#include "pg/stream.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+constexpr AclMode kMergeRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
+struct MergeArguments {
+    std::string_view source;
+    std::string_view target;
+    std::optional<std::string_view> message;
+    std::string_view strategy;
+};
+
+Datum FormResult(FunctionCallInfo fcinfo, const MergeReport& report) {
+    const std::string hex = report.commit ? report.commit->ToHex() : std::string();
+    return Guarded([&] {
+        Datum values[] = {report.commit ? MakeVarlena(hex) : Datum{0}, BoolGetDatum(report.fast_forward),
+                          Int64GetDatum(report.merged),
+                          Int64GetDatum(static_cast<int64>(report.conflicts.size()))};
+        bool nulls[] = {!report.commit, false, false, false};
+        return FormRow(ResultRowType(fcinfo), values, nulls);
+    });
+}
+
+void NoticeConflicts(const std::vector<KeyConflict>& conflicts, std::string_view branch) {
+    const std::string names = NameConflicts(conflicts);
+    const std::string name(branch);
+    Guarded([&] {
+        ereport(
+            NOTICE,
+            errmsg("the merge is staged: conflicts on branch \"%s\" wait to be resolved", name.c_str()),
+            errdetail("%s", names.c_str()),
+            errhint("See view kvs.conflicts; decide with kvs.resolve(), then call kvs.merge_continue()."));
+    });
+}
+
+std::string DefaultMessage(std::string_view source, std::string_view target) {
+    return "Merge " + std::string(source) + " into " + std::string(target);
+}
+
+Datum Merge(FunctionCallInfo fcinfo, const MergeArguments& arguments) {
+    const MergeStrategy strategy = ParseMergeStrategy(arguments.strategy);
+    Snapshot active = GetActiveSnapshot();
+    const Branch target = FindBranch(arguments.target, active);
+    RequireNoStagedMerge(target.id, target.name);
+    StagedMerge staged;
+    staged.branch_id = target.id;
+    staged.source = arguments.source;
+    staged.source_commit = ResolveCommit(arguments.source, target.name, active);
+    staged.message = arguments.message.value_or(DefaultMessage(arguments.source, target.name));
+    const MergeReport report =
+        MergeInto({target.name, staged.source_commit, staged.message}, ResolverOf(strategy),
+                  [&](const Branch& branch, const MergeReport& planned) {
+                      RequireNoStagedMerge(branch.id, branch.name);
+                      if (!planned.conflicts.empty()) {
+                          StageMerge(staged, branch.name, planned.conflicts);
+                      }
+                  });
+    if (!report.conflicts.empty()) {
+        NoticeConflicts(report.conflicts, target.name);
+    } else if (report.up_to_date) {
+        Guarded([&] { ereport(NOTICE, errmsg("branch \"%s\" is up to date", target.name)); });
+    }
+    return FormResult(fcinfo, report);
+}
+
+Datum Continue(FunctionCallInfo fcinfo, std::optional<std::string_view> message,
+               std::string_view branch_name) {
+    const Branch target = FindBranch(branch_name, GetActiveSnapshot());
+    const StagedMerge staged = RequireStagedMerge(target.id, target.name);
+    StagedResolutions resolutions(target.id);
+    const auto settle = [&](const Branch& branch, const MergeReport& planned) {
+        RequireStagedMerge(branch.id, branch.name);
+        if (planned.conflicts.empty()) {
+            DropStagedMerge(branch.id);
+        } else {
+            resolutions.Restage(planned.conflicts);
+        }
+    };
+    const KeyResolver resolver = resolutions.Resolver();
+    const MergeReport report =
+        staged.stash_id
+            ? ApplyStash(target.name, staged.source_commit, resolver, settle)
+            : MergeInto({target.name, staged.source_commit, std::string(message.value_or(staged.message))},
+                        resolver, settle);
+    if (!report.conflicts.empty()) {
+        NoticeConflicts(report.conflicts, target.name);
+    }
+    return FormResult(fcinfo, report);
+}
+
+bool Abort(std::string_view branch_name) {
+    const Branch target = FindBranch(branch_name, GetActiveSnapshot());
+    return DropStagedMerge(target.id);
+}
+
+struct StashArguments {
+    int64 id;
+    std::string_view branch;
+    bool pop;
+};
+
+Datum ApplyOneStash(FunctionCallInfo fcinfo, const StashArguments& arguments) {
+    const Branch target = FindBranch(arguments.branch, GetActiveSnapshot());
+    RequireNoStagedMerge(target.id, target.name);
+    StagedMerge staged;
+    staged.branch_id = target.id;
+    staged.stash_id = arguments.id;
+    staged.source = "stash " + std::to_string(arguments.id);
+    staged.source_commit = FindStash(arguments.id);
+    const MergeReport report = ApplyStash(target.name, staged.source_commit, {},
+                                          [&](const Branch& branch, const MergeReport& planned) {
+                                              RequireNoStagedMerge(branch.id, branch.name);
+                                              if (!planned.conflicts.empty()) {
+                                                  StageMerge(staged, branch.name, planned.conflicts);
+                                              } else if (arguments.pop) {
+                                                  DropStash(arguments.id);
+                                              }
+                                          });
+    if (!report.conflicts.empty()) {
+        NoticeConflicts(report.conflicts, target.name);
+    }
+    return FormResult(fcinfo, report);
+}
+
+std::string_view BranchArgument(FunctionCallInfo fcinfo, int argument) {
+    return OptionalBytes(fcinfo, argument).value_or(std::string_view());
+}
+
+Datum StashEntry(FunctionCallInfo fcinfo, bool pop) {
+    if (PG_ARGISNULL(0)) {
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("id must not be null"));
+    }
+    return ApplyOneStash(fcinfo, {PG_GETARG_INT64(0), BranchArgument(fcinfo, 1), pop});
+}
+
+}  // namespace
+
+// (source, target, message, strategy)
+KVS_FUNCTION(kvs_merge)
+{
+    RequireWrite(kMergeRights, "kvs.merge()");
+    const MergeArguments arguments = {RequiredBytes(fcinfo, 0, "source"), BranchArgument(fcinfo, 1),
+                                      OptionalBytes(fcinfo, 2), RequiredBytes(fcinfo, 3, "strategy")};
+    return Merge(fcinfo, arguments);
+}
+
+// (message, branch)
+KVS_FUNCTION(kvs_merge_continue)
+{
+    RequireWrite(kMergeRights, "kvs.merge_continue()");
+    return Continue(fcinfo, OptionalBytes(fcinfo, 0), BranchArgument(fcinfo, 1));
+}
+
+// (branch)
+KVS_FUNCTION(kvs_merge_abort)
+{
+    RequireWrite(kMergeRights, "kvs.merge_abort()");
+    PG_RETURN_BOOL(Abort(BranchArgument(fcinfo, 0)));
+}
+
+// (id, branch)
+KVS_FUNCTION(kvs_stash_apply)
+{
+    RequireWrite(kMergeRights, "kvs.stash_apply()");
+    return StashEntry(fcinfo, false);
+}
+
+// (id, branch)
+KVS_FUNCTION(kvs_stash_pop)
+{
+    RequireWrite(kMergeRights, "kvs.stash_pop()");
+    return StashEntry(fcinfo, true);
+}
