@@ -13,6 +13,7 @@
 #include "pg/convert.h"
 #include "pg/durability.h"
 #include "pg/guard.h"
+#include "pg/hooks.h"
 #include "pg/operation_snapshot.h"
 #include "pg/tree_item.h"
 #include "pg/working_table.h"
@@ -244,6 +245,9 @@ std::optional<Hash> CommitBranch(std::string_view branch, std::string_view messa
         session.Store();
     }
     session.Finish();
+    if (commit) {
+        RunCommitHooks(session.branch().name, *commit);
+    }
     return commit;
 }
 
