@@ -203,6 +203,20 @@ COMMENT ON COLUMN _kvs.change.meta IS 'item of the metadata tree after the chang
 COMMENT ON COLUMN _kvs.change.item IS 'item of the data tree after the change; null: deleted';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change', '');
 
+CREATE TABLE _kvs.hook (
+    name       text COLLATE "C" PRIMARY KEY,
+    event      text NOT NULL CHECK (event IN ('pre_commit', 'post_commit')),
+    function   text NOT NULL,
+    pattern    text NOT NULL,
+    creator    regrole NOT NULL,
+    created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.hook IS 'Functions that are called with each commit';
+COMMENT ON COLUMN _kvs.hook.function IS 'signature, qualified; looked up when it is called';
+COMMENT ON COLUMN _kvs.hook.pattern IS 'called only when a key that matches was changed';
+COMMENT ON COLUMN _kvs.hook.creator IS 'as whom it runs';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.hook', '');
+
 CREATE TABLE _kvs.tick (
     last_pos  bigint PRIMARY KEY,
     first_pos bigint NOT NULL,
@@ -868,6 +882,51 @@ Arguments: from_ref; to_ref.
 Errors: 42704 unknown ref.
 Example: SELECT * FROM kvs.diff_stat(''HEAD~1'', ''HEAD'');';
 
+-- Hooks
+
+CREATE FUNCTION kvs.add_hook(name text, event text, function regprocedure, pattern text DEFAULT '#') RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_add_hook';
+COMMENT ON FUNCTION kvs.add_hook IS
+'Has a function called with every commit, whoever makes it, that changes a matching key; and true. It takes one jsonb and runs
+as the role that calls add_hook, which needs all privileges on kvs.entries: in a security-restricted operation, with
+search_path = pg_catalog, pg_temp and kvs.branch set to the branch of the commit. Not everybody may call this: GRANT EXECUTE.
+Hooks are called in the order of their names, in the transaction of the commit, after the branch has moved: HEAD is the commit
+already, and an error undoes it. A hook may write keys, which stay uncommitted, but not flush, commit or move a branch (55000).
+The jsonb: branch, commit, parent, parents, root, author, message, committed_at, pattern; and for pre_commit truncated and
+changes, an array of objects with the columns of kvs.diff_row. With more changes than kvs.hook_max_changes, or 8 MB of
+documents, truncated is true and there is no changes; kvs.diff(parent, commit, pattern) streams them whatever their number.
+Arguments: name; event, pre_commit: an error of the function prevents the commit, post_commit: its error undoes only what the
+function did and is a warning; function; pattern (see kvs.keys), only commits that change a matching key, and only those changes.
+Errors: 42710 the name is taken, 22023 unknown event, malformed name or pattern, 42883 no such function, 42P17 a function that
+does not take one jsonb, 42501 no right to execute it, 22004 NULL argument, 25006.
+Example: CREATE FUNCTION public.check_prices(changes jsonb) RETURNS void LANGUAGE plpgsql AS $$
+         BEGIN
+             IF EXISTS (SELECT FROM kvs.diff(changes->>''parent'', changes->>''commit'', changes->>''pattern'')
+                        WHERE (to_value->>''price'')::numeric < 0) THEN
+                 RAISE EXCEPTION ''a price is negative'';
+             END IF;
+         END $$;
+         SELECT kvs.add_hook(''prices'', ''pre_commit'', ''public.check_prices(jsonb)'', ''item:#'');';
+REVOKE EXECUTE ON FUNCTION kvs.add_hook FROM PUBLIC;
+
+CREATE FUNCTION kvs.drop_hook(name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_drop_hook';
+COMMENT ON FUNCTION kvs.drop_hook IS
+'Removes a hook; false if there is none of that name. Who created it may, and who has that role''s privileges.
+Arguments: name.
+Errors: 42501 it was created by somebody else, 22004 NULL name, 25006.
+Example: SELECT kvs.drop_hook(''prices'');';
+
+CREATE VIEW kvs.hooks WITH (security_barrier) AS
+SELECT h.name, h.event, h.function, h.pattern, pg_get_userbyid(h.creator::oid)::text AS creator, h.created_at
+FROM _kvs.hook AS h
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.hooks IS
+'Functions that are called with commits, and as whom they run.
+Example: SELECT name, event, function, pattern FROM kvs.hooks ORDER BY event DESC, name;';
+
 -- Branches
 
 CREATE FUNCTION kvs.create_branch(name text, from_ref text DEFAULT 'HEAD') RETURNS text
@@ -1239,5 +1298,7 @@ Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
  * ------------------------------------------------------------------------------------------------------ */
 
 GRANT USAGE ON SCHEMA kvs TO PUBLIC;
-GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog, kvs.stashes, kvs.merge_policies TO PUBLIC;
+GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog TO PUBLIC;
+GRANT SELECT ON kvs.stashes, kvs.merge_policies TO PUBLIC;
 GRANT SELECT, UPDATE ON kvs.conflicts TO PUBLIC;
+GRANT SELECT ON kvs.hooks TO PUBLIC;

@@ -2,6 +2,7 @@
 
 #include "pg/catalog.h"
 #include "pg/guard.h"
+#include "pg/hook_call.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -11,6 +12,11 @@ extern "C" {
 namespace kvs::pg {
 
 void LockBranch(int32 branch, LOCKMODE mode) {
+    if (mode > RowExclusiveLock && HookIsRunning()) {
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("cannot flush, commit or move a branch from a hook"),
+                errhint("A hook may read, and write keys, which stay uncommitted work."));
+    }
     LockDatabaseObject(ObjectOid(Object::kBranch), branch, 0, mode);
 }
 
@@ -27,6 +33,9 @@ void LockBranchBounded(int32 branch, LOCKMODE mode) {
 }
 
 bool TryLockBranch(int32 branch, LOCKMODE mode) {
+    if (mode > RowExclusiveLock && HookIsRunning()) {
+        return false;
+    }
     LOCKTAG tag;
     SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ObjectOid(Object::kBranch), branch, 0);
     return LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL;

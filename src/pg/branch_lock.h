@@ -2,6 +2,9 @@
 // and commit ShareUpdateExclusive (beside writers), operations that rewrite a branch ShareRowExclusive,
 // dropping it AccessExclusive. Readers take none. All last until the end of the (sub)transaction.
 //
+// While a hook runs (hook_call.h), its session gets no lock stronger than a writer's: 55000, so that a commit
+// does not call itself, and no branch moves under one that is being committed.
+//
 // Server code: call under Guarded, except LockBranchBounded, which guards itself.
 #pragma once
 

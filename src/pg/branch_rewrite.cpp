@@ -10,6 +10,7 @@
 #include "pg/durability.h"
 #include "pg/flush.h"
 #include "pg/guard.h"
+#include "pg/hooks.h"
 #include "pg/operation_snapshot.h"
 #include "pg/working_batches.h"
 
@@ -123,6 +124,9 @@ RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute,
         }
     }
     session.Finish();
+    for (const Hash& commit : plan.made) {
+        RunCommitHooks(session.branch().name, commit);
+    }
     return plan;
 }
 

@@ -3,7 +3,7 @@
 // A plan is computed without a lock. Then the branch is locked against writers, with a bounded wait, and its
 // working rows are folded; if it moved meanwhile the plan is computed once more, and then it is applied at
 // once: commits, working roots, the log, the reflog. So writers wait for the short part only, and nobody sees
-// half of it.
+// half of it. Commit hooks are called in the end.
 #pragma once
 
 #include <functional>

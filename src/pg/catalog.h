@@ -30,6 +30,8 @@ enum class Object : int {
     kChange,
     kChangePkey,
     kChangeXid,
+    kHook,
+    kHookPkey,
     kBranchIdSequence,
     kReflogIdSequence,
     kChangeSequence,

@@ -24,5 +24,11 @@ typedef bool KvsUpdateIndexes;
 #define KVS_NEEDS_INDEX_INSERT(update) (update)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define KVS_PROC_ACLCHECK(function, role, mode) object_aclcheck(ProcedureRelationId, function, role, mode)
+#else
+#define KVS_PROC_ACLCHECK(function, role, mode) pg_proc_aclcheck(function, role, mode)
+#endif
+
 /* bytea's "<" operator, whose name the server has in no header of these versions */
 #define KVS_BYTEA_LESS_OPERATOR 1957

@@ -12,6 +12,7 @@
 #include "pg/convert.h"
 #include "pg/durability.h"
 #include "pg/guard.h"
+#include "pg/hooks.h"
 #include "pg/operation_snapshot.h"
 #include "pg/tree_item.h"
 #include "pg/tree_rewrite.h"
@@ -238,6 +239,9 @@ std::optional<Hash> CommitBranch(std::string_view branch, std::string_view messa
         session.Store();
     }
     session.Finish();
+    if (commit) {
+        RunCommitHooks(session.branch().name, *commit);
+    }
     return commit;
 }
 

@@ -89,4 +89,33 @@ auto GuardedTranslating(int sqlstate, Body&& body, Translate&& translate) -> dec
     }
 }
 
+// Runs `body`, C++ code whose calls into the server are guarded, in a subtransaction. A server error rolls it
+// back and is the answer, in the memory context current; nullptr: there was none. So this is the one place
+// where a server error may end.
+template <typename Body>
+ErrorData* InSubtransaction(Body&& body) {
+    MemoryContext context = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    ErrorData* error = nullptr;
+    Guarded([&] {
+        BeginInternalSubTransaction(nullptr);
+        MemoryContextSwitchTo(context);
+    });
+    try {
+        body();
+    } catch (const PgError& caught) {
+        error = caught.data();
+    }
+    Guarded([&] {
+        if (error == nullptr) {
+            ReleaseCurrentSubTransaction();
+        } else {
+            RollbackAndReleaseCurrentSubTransaction();
+        }
+        MemoryContextSwitchTo(context);
+        CurrentResourceOwner = owner;
+    });
+    return error;
+}
+
 }  // namespace kvs::pg

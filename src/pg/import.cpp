@@ -16,6 +16,7 @@
 #include "pg/durability.h"
 #include "pg/flush.h"
 #include "pg/guard.h"
+#include "pg/hooks.h"
 #include "pg/import_sorter.h"
 #include "pg/operation_snapshot.h"
 #include "pg/settings.h"
@@ -133,11 +134,15 @@ void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::str
         Close(&log);
         CommandCounterIncrement();
     });
+    std::optional<Hash> commit;
     if (message) {
-        CommitFolded(&session, *message, {});
+        commit = CommitFolded(&session, *message, {});
     }
     session.Store();
     session.Finish();
+    if (commit) {
+        RunCommitHooks(branch.name, *commit);
+    }
 }
 
 }  // namespace

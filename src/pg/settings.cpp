@@ -48,6 +48,10 @@ void DefineSettings() {
     DefineCustomIntVariable(
         "kvs.bulk_log_threshold", "Changed keys above which a bulk operation is logged as one range record.",
         nullptr, &settings.bulk_log_threshold, 1000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.hook_max_changes", "Changes of a commit above which a pre_commit hook is not handed them.",
+        "The hook is told that they are truncated, and reads them by kvs.diff().", &settings.hook_max_changes,
+        10000, 0, 1000000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.branch_lock_timeout",
                             "Longest time that an operation that rewrites a branch waits for its writers.",
                             "0 waits without limit.", &settings.branch_lock_timeout, 5000, 0, INT_MAX,

@@ -17,6 +17,7 @@ struct Settings {
     int compression_level;    // zstd's; 0 stores chunks raw
     int flush_rows;           // uncommitted rows of one backend from which it flushes
     int bulk_log_threshold;   // keys from which a bulk operation is logged as one range record
+    int hook_max_changes;     // changes above which a hook reads them itself
     int branch_lock_timeout;  // ms that an operation that rewrites a branch waits for its writers
 };
 
