@@ -254,6 +254,8 @@ INSERT INTO fdw_wanted VALUES (1, 'user:00001', 'team:1%'), (2, 'nobody', 'team:
 ANALYZE fdw_wanted;
 SELECT fdw_explain($$SELECT w.id, e.value FROM fdw_wanted AS w JOIN kvs.entries AS e ON e.key = w.k$$);
 EXPLAIN (COSTS OFF) SELECT w.id, e.key FROM fdw_wanted AS w LEFT JOIN kvs.entries AS e ON e.key = w.k AND e.version > 1;
+SELECT fdw_explain($$SELECT w.id, (SELECT e.value FROM kvs.entries AS e WHERE e.key = w.k) FROM fdw_wanted AS w$$);
+SELECT fdw_explain($$SELECT w.id, s.key FROM fdw_wanted AS w, LATERAL (SELECT key FROM kvs.entries WHERE key > w.k ORDER BY key LIMIT w.id) AS s$$);
 SELECT q.query, s.* FROM (VALUES
     ($$SELECT w.id, e.* FROM fdw_wanted AS w JOIN $T AS e ON e.key = w.k$$),
     ($$SELECT w.id, e.key FROM fdw_wanted AS w LEFT JOIN $T AS e ON e.key = w.k AND e.version > 1$$),

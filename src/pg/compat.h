@@ -71,6 +71,15 @@ typedef bool KvsUpdateIndexes;
     create_foreign_upper_path(root, rel, target, rows, startup, total, pathkeys, nullptr, fdw_private)
 #endif
 
+/* 15 declares the mutator without its parameters, which in C++ says that it has none. */
+#if PG_VERSION_NUM >= 160000
+#define KVS_EXPRESSION_TREE_MUTATOR(node, mutator, context) expression_tree_mutator(node, mutator, context)
+#else
+#define KVS_EXPRESSION_TREE_MUTATOR(node, mutator, context)                                             \
+    expression_tree_mutator(node, reinterpret_cast<Node* (*)()>(reinterpret_cast<void (*)()>(mutator)), \
+                            context)
+#endif
+
 /* The pathkeys of an ascending order by `expression` if the query knows such an order, else NIL. */
 #if PG_VERSION_NUM >= 160000
 #define KVS_BUILD_EXPRESSION_PATHKEY(root, expression, less_operator, relids) \
