@@ -84,7 +84,7 @@ override with_llvm = no
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(PGXS),)
-$(error $(PG_CONFIG) not found: run "make setup", or install postgresql-server-dev-15)
+$(error $(PG_CONFIG) not found: run "make setup", or install the postgresql-server-dev package of 15 to 18)
 endif
 include $(PGXS)
 

@@ -53,11 +53,23 @@ make_server_dir() {
     echo "$dir"
 }
 
-# Prints a pg_config whose server and build files are both there; fails where there is none. The newest wins.
+# The major versions of PostgreSQL that kvs is written for.
+KVS_PG_VERSIONS="15 16 17 18"
+
+# pg_is_supported PG_CONFIG
+pg_is_supported() {
+    local major
+    major=$("$1" --version 2>/dev/null | sed -nE 's/^PostgreSQL ([0-9]+).*/\1/p')
+    [ -n "$major" ] && [[ " $KVS_PG_VERSIONS " == *" $major "* ]]
+}
+
+# Prints a pg_config of a supported version whose server and build files are both there; fails where there is none.
+# The first in the path wins, then the newest.
 find_pg_config() {
     local candidate
     for candidate in ${PG_CONFIG:-} pg_config $(ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -rV); do
-        if command -v "$candidate" >/dev/null && [ -f "$("$candidate" --pgxs 2>/dev/null)" ] &&
+        if command -v "$candidate" >/dev/null && pg_is_supported "$candidate" &&
+            [ -f "$("$candidate" --pgxs 2>/dev/null)" ] &&
             [ -f "$("$candidate" --includedir-server)/postgres.h" ] && [ -x "$("$candidate" --bindir)/postgres" ]; then
             command -v "$candidate"
             return
@@ -70,7 +82,7 @@ find_pg_config() {
 
 need_pg_config() {
     local found
-    found=$(find_pg_config) || die "no PostgreSQL with server and build files found${PG_CONFIG:+ by $PG_CONFIG}: run scripts/setup.sh"
+    found=$(find_pg_config) || die "no PostgreSQL of versions $KVS_PG_VERSIONS with server and build files found${PG_CONFIG:+ by $PG_CONFIG}: run scripts/setup.sh"
     export PG_CONFIG=$found
     PG_BINDIR=$("$PG_CONFIG" --bindir)
     PG_TESTDIR=$(dirname "$("$PG_CONFIG" --pgxs)")/../test

@@ -7,29 +7,49 @@
 
 source "$(dirname "$0")/lib.sh"
 
-packages=(make g++ cmake pkg-config libzstd-dev libxxhash-dev libssl-dev nlohmann-json3-dev
+packages=(make g++ cmake pkg-config libzstd-dev libxxhash-dev libicu-dev libssl-dev nlohmann-json3-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev perl libipc-run-perl)
 if [ "${1:-}" = --ci ]; then
-    packages+=(clang clang-format clang-tidy libclang-rt-14-dev gcovr)
+    packages+=(clang clang-format clang-tidy libclang-rt-dev gcovr)
 fi
 if [ "${1:-}" = --ci ] || [ "${1:-}" = --valgrind ]; then
     packages+=(valgrind)
 fi
-# Another version that is complete (15 to 18) serves as well.
-find_pg_config >/dev/null || packages+=(postgresql-15 postgresql-server-dev-15)
 
-missing=()
-for package in "${packages[@]}"; do
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] || missing+=("$package")
-done
-[ ${#missing[@]} -gt 0 ] || exit 0
+missing_packages() {
+    local package status
+    for package in "$@"; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$status" = installed ] || echo "$package"
+    done
+}
 
-say "installing ${missing[*]}"
-apt_install() {
+# PostgreSQL 15 where it can be had, as in Debian 12; else the newest of the supported versions that can.
+postgresql_packages() {
+    local version
+    for version in 15 $(printf '%s\n' $KVS_PG_VERSIONS | sort -rn); do
+        if apt-cache show "postgresql-server-dev-$version" >/dev/null 2>&1; then
+            echo "postgresql-$version" "postgresql-server-dev-$version"
+            return
+        fi
+    done
+    die "no package of PostgreSQL $KVS_PG_VERSIONS found"
+}
+
+install_missing() {
+    local wanted missing
+    wanted=("${packages[@]}")
+    # Another version that is complete serves as well.
+    if ! find_pg_config >/dev/null; then
+        wanted+=($(postgresql_packages)) || return
+    fi
+    mapfile -t missing < <(missing_packages "${wanted[@]}")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
+
 # Lists may be missing, or too old for what the mirrors still hold.
 ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || as_root apt-get update -q
-apt_install || { as_root apt-get update -q && apt_install; } || die "could not install: ${missing[*]}"
+install_missing || { as_root apt-get update -q && install_missing; } || die "could not install the packages"
 find_pg_config >/dev/null || die "PostgreSQL with its build files is not there after the installation"

@@ -26,8 +26,38 @@ const char* KeyLabel(const List* tests) {
     return label;
 }
 
+bool HasInitPlanFor(const Plan* plan, int parameter) {
+    ListCell* cell;
+    foreach (cell, plan->initPlan) {
+        if (list_member_int(static_cast<SubPlan*>(lfirst(cell))->setParam, parameter)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The callback is not told the nodes above this one, so the server cannot name what they compute, and takes
+// an unknown name for its own error. Such parameters are shown by their numbers, as those from outside are.
+Node* NumberParameters(Node* node, void* plan) {
+    if (node == nullptr) {
+        return nullptr;
+    }
+    if (IsA(node, Param)) {
+        const auto* parameter = reinterpret_cast<Param*>(node);
+        if (parameter->paramkind == PARAM_EXEC &&
+            !HasInitPlanFor(static_cast<Plan*>(plan), parameter->paramid)) {
+            auto* numbered = static_cast<Param*>(copyObjectImpl(parameter));
+            numbered->paramkind = PARAM_EXTERN;
+            return reinterpret_cast<Node*>(numbered);
+        }
+    }
+    return KVS_EXPRESSION_TREE_MUTATOR(node, NumberParameters, plan);
+}
+
 void ExplainExpression(const char* label, Node* expression, ForeignScanState* node, ExplainState* state) {
-    List* context = set_deparse_context_plan(state->deparse_cxt, node->ss.ps.plan, NIL);
+    Plan* plan = node->ss.ps.plan;
+    List* context = set_deparse_context_plan(state->deparse_cxt, plan, NIL);
+    expression = NumberParameters(expression, plan);
     ExplainPropertyText(label, deparse_expression(expression, context, state->verbose, false), state);
 }
 

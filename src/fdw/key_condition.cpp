@@ -33,7 +33,7 @@ bool AgreesWithBytes(Oid collation, bool ordered) {
     if (!OidIsValid(collation)) {
         return false;
     }
-    return ordered ? IsBytewise(collation) : get_collation_isdeterministic(collation);
+    return ordered ? KVS_COLLATION_IS_C(collation) : get_collation_isdeterministic(collation);
 }
 
 bool FindOperator(Oid oid, Oid collation, KeyTest* test) {

@@ -3,7 +3,7 @@
 
 #include "fdw/columns.h"
 #include "fdw/key_set.h"
-#include "pg/planner_compat.h"
+#include "pg/planner.h"
 
 namespace kvs::fdw {
 

@@ -6,7 +6,7 @@
 #include "pg/arguments.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
-#include "pg/planner_compat.h"
+#include "pg/planner.h"
 #include "pg/settings.h"
 
 extern "C" {

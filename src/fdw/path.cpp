@@ -14,20 +14,20 @@ using namespace kvs::pg;
 void AddScanPath(PlannerInfo* root, RelOptInfo* rel, const TablePlan& table, List* pathkeys, bool backward) {
     const ScanCost cost =
         CostScan(table, rel->reltarget, table.by_key, table.scanned, table.recheck, rel->rows);
-    ForeignPath* path =
-        CreateForeignScanPath(root, rel, rel->rows, cost.startup, cost.total, pathkeys, rel->lateral_relids);
+    ForeignPath* path = KVS_CREATE_FOREIGNSCAN_PATH(root, rel, rel->rows, cost.startup, cost.total, pathkeys,
+                                                    rel->lateral_relids);
     path->fdw_private = MakePathItems(backward, false);
     add_path(rel, reinterpret_cast<Path*>(path));
 }
 
 // The ascending order by key, if anything in the query could use it, else NIL.
 List* KeyOrder(PlannerInfo* root, RelOptInfo* rel, const TableColumns& columns) {
-    if (columns.key == 0 || !IsBytewise(columns.key_collation)) {
+    if (columns.key == 0 || !KVS_COLLATION_IS_C(columns.key_collation)) {
         return NIL;
     }
     auto* key = reinterpret_cast<Expr*>(
         makeVar(static_cast<int>(rel->relid), columns.key, TEXTOID, -1, columns.key_collation, 0));
-    return FindPathKeys(root, key, TextLessOperator, rel->relids);
+    return KVS_BUILD_EXPRESSION_PATHKEY(root, key, TextLessOperator, rel->relids);
 }
 
 // Whether `pathkey` is an order by the key, in either direction. There are no nulls to be first or last.
@@ -48,7 +48,7 @@ void AddOrderedPaths(PlannerInfo* root, RelOptInfo* rel, const TablePlan& table)
     }
     auto* wanted = static_cast<PathKey*>(linitial(root->query_pathkeys));
     if (IsOrderByKey(key_order, wanted) && wanted != linitial(key_order)) {
-        AddScanPath(root, rel, table, list_make1(wanted), IsDescending(wanted));
+        AddScanPath(root, rel, table, list_make1(wanted), KVS_IS_DESCENDING(wanted));
     }
 }
 
@@ -117,8 +117,8 @@ void AddParameterizedPaths(PlannerInfo* root, RelOptInfo* rel, TablePlan* table)
         recheck.per_tuple += table->recheck.per_tuple;
         info->ppi_rows = clamp_row_est(scanned * share);
         const ScanCost cost = CostScan(*table, rel->reltarget, by_key, scanned, recheck, info->ppi_rows);
-        ForeignPath* path = CreateForeignScanPath(root, rel, info->ppi_rows, cost.startup, cost.total, NIL,
-                                                  info->ppi_req_outer);
+        ForeignPath* path = KVS_CREATE_FOREIGNSCAN_PATH(root, rel, info->ppi_rows, cost.startup, cost.total,
+                                                        NIL, info->ppi_req_outer);
         add_path(rel, reinterpret_cast<Path*>(path));
     }
 }
@@ -136,7 +136,7 @@ void NoteFinalOrder(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output) {
     if (list_length(root->sort_pathkeys) == 1) {
         auto* wanted = static_cast<PathKey*>(linitial(root->sort_pathkeys));
         table->presorted = IsOrderByKey(KeyOrder(root, input, table->columns), wanted);
-        table->backward = table->presorted && IsDescending(wanted);
+        table->backward = table->presorted && KVS_IS_DESCENDING(wanted);
     }
     output->fdw_private = table;
 }
@@ -162,9 +162,9 @@ void AddLimitedPath(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output,
     adjust_limit_rows_costs(&rows, &startup, &total, extra.offset_est, extra.count_est);
     // Rows do not pass through a node of their own.
     total = std::max(startup, total - rows * cpu_operator_cost);
-    ForeignPath* path = CreateForeignUpperPath(root, rel, target, rows, startup, total,
-                                               input == rel ? NIL : root->sort_pathkeys,
-                                               MakePathItems(table->backward, true));
+    ForeignPath* path = KVS_CREATE_FOREIGN_UPPER_PATH(root, rel, target, rows, startup, total,
+                                                      input == rel ? NIL : root->sort_pathkeys,
+                                                      MakePathItems(table->backward, true));
     add_path(output, reinterpret_cast<Path*>(path));
 }
 

@@ -173,12 +173,13 @@ bool TableScan::Next(ExprContext* context, TupleTableSlot* slot) {
 
 void BeginForeignScan(ForeignScanState* node, int flags) {
     Enter([&] {
+        auto* plan = reinterpret_cast<ForeignScan*>(node->ss.ps.plan);
+        const Oid role = KVS_CHECK_AS_USER(node, plan);
         // Also for EXPLAIN, which would tell how many entries there are.
-        RequireRead(ScanRole(node));
+        RequireRead(OidIsValid(role) ? role : GetUserId());
         if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) {
             return;
         }
-        auto* plan = reinterpret_cast<ForeignScan*>(node->ss.ps.plan);
         EState* state = node->ss.ps.state;
         List* operands = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
         MemoryContext lookups = AllocSetContextCreate(state->es_query_cxt, "kvs scan", ALLOCSET_SMALL_SIZES);

@@ -9,16 +9,25 @@
 #include "varatt.h"
 #endif
 
+/* 18 took these out of commands/explain.h. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+/* --- tables and indexes --------------------------------------------------------------------------------- */
+
 #if PG_VERSION_NUM >= 180000
 #define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) \
-    index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+    index_beginscan(heap, index, snapshot, nullptr, nkeys, 0)
 #else
 #define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
+/* What an update says of the indexes. A summarizing index (BRIN) alone does not need the row in a B-tree. */
 #if PG_VERSION_NUM >= 160000
 typedef TU_UpdateIndexes KvsUpdateIndexes;
-#define KVS_NEEDS_INDEX_INSERT(update) ((update) != TU_None)
+#define KVS_NEEDS_INDEX_INSERT(update) ((update) == TU_All)
 #else
 typedef bool KvsUpdateIndexes;
 #define KVS_NEEDS_INDEX_INSERT(update) (update)
@@ -32,3 +41,63 @@ typedef bool KvsUpdateIndexes;
 
 /* bytea's "<" operator, whose name the server has in no header of these versions */
 #define KVS_BYTEA_LESS_OPERATOR 1957
+
+/* --- the executor --------------------------------------------------------------------------------------- */
+
+/* The role in whose name a scan of a base relation reads; invalid for the current one. */
+#if PG_VERSION_NUM >= 160000
+#define KVS_CHECK_AS_USER(scan_state, plan) ((plan)->checkAsUser)
+#else
+#define KVS_CHECK_AS_USER(scan_state, plan) \
+    (exec_rt_fetch((plan)->scan.scanrelid, (scan_state)->ss.ps.state)->checkAsUser)
+#endif
+
+/* --- the planner: for files that include pg/planner.h --------------------------------------------------- */
+
+#if PG_VERSION_NUM >= 180000
+#define KVS_CREATE_FOREIGNSCAN_PATH(root, rel, rows, startup, total, pathkeys, outer) \
+    create_foreignscan_path(root, rel, nullptr, rows, 0, startup, total, pathkeys, outer, nullptr, NIL, NIL)
+#define KVS_CREATE_FOREIGN_UPPER_PATH(root, rel, target, rows, startup, total, pathkeys, fdw_private) \
+    create_foreign_upper_path(root, rel, target, rows, 0, startup, total, pathkeys, nullptr, NIL, fdw_private)
+#elif PG_VERSION_NUM >= 170000
+#define KVS_CREATE_FOREIGNSCAN_PATH(root, rel, rows, startup, total, pathkeys, outer) \
+    create_foreignscan_path(root, rel, nullptr, rows, startup, total, pathkeys, outer, nullptr, NIL, NIL)
+#define KVS_CREATE_FOREIGN_UPPER_PATH(root, rel, target, rows, startup, total, pathkeys, fdw_private) \
+    create_foreign_upper_path(root, rel, target, rows, startup, total, pathkeys, nullptr, NIL, fdw_private)
+#else
+#define KVS_CREATE_FOREIGNSCAN_PATH(root, rel, rows, startup, total, pathkeys, outer) \
+    create_foreignscan_path(root, rel, nullptr, rows, startup, total, pathkeys, outer, nullptr, NIL)
+#define KVS_CREATE_FOREIGN_UPPER_PATH(root, rel, target, rows, startup, total, pathkeys, fdw_private) \
+    create_foreign_upper_path(root, rel, target, rows, startup, total, pathkeys, nullptr, fdw_private)
+#endif
+
+/* 15 declares the mutator without its parameters, which in C++ says that it has none. */
+#if PG_VERSION_NUM >= 160000
+#define KVS_EXPRESSION_TREE_MUTATOR(node, mutator, context) expression_tree_mutator(node, mutator, context)
+#else
+#define KVS_EXPRESSION_TREE_MUTATOR(node, mutator, context)                                             \
+    expression_tree_mutator(node, reinterpret_cast<Node* (*)()>(reinterpret_cast<void (*)()>(mutator)), \
+                            context)
+#endif
+
+/* The pathkeys of an ascending order by `expression` if the query knows such an order, else NIL. */
+#if PG_VERSION_NUM >= 160000
+#define KVS_BUILD_EXPRESSION_PATHKEY(root, expression, less_operator, relids) \
+    build_expression_pathkey(root, expression, less_operator, relids, false)
+#else
+#define KVS_BUILD_EXPRESSION_PATHKEY(root, expression, less_operator, relids) \
+    build_expression_pathkey(root, expression, nullptr, less_operator, relids, false)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define KVS_IS_DESCENDING(pathkey) ((pathkey)->pk_cmptype == COMPARE_GT)
+#else
+#define KVS_IS_DESCENDING(pathkey) ((pathkey)->pk_strategy == BTGreaterStrategyNumber)
+#endif
+
+/* Whether the collation orders by bytes. */
+#if PG_VERSION_NUM >= 180000
+#define KVS_COLLATION_IS_C(collation) (pg_newlocale_from_collation(collation)->collate_is_c)
+#else
+#define KVS_COLLATION_IS_C(collation) lc_collate_is_c(collation)
+#endif

@@ -168,10 +168,10 @@ TEST_F(LoggingKeyValueStoreTest, RecordsOperationKeyAndSuccess) {
     EXPECT_CALL(inner_, Set(key, Document("new"), ExpectsVersion(5))).WillOnce(Return(set));
     EXPECT_EQ(store_.Set(key, Document("new"), Expecting(5)).entry, set.entry);
     clock_.Advance(1);
-    EXPECT_CALL(inner_, Get(key)).WillOnce(testing::Invoke([&](const StoreKey&) {
+    EXPECT_CALL(inner_, Get(key)).WillOnce([&](const StoreKey&) {
         EXPECT_EQ(logger_.OpenRecords(), 1u) << "the record is open while the operation runs";
         return std::optional<StoredEntry>();
-    }));
+    });
     EXPECT_FALSE(store_.Get(key).has_value());
 
     const std::vector<MemoryLogger::Record> records = logger_.Records();
@@ -194,10 +194,10 @@ TEST_F(LoggingKeyValueStoreTest, RecordsAnErrorAndPassesItOn) {
     ASSERT_TRUE(error.has_value());
     EXPECT_EQ(error->code(), ErrorCode::kStaleVersion);
     EXPECT_EQ(error->hint(), "look again");
-    EXPECT_CALL(inner_, Delete(key, _)).WillOnce(testing::Invoke([](const StoreKey&, const WriteOptions&) {
+    EXPECT_CALL(inner_, Delete(key, _)).WillOnce([](const StoreKey&, const WriteOptions&) {
         throw 17;
         return std::optional<WriteResult>();
-    }));
+    });
     EXPECT_THROW(store_.Delete(key, {}), int);
     EXPECT_CALL(inner_, Expire(key)).WillOnce(Return(std::nullopt));
     store_.Expire(key);

@@ -15,7 +15,6 @@ using test::Document;
 using test::Expecting;
 using testing::_;
 using testing::InSequence;
-using testing::Invoke;
 using testing::Return;
 using testing::StrictMock;
 using testing::Throw;
@@ -86,12 +85,11 @@ class KeyValueStoreTest : public testing::Test {
         EXPECT_CALL(keys_, Serialize(key_)).WillOnce(Return("a/b:c"));
         EXPECT_CALL(keys_, NamespacePath(std::string_view("a/b:c"))).WillOnce(Return("a/b"));
         EXPECT_CALL(locks_, WithLock("a/b", _))
-            .WillOnce(
-                Invoke([](const std::string&, const std::function<void()>& operation) { operation(); }));
+            .WillOnce([](const std::string&, const std::function<void()>& operation) { operation(); });
         EXPECT_CALL(storage_, Update("a/b:c", _))
-            .WillOnce(Invoke([this, current](const std::string&, const CoreStorage::Change& change) {
+            .WillOnce([this, current](const std::string&, const CoreStorage::Change& change) {
                 return stored_ = change(current, kChange);
-            }));
+            });
         EXPECT_CALL(clock_, Now()).WillOnce(Return(kNow));
     }
 
@@ -141,13 +139,12 @@ TEST_F(KeyValueStoreTest, SetIsSerialiseLockUpdateHashMetadata) {
     ExpectWriteFrame(&current_);
     EXPECT_CALL(hashing_, CalculateDataHash(value)).WillOnce(Return(hash_));
     EXPECT_CALL(metadata_, Next(_, _, kNow, kChange))
-        .WillOnce(
-            Invoke([&](const Previous& previous, const WriteOptions& given, Timestamp, const ChangeId&) {
-                EXPECT_EQ(previous.metadata(), &current_.metadata);
-                EXPECT_TRUE(previous.Exists());
-                EXPECT_EQ(given.comment, options.comment);
-                return made_;
-            }));
+        .WillOnce([&](const Previous& previous, const WriteOptions& given, Timestamp, const ChangeId&) {
+            EXPECT_EQ(previous.metadata(), &current_.metadata);
+            EXPECT_TRUE(previous.Exists());
+            EXPECT_EQ(given.comment, options.comment);
+            return made_;
+        });
     const WriteResult result = store_.Set(key_, value, options);
     const StoredEntry expected{value, made_, hash_, Operation::kSet};
     EXPECT_EQ(stored_, expected);
@@ -159,10 +156,10 @@ TEST_F(KeyValueStoreTest, SetOfANewKeyHasNoPrevious) {
     ExpectWriteFrame(nullptr);
     EXPECT_CALL(hashing_, CalculateDataHash(_)).WillOnce(Return(hash_));
     EXPECT_CALL(metadata_, Next(_, _, _, _))
-        .WillOnce(Invoke([&](const Previous& previous, const WriteOptions&, Timestamp, const ChangeId&) {
+        .WillOnce([&](const Previous& previous, const WriteOptions&, Timestamp, const ChangeId&) {
             EXPECT_EQ(previous.metadata(), nullptr);
             return made_;
-        }));
+        });
     EXPECT_FALSE(store_.Set(key_, Document("new"), {}).previous.has_value());
 }
 
@@ -171,10 +168,10 @@ TEST_F(KeyValueStoreTest, SetOverAnExpiredEntrySaysSo) {
     ExpectWriteFrame(&current_);
     EXPECT_CALL(hashing_, CalculateDataHash(_)).WillOnce(Return(hash_));
     EXPECT_CALL(metadata_, Next(_, _, _, _))
-        .WillOnce(Invoke([&](const Previous& previous, const WriteOptions&, Timestamp, const ChangeId&) {
+        .WillOnce([&](const Previous& previous, const WriteOptions&, Timestamp, const ChangeId&) {
             EXPECT_TRUE(previous.Expired());
             return made_;
-        }));
+        });
     EXPECT_FALSE(store_.Set(key_, Document("new"), {}).previous.has_value());
 }
 
@@ -188,10 +185,10 @@ TEST_F(KeyValueStoreTest, APatchStartsFromTheCurrentValue) {
     const Value patched = Document("patched", 6000);
     ExpectWriteFrame(&current_);
     EXPECT_CALL(patching_, Apply(_, std::string_view("delta")))
-        .WillOnce(Invoke([&](const Value* current, std::string_view) {
+        .WillOnce([&](const Value* current, std::string_view) {
             EXPECT_EQ(current, &current_.value);
             return patched;
-        }));
+        });
     EXPECT_CALL(hashing_, CalculateDataHash(patched)).WillOnce(Return(hash_));
     EXPECT_CALL(metadata_, Next(_, _, kNow, kChange)).WillOnce(Return(made_));
     const WriteResult result = store_.Patch(key_, "delta", Expecting(5));
