@@ -834,8 +834,10 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION kvs.log IS
 'Commits that a ref can reach, newest first.
-Arguments: ref, default the session''s branch or kvs.as_of; max_rows; pattern (see kvs.keys), only commits
-that changed a matching key; author, only that author''s; since, only commits from then on.
+Arguments: ref, default the session''s branch or kvs.as_of; max_rows; pattern (see kvs.keys), only commits that changed a
+matching key; a merge is one of them only if it differs there from every parent, and the commits of all its sides are looked
+at; author, only that author''s, by the exact name; since, only commits from then on: the search ends with 100 older ones in a
+row.
 Errors: 42704 unknown ref, 22023 malformed pattern or negative max_rows.
 Example: SELECT hash, message FROM kvs.log(''main'', pattern => ''user:#'') LIMIT 10;';
 
@@ -881,6 +883,38 @@ COMMENT ON FUNCTION kvs.diff_stat IS
 Arguments: from_ref; to_ref.
 Errors: 42704 unknown ref.
 Example: SELECT * FROM kvs.diff_stat(''HEAD~1'', ''HEAD'');';
+
+CREATE TYPE kvs.blame_row AS (
+    key          text COLLATE "C",
+    commit       text,
+    author       text,
+    committed_at timestamptz,
+    message      text,
+    version      bigint
+);
+COMMENT ON TYPE kvs.blame_row IS
+'A living key and the commit that last changed its value. commit, author, committed_at and message are NULL where that change
+is not committed. version: the one that the key got with this value.';
+
+CREATE FUNCTION _kvs.blame(pattern text, ref text) RETURNS SETOF kvs.blame_row
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 1000
+AS 'MODULE_PATHNAME', 'kvs_blame';
+COMMENT ON FUNCTION _kvs.blame IS 'Rows of kvs.blame, one per call.';
+
+CREATE FUNCTION kvs.blame(pattern text DEFAULT '#', ref text DEFAULT NULL) RETURNS SETOF kvs.blame_row
+LANGUAGE SQL STABLE PARALLEL SAFE COST 10000 ROWS 1000
+BEGIN ATOMIC
+    SELECT (r.blame).* FROM (SELECT _kvs.blame(pattern, ref) AS blame OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.blame IS
+'The living keys of a ref in their order, each with the commit that last changed its value and the version it got then. Tags,
+expiry and writing the same value again are no changes of the value; at a merge a key is followed to the first parent that has
+the same value. One key costs a few tree nodes for each commit back to the one that changed it, all keys together the changes
+of the history. Rows stream.
+Arguments: pattern (see kvs.keys); ref, default the session''s branch or kvs.as_of; with WORKING the keys whose value is not
+committed have no commit.
+Errors: 42704 unknown ref, 22023 malformed pattern.
+Example: SELECT key, author, message FROM kvs.blame(''user:#'', ''v1.0'');';
 
 -- Hooks
 

@@ -6,6 +6,7 @@
 #include "kvs/pattern/pattern.h"
 #include "pg/access_guard.h"
 #include "pg/arguments.h"
+#include "pg/commit_table.h"
 #include "pg/commit_walk.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
@@ -110,8 +111,18 @@ class LogRows {
         }
     }
 
+    // A merge has changed what differs from every parent: what it took from one of them was changed there.
     bool ChangedMatchingKey(const Commit& commit, Snapshot snapshot) const {
-        return ViewDiff(FirstParentView(commit, snapshot), CommitView(commit, snapshot), &*pattern_).Next();
+        const ReadView view = CommitView(commit, snapshot);
+        if (commit.parents.size() < 2) {
+            return ViewDiff(FirstParentView(commit, snapshot), view, &*pattern_).Next();
+        }
+        for (const kvs::Hash& parent : commit.parents) {
+            if (!ViewDiff(CommitView(ReadCommit(parent, snapshot), snapshot), view, &*pattern_).Next()) {
+                return false;
+            }
+        }
+        return true;
     }
 
     TupleDesc row_type_;

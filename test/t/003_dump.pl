@@ -15,6 +15,18 @@ my $node = new_node('main');
 my $dir  = PostgreSQL::Test::Utils::tempdir;
 fill_store($node, 'postgres', number_of_rows(2_000, 200_000));
 $node->safe_psql('postgres', q(CREATE ROLE reporting; GRANT SELECT ON kvs.entries TO reporting));
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE keeper;
+GRANT SELECT, INSERT, UPDATE, DELETE ON kvs.entries TO keeper;
+GRANT EXECUTE ON FUNCTION kvs.add_hook TO keeper;
+CREATE FUNCTION public.refuse(changes jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'refused by %', current_user;
+END
+$$;
+SET ROLE keeper;
+SELECT kvs.add_hook('guard', 'pre_commit', 'public.refuse(jsonb)', 'guarded:#');
+SQL
 my $before = fingerprint($node, 'postgres');
 
 sub create_empty
@@ -68,6 +80,8 @@ foreach my $database ('custom', 'plain', 'parallel', 'again')
         "t\n0", "$database: commit");
     is($node->safe_psql($database,
         q(SELECT message FROM kvs.log() LIMIT 2)), "after the restore\nsecond", "$database: log");
+    my (undef, undef, $refusal) = $node->psql($database, q(SELECT kvs.put('guarded:1', '1'), kvs.commit('refused')));
+    like($refusal, qr/refused by keeper/, "$database: hooks, as who created them");
     is( $node->safe_psql($database, <<'SQL'), 't|t|t|t|t', "$database: a new log, which new changes carry");
 WITH newest AS (SELECT * FROM _kvs.store ORDER BY epoch DESC LIMIT 1)
 SELECT count(*) = (SELECT epoch FROM newest), count(DISTINCT log_id) = count(*),

@@ -1,0 +1,78 @@
+// Who changed what last: blame.
+#include <optional>
+#include <string>
+
+#include "kvs/pattern/pattern.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/blame.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/ref_resolver.h"
+#include "pg/settings.h"
+#include "pg/stream.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+enum BlameColumn { kKey, kCommit, kAuthor, kCommittedAt, kMessage, kVersion, kBlameColumns };
+
+// (pattern, ref)
+class BlameRows {
+  public:
+    explicit BlameRows(FunctionCallInfo fcinfo) {
+        struct Arguments {
+            std::optional<std::string_view> pattern;
+            std::optional<std::string_view> ref;
+        };
+        MemoryContext scratch = nullptr;
+        const Arguments arguments = Guarded([&] {
+            RequireRead();
+            row_type_ = ResultRowType(fcinfo);
+            scratch = AllocSetContextCreate(CurrentMemoryContext, "kvs blame", ALLOCSET_DEFAULT_SIZES);
+            return Arguments{OptionalBytes(fcinfo, 0), OptionalBytes(fcinfo, 1)};
+        });
+        const std::string_view as_of = settings.as_of;
+        Snapshot snapshot = GetActiveSnapshot();
+        const Pattern pattern = Pattern::Parse(arguments.pattern.value_or("#")).OrThrow();
+        const ResolvedRef ref =
+            ResolveRef(arguments.ref.value_or(as_of.empty() ? "HEAD" : as_of), {}, snapshot);
+        blame_.emplace(ref, pattern, snapshot, scratch);
+    }
+
+    bool Next(FunctionCallInfo, Datum* row, bool*) {
+        blame_->set_snapshot(GetActiveSnapshot());
+        if (!blame_->Next()) {
+            return false;
+        }
+        const Blame::BlamedCommit* commit = blame_->commit();
+        const std::string hash = commit != nullptr ? commit->hash.ToHex() : std::string();
+        *row = Guarded([&] {
+            Datum values[kBlameColumns] = {};
+            bool nulls[kBlameColumns] = {};
+            values[kKey] = MakeVarlena(blame_->key());
+            values[kVersion] = Int64GetDatum(static_cast<int64>(blame_->version()));
+            if (commit != nullptr) {
+                values[kCommit] = MakeVarlena(hash);
+                values[kAuthor] = MakeVarlena(commit->author);
+                values[kCommittedAt] = TimestampTzGetDatum(ToServerTime(commit->committed_at));
+                values[kMessage] = MakeVarlena(commit->message);
+            } else {
+                nulls[kCommit] = nulls[kAuthor] = nulls[kCommittedAt] = nulls[kMessage] = true;
+            }
+            return FormRow(row_type_, values, nulls);
+        });
+        return true;
+    }
+
+  private:
+    TupleDesc row_type_ = nullptr;
+    std::optional<Blame> blame_;
+};
+
+}  // namespace
+
+KVS_FUNCTION(kvs_blame)
+{ return StreamRows<BlameRows>(fcinfo); }
