@@ -6,8 +6,7 @@
 //
 //   arrays   conflict   a conflict (kArray)
 //            append     ours without the elements that only theirs removed (the first of equal ones), then
-//            the
-//                       elements that theirs added (the last of equal ones), in theirs' order. Where both
+//                       the elements that theirs added (the last of equal ones), in theirs' order. Where both
 //                       sides only appended, that is the base, ours' additions, theirs' additions. Equal
 //                       elements are counted: an element that both added is there twice, one that both
 //                       removed is removed once
@@ -21,8 +20,7 @@
 //                       increments of both sides add up too: two people who counted one each have counted two
 //            max, min   the larger, the smaller
 //   a modification against a deletion: a conflict; with counter, set, max, min the modification stays; with
-//   lww
-//            the later side
+//            lww the later side
 //   anything else (strings, kinds that differ, numbers without a rule): a conflict; with a convergent policy
 //            the later side. So are sums beyond the range of PostgreSQL's numeric
 //   lww      the whole document of the later side

@@ -1,15 +1,15 @@
 // Merges one key that both sides changed: its document, expiry, tags and schema.
 //
-//   same content on both sides   the side with the higher version, ours if neither is higher. (A counter
-//   counts
-//                                both, unless both sides hold the same change.)
-//   content of one side as in the base   the other side
+//   same content on both sides   the side with the higher version, ours if neither is higher; but a counter
+//                                counts both, unless both sides hold the same change
+//   one side as in the base      the other side
 //   one side deleted it          a conflict at ""; with counter, set, max, min the modification stays, with
 //                                lww the later side
 //   documents                    MergeDocuments. Later is the larger updated_at, then the larger payload
 //   bytes                        the side that changed them, else a conflict at ""; the later side with a
 //                                convergent policy. A document against bytes likewise (kType)
-//   expiry                       of the side that changed it; both: the later moment, none being the latest
+//   expiry                       of the side that changed it; both, or without a base: the later moment, none
+//                                being the latest
 //   tags                         three-way set: ours without what theirs removed, then what theirs added
 //   schema                       of the side that changed it; both: theirs'
 //

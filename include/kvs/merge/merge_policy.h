@@ -54,9 +54,9 @@ class MergePolicies {
     void Set(Pattern pattern, PolicySpec spec);
 
     // Of the rules that match, that of the most specific pattern: the one with the most bytes in the literal
-    // levels (or the beginning of one) before its first wildcard; of those equal in that the one with the most
-    // levels, a last # or text* not counted; of those the one whose text is the smallest in bytes. Without a
-    // match kConflict. The answer lives as long as this object is unchanged.
+    // levels (or the beginning of one) before its first wildcard; of those equal in that the one with the
+    // most levels, a last # or text* not counted; of those the one whose text is the smallest in bytes.
+    // Without a match kConflict. The answer lives as long as this object is unchanged.
     // (Pattern::LiteralPrefix would not do: it is empty for every pattern of more than one level.)
     const PolicySpec& For(std::string_view key) const;
 
