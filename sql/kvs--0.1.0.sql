@@ -194,6 +194,7 @@ CREATE TABLE _kvs.change (
     to_meta_root   bytea
 );
 CREATE INDEX change_xid ON _kvs.change (xid);
+CREATE INDEX change_range ON _kvs.change (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change IS 'The change log, append only: one row per write of a key, or one range record per bulk operation';
 COMMENT ON COLUMN _kvs.change.prev_seq IS 'the previous change of this key on this branch; 0: none in this log';
 COMMENT ON COLUMN _kvs.change.xid IS 'the writing top-level transaction';
@@ -214,6 +215,18 @@ COMMENT ON TABLE _kvs.tick IS 'The order of committed changes, one row per step 
 COMMENT ON COLUMN _kvs.tick.snapshot IS 'what was committed when the step was made';
 COMMENT ON COLUMN _kvs.tick.seqs IS 'the changes of the step in order, as varints';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.tick', '');
+
+CREATE TABLE _kvs.collection (
+    at              timestamptz PRIMARY KEY,
+    objects_removed bigint NOT NULL,
+    bytes_removed   bigint NOT NULL,
+    objects_live    bigint NOT NULL,
+    bytes_live      bigint NOT NULL,
+    chunks_inserted bigint NOT NULL
+);
+COMMENT ON TABLE _kvs.collection IS 'What each garbage collection did; automatic ones go by the newest';
+COMMENT ON COLUMN _kvs.collection.chunks_inserted IS 'what the server''s statistics said of _kvs.chunk then';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.collection', '');
 
 
 /* ---------------------------------------------------------------------------------------------------------
@@ -962,6 +975,40 @@ COMMENT ON FUNCTION kvs.check IS
 corrupt_object, dangling_ref, broken_history, wrong_count, ... It reads everything and changes nothing.
 Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
 
+-- Collection
+
+CREATE FUNCTION kvs.gc(dry_run boolean DEFAULT false)
+RETURNS TABLE (objects_removed bigint, bytes_reclaimed bigint, objects_live bigint, bytes_live bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_gc';
+COMMENT ON FUNCTION kvs.gc IS
+'Garbage collection: removes the chunks and commits that no branch, tag, record of the change log and move of the reflog
+within kvs.reflog_retention reaches, and returns one row. It runs beside readers and writers; flushes, commits and moves of
+refs wait from the moment it begins to delete until the caller''s transaction ends, so call it in a transaction of its own.
+It may be cancelled at any time and called again. Only the owner of the extension may call it, until he grants EXECUTE.
+Arguments: dry_run, only count what would be removed.
+Errors: 55P03 a flush or commit, or another collection, lasted longer than kvs.gc_lock_timeout, XX001 the store is damaged,
+25006, 42501.
+Example: SELECT * FROM kvs.gc(dry_run => true);';
+
+CREATE FUNCTION _kvs.gc_progress() RETURNS TABLE (
+    pid int, database oid, started_at timestamptz, phase text, chunks_total bigint, chunks_marked bigint,
+    chunks_found bigint, chunks_removed bigint, commits_marked bigint, commits_removed bigint
+)
+LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_gc_progress';
+COMMENT ON FUNCTION _kvs.gc_progress IS 'The collections that run in the cluster.';
+
+CREATE VIEW kvs.gc_progress WITH (security_barrier) AS
+SELECT p.pid, p.started_at, p.phase, p.chunks_total, p.chunks_marked, p.chunks_found, p.chunks_removed,
+       p.commits_marked, p.commits_removed
+FROM _kvs.gc_progress() AS p
+WHERE _kvs.guard_read() AND p.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+COMMENT ON VIEW kvs.gc_progress IS
+'The garbage collection that runs in this database. phase: marking commits, marking trees, comparing, waiting for the lock,
+removing. chunks_total is an estimate until the trees are marked. Empty unless the library was preloaded.
+Example: SELECT phase, round(100.0 * chunks_marked / nullif(chunks_total, 0)) AS percent FROM kvs.gc_progress;';
+
 
 /* ---------------------------------------------------------------------------------------------------------
  * 5. Privileges
@@ -972,3 +1019,7 @@ Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
 
 GRANT USAGE ON SCHEMA kvs TO PUBLIC;
 GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog TO PUBLIC;
+
+-- Maintenance that deletes for good.
+REVOKE EXECUTE ON FUNCTION kvs.gc(boolean) FROM PUBLIC;
+GRANT SELECT ON kvs.gc_progress TO PUBLIC;

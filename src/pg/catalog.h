@@ -30,6 +30,7 @@ enum class Object : int {
     kChange,
     kChangePkey,
     kChangeXid,
+    kChangeRange,
     kBranchIdSequence,
     kReflogIdSequence,
     kChangeSequence,

@@ -213,6 +213,7 @@ int64 FlushBranch(std::string_view branch) {
 
 std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message, std::string_view author) {
     Branch& branch = session->branch();
+    LockCommitForReference(branch.head);
     const Commit head = ReadCommit(branch.head, session->snapshot());
     if (head.data_root == branch.working.data_root) {
         ChunkStore chunks(session->snapshot());
