@@ -1009,6 +1009,19 @@ COMMENT ON VIEW kvs.gc_progress IS
 removing. chunks_total is an estimate until the trees are marked. Empty unless the library was preloaded.
 Example: SELECT phase, round(100.0 * chunks_marked / nullif(chunks_total, 0)) AS percent FROM kvs.gc_progress;';
 
+CREATE FUNCTION kvs.repair()
+RETURNS TABLE (orphaned_objects_removed bigint, projections_rebuilt bigint, errors text[])
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_repair';
+COMMENT ON FUNCTION kvs.repair IS
+'Repairs a damaged store as far as what is damaged follows from what is whole, and returns one row: errors names what it left
+as it is, one line each; restore that from a backup. Derived are rows of commits, heads of branches (from the reflog), tree
+nodes that a cache still holds, large values (from the change log), links between changes. Removed are uncommitted rows of
+branches that do not exist and, if no damage is left, what nothing refers to. Flushes, commits and moves of refs wait until
+the caller''s transaction ends. Only the owner of the extension may call it, until he grants EXECUTE. Make a backup first.
+Errors: 55P03 a flush or commit, or a collection, lasted longer than kvs.gc_lock_timeout, 25001 not READ COMMITTED, 25006, 42501.
+Example: SELECT orphaned_objects_removed, unnest(errors) FROM kvs.repair();';
+
 
 /* ---------------------------------------------------------------------------------------------------------
  * 5. Privileges
@@ -1021,5 +1034,5 @@ GRANT USAGE ON SCHEMA kvs TO PUBLIC;
 GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog TO PUBLIC;
 
 -- Maintenance that deletes for good.
-REVOKE EXECUTE ON FUNCTION kvs.gc(boolean) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION kvs.gc(boolean), kvs.repair() FROM PUBLIC;
 GRANT SELECT ON kvs.gc_progress TO PUBLIC;

@@ -6,6 +6,7 @@
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/durability.h"
+#include "pg/fresh_snapshot.h"
 #include "pg/gc_lock.h"
 #include "pg/guard.h"
 #include "pg/owner_query.h"
@@ -23,31 +24,6 @@ namespace {
 
 constexpr size_t kBatch = 10000;  // objects that a worker deletes in one transaction
 constexpr int kBodyColumn = 2;
-
-// The newest committed state, registered and active.
-class FreshSnapshot {
-  public:
-    FreshSnapshot() {
-        snapshot_ = Guarded([] {
-            Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
-            PushActiveSnapshot(latest);
-            return latest;
-        });
-    }
-
-    // To be called on the normal way out.
-    void Release() {
-        Guarded([&] {
-            PopActiveSnapshot();
-            UnregisterSnapshot(snapshot_);
-        });
-    }
-
-    Snapshot get() const { return snapshot_; }
-
-  private:
-    Snapshot snapshot_;
-};
 
 // The size of its frame, or -1 if there is no such chunk any more. Server code.
 int64 DeleteChunk(Table* chunk, const Hash& address, Snapshot snapshot) {
@@ -75,10 +51,8 @@ int64 EstimatedChunks() {
     return rows < 0 ? 0 : static_cast<int64>(rows);
 }
 
-TimestampTz ReflogSince() {
-    return settings.reflog_retention < 0
-               ? DT_NOBEGIN
-               : GetCurrentTimestamp() - int64{settings.reflog_retention} * USECS_PER_SEC;
+TimestampTz ReflogSince(int retention) {
+    return retention < 0 ? DT_NOBEGIN : GetCurrentTimestamp() - int64{retention} * USECS_PER_SEC;
 }
 
 // Whether moves before that moment say what they discarded.
@@ -94,12 +68,15 @@ bool HoldsDiscardedWork(TimestampTz moment) {
 
 }  // namespace
 
+Collector::Collector(MemoryContext context)
+    : context_(context), reflog_retention_(settings.reflog_retention) {}
+
 void Collector::MarkUnder(Snapshot snapshot) {
     if (garbage_) {
         garbage_->Finish();
     }
     report_.Set(GcCounter::kChunksTotal, Guarded([] { return EstimatedChunks(); }));
-    reflog_since_ = ReflogSince();
+    reflog_since_ = ReflogSince(reflog_retention_);
     garbage_ = std::make_unique<Garbage>(context_, spans_transactions_);
     late_ = std::make_unique<LateRoots>(garbage_.get(), reflog_since_, snapshot);
     next_commit_ = 0;
@@ -197,9 +174,10 @@ void Collector::NoteOutcome() {
         std::size(types), types, values, "    ");
 }
 
-CollectionResult CollectGarbage(bool dry_run) {
+CollectionResult CollectGarbage(bool dry_run, int reflog_retention) {
     Collector collector(Guarded([] { return CurrentMemoryContext; }));
     collector.spans_transactions_ = false;
+    collector.reflog_retention_ = reflog_retention;
     if (!dry_run) {
         LockCollection();
     }

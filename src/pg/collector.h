@@ -26,14 +26,15 @@ struct CollectionResult {
 };
 
 // kvs.gc in the transaction of its caller. The lock against builders is taken after the mark and held until
-// the transaction ends. dry_run: locks nothing and tells what would be removed. Errors: 55P03, kCorruption.
-CollectionResult CollectGarbage(bool dry_run);
+// the transaction ends. dry_run: locks nothing and tells what would be removed. reflog_retention: as the
+// setting. Errors: 55P03, kCorruption.
+CollectionResult CollectGarbage(bool dry_run, int reflog_retention);
 
 // The same in many transactions, for a background worker. Errors: kCorruption.
 class Collector {
   public:
     // What is kept between the transactions lives in `context`.
-    explicit Collector(MemoryContext context) : context_(context) {}
+    explicit Collector(MemoryContext context);
 
     // In a transaction of its own.
     void FindGarbage();
@@ -52,7 +53,7 @@ class Collector {
     const CollectionResult& result() const { return result_; }
 
   private:
-    friend CollectionResult CollectGarbage(bool dry_run);
+    friend CollectionResult CollectGarbage(bool dry_run, int reflog_retention);
 
     void MarkUnder(Snapshot snapshot);
     bool HasWork() const;
@@ -64,6 +65,7 @@ class Collector {
 
     MemoryContext context_;
     bool spans_transactions_ = true;
+    int reflog_retention_;
     GcReport report_;
     TimestampTz reflog_since_ = 0;
     std::unique_ptr<Garbage> garbage_;

@@ -1,4 +1,4 @@
-// Verification of the whole store: check.
+// Verification of the whole store, and its repair: check, repair.
 #include <string>
 
 #include "pg/access_guard.h"
@@ -6,6 +6,7 @@
 #include "pg/collected_rows.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
+#include "pg/repair_store.h"
 
 namespace {
 
@@ -31,11 +32,30 @@ void CheckInto(const CollectedRows& rows) {
     Guarded([&] { MemoryContextDelete(context); });
 }
 
+enum RepairColumn { kOrphansRemoved, kProjectionsRebuilt, kErrors, kRepairColumns };
+
+void RepairInto(const CollectedRows& rows) {
+    const RepairResult result = RepairStore();
+    Guarded([&] {
+        Datum values[kRepairColumns] = {Int64GetDatum(result.orphans_removed), Int64GetDatum(0),
+                                        TextArray(result.errors)};
+        bool nulls[kRepairColumns] = {};
+        AddRow(rows, values, nulls);
+    });
+}
+
 }  // namespace
 
 KVS_FUNCTION(kvs_check)
 {
     RequireRead();
     CheckInto(CollectRows(fcinfo));
+    PG_RETURN_NULL();
+}
+
+KVS_FUNCTION(kvs_repair)
+{
+    RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.repair()");
+    RepairInto(CollectRows(fcinfo));
     PG_RETURN_NULL();
 }

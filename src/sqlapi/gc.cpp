@@ -5,6 +5,7 @@
 #include "pg/convert.h"
 #include "pg/entry_point.h"
 #include "pg/gc_progress.h"
+#include "pg/settings.h"
 
 namespace {
 
@@ -13,7 +14,7 @@ using namespace kvs::pg;
 enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kGcColumns };
 
 void GcInto(const CollectedRows& rows, bool dry_run) {
-    const CollectionResult result = CollectGarbage(dry_run);
+    const CollectionResult result = CollectGarbage(dry_run, settings.reflog_retention);
     Guarded([&] {
         Datum values[kGcColumns] = {Int64GetDatum(result.objects_removed),
                                     Int64GetDatum(result.bytes_removed), Int64GetDatum(result.objects_live),
