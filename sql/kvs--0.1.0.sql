@@ -194,6 +194,7 @@ CREATE TABLE _kvs.change (
     to_meta_root   bytea
 );
 CREATE INDEX change_xid ON _kvs.change (xid);
+CREATE INDEX change_range ON _kvs.change (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change IS 'The change log, append only: one row per write of a key, or one range record per bulk operation';
 COMMENT ON COLUMN _kvs.change.prev_seq IS 'the previous change of this key on this branch; 0: none in this log';
 COMMENT ON COLUMN _kvs.change.xid IS 'the writing top-level transaction';
@@ -281,6 +282,18 @@ CREATE TABLE _kvs.stash (
 COMMENT ON TABLE _kvs.stash IS 'Uncommitted work put aside';
 COMMENT ON COLUMN _kvs.stash.commit_hash IS 'a commit of the work on top of head; only this row refers to it';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.stash', '');
+CREATE TABLE _kvs.collection (
+    at              timestamptz PRIMARY KEY,
+    objects_removed bigint NOT NULL,
+    bytes_removed   bigint NOT NULL,
+    objects_live    bigint NOT NULL,
+    bytes_live      bigint NOT NULL,
+    chunks_inserted bigint NOT NULL
+);
+COMMENT ON TABLE _kvs.collection IS 'What each garbage collection did; automatic ones go by the newest';
+COMMENT ON COLUMN _kvs.collection.chunks_inserted IS 'what the server''s statistics said of _kvs.chunk then';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.collection', '');
+
 
 /* ---------------------------------------------------------------------------------------------------------
  * 2. Guard and foreign data wrapper
@@ -1323,6 +1336,53 @@ COMMENT ON FUNCTION kvs.check IS
 corrupt_object, dangling_ref, broken_history, wrong_count, ... It reads everything and changes nothing.
 Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
 
+-- Collection
+
+CREATE FUNCTION kvs.gc(dry_run boolean DEFAULT false)
+RETURNS TABLE (objects_removed bigint, bytes_reclaimed bigint, objects_live bigint, bytes_live bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_gc';
+COMMENT ON FUNCTION kvs.gc IS
+'Garbage collection: removes the chunks and commits that no branch, tag, record of the change log and move of the reflog
+within kvs.reflog_retention reaches, and returns one row. It runs beside readers and writers; flushes, commits and moves of
+refs wait from the moment it begins to delete until the caller''s transaction ends, so call it in a transaction of its own.
+It may be cancelled at any time and called again. Only the owner of the extension may call it, until he grants EXECUTE.
+Arguments: dry_run, only count what would be removed.
+Errors: 55P03 a flush or commit, or another collection, lasted longer than kvs.gc_lock_timeout, XX001 the store is damaged,
+25006, 42501.
+Example: SELECT * FROM kvs.gc(dry_run => true);';
+
+CREATE FUNCTION _kvs.gc_progress() RETURNS TABLE (
+    pid int, database oid, started_at timestamptz, phase text, chunks_total bigint, chunks_marked bigint,
+    chunks_found bigint, chunks_removed bigint, commits_marked bigint, commits_removed bigint
+)
+LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_gc_progress';
+COMMENT ON FUNCTION _kvs.gc_progress IS 'The collections that run in the cluster.';
+
+CREATE VIEW kvs.gc_progress WITH (security_barrier) AS
+SELECT p.pid, p.started_at, p.phase, p.chunks_total, p.chunks_marked, p.chunks_found, p.chunks_removed,
+       p.commits_marked, p.commits_removed
+FROM _kvs.gc_progress() AS p
+WHERE _kvs.guard_read() AND p.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+COMMENT ON VIEW kvs.gc_progress IS
+'The garbage collection that runs in this database. phase: marking commits, marking trees, comparing, waiting for the lock,
+removing. chunks_total is an estimate until the trees are marked. Empty unless the library was preloaded.
+Example: SELECT phase, round(100.0 * chunks_marked / nullif(chunks_total, 0)) AS percent FROM kvs.gc_progress;';
+
+CREATE FUNCTION kvs.repair()
+RETURNS TABLE (orphaned_objects_removed bigint, projections_rebuilt bigint, errors text[])
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_repair';
+COMMENT ON FUNCTION kvs.repair IS
+'Repairs a damaged store as far as what is damaged follows from what is whole, and returns one row: errors names what it left
+as it is, one line each; restore that from a backup. Derived are rows of commits, heads of branches (from the reflog), tree
+nodes that a cache still holds, large values (from the change log), links between changes. Removed are uncommitted rows of
+branches that do not exist and, if no damage is left, what nothing refers to. Flushes, commits and moves of refs wait until
+the caller''s transaction ends. Only the owner of the extension may call it, until he grants EXECUTE. Make a backup first.
+Errors: 55P03 a flush or commit, or a collection, lasted longer than kvs.gc_lock_timeout, 25001 not READ COMMITTED, 25006, 42501.
+Example: SELECT orphaned_objects_removed, unnest(errors) FROM kvs.repair();';
+
 
 /* ---------------------------------------------------------------------------------------------------------
  * 5. Privileges
@@ -1336,3 +1396,7 @@ GRANT SELECT ON kvs.snapshots, kvs.branches, kvs.tags, kvs.reflog TO PUBLIC;
 GRANT SELECT ON kvs.stashes, kvs.merge_policies TO PUBLIC;
 GRANT SELECT, UPDATE ON kvs.conflicts TO PUBLIC;
 GRANT SELECT ON kvs.hooks TO PUBLIC;
+
+-- Maintenance that deletes for good.
+REVOKE EXECUTE ON FUNCTION kvs.gc(boolean), kvs.repair() FROM PUBLIC;
+GRANT SELECT ON kvs.gc_progress TO PUBLIC;

@@ -1,4 +1,5 @@
 // What happens when the server loads the library.
+#include "pg/gc_progress.h"
 #include "pg/node_cache_memory.h"
 #include "pg/server.h"
 #include "pg/settings.h"
@@ -13,6 +14,7 @@ extern "C" void _PG_init() {
     kvs::pg::DefineSettings();
     if (process_shared_preload_libraries_in_progress) {
         kvs::pg::InstallNodeCacheHooks();
+        kvs::pg::InstallGcProgressHooks();
         kvs::worker::RegisterWalFlusher();
     }
 }

@@ -11,15 +11,15 @@ namespace kvs::pg {
 
 namespace {
 
-enum SortColumn { kAddressColumn = 1, kBlobSizeColumn, kKeyColumn, kSortColumns = kKeyColumn };
+enum SortColumn { kAddressColumn = 1, kNumberColumn, kKeyColumn, kSortColumns = kKeyColumn };
 
 }  // namespace
 
-AddressSort::AddressSort() {
+AddressSort::AddressSort(int memory) {
     Guarded([&] {
         TupleDesc row_type = CreateTemplateTupleDesc(kSortColumns);
         TupleDescInitEntry(row_type, kAddressColumn, "address", BYTEAOID, -1, 0);
-        TupleDescInitEntry(row_type, kBlobSizeColumn, "blob_size", INT8OID, -1, 0);
+        TupleDescInitEntry(row_type, kNumberColumn, "number", INT8OID, -1, 0);
         TupleDescInitEntry(row_type, kKeyColumn, "key", BYTEAOID, -1, 0);
         in_ = MakeSingleTupleTableSlot(row_type, &TTSOpsVirtual);
         out_ = MakeSingleTupleTableSlot(row_type, &TTSOpsMinimalTuple);
@@ -27,19 +27,19 @@ AddressSort::AddressSort() {
         Oid operator_id = KVS_BYTEA_LESS_OPERATOR;
         Oid collation = InvalidOid;
         bool nulls_first = false;
-        sort_ = tuplesort_begin_heap(row_type, 1, &column, &operator_id, &collation, &nulls_first,
-                                     maintenance_work_mem, nullptr, TUPLESORT_NONE);
+        sort_ = tuplesort_begin_heap(row_type, 1, &column, &operator_id, &collation, &nulls_first, memory,
+                                     nullptr, TUPLESORT_NONE);
         row_context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs address sort", ALLOCSET_SMALL_SIZES);
     });
 }
 
-void AddressSort::Add(const Hash& address, int64 blob_size, std::string_view key) {
+void AddressSort::Add(const Hash& address, int64 number, std::string_view key) {
     Guarded([&] {
         MemoryContextReset(row_context_);
         MemoryContext caller = MemoryContextSwitchTo(row_context_);
         ExecClearTuple(in_);
         in_->tts_values[kAddressColumn - 1] = HashDatum(address);
-        in_->tts_values[kBlobSizeColumn - 1] = Int64GetDatum(blob_size);
+        in_->tts_values[kNumberColumn - 1] = Int64GetDatum(number);
         in_->tts_values[kKeyColumn - 1] = MakeVarlena(key);
         memset(in_->tts_isnull, 0, sizeof(bool) * kSortColumns);
         ExecStoreVirtualTuple(in_);
@@ -63,7 +63,7 @@ bool AddressSort::Next() {
     });
     if (found) {
         address_ = Contents(DatumGetPointer(out_->tts_values[kAddressColumn - 1]));
-        blob_size_ = DatumGetInt64(out_->tts_values[kBlobSizeColumn - 1]);
+        number_ = DatumGetInt64(out_->tts_values[kNumberColumn - 1]);
         key_ = Contents(DatumGetPointer(out_->tts_values[kKeyColumn - 1]));
     }
     return found;

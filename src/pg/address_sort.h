@@ -1,5 +1,5 @@
-// A set of chunk addresses of any size, put in in any order and read in the order of the addresses: sorted by
-// the server, within maintenance_work_mem and beyond it on disk.
+// A set of addresses of any size, put in in any order and read in the order of the addresses: sorted by the
+// server, in memory up to a limit and beyond it on disk.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,11 @@ namespace kvs::pg {
 
 class AddressSort {
   public:
-    AddressSort();
+    // `memory` in kB.
+    explicit AddressSort(int memory = maintenance_work_mem);
+
+    // An address with a number that the caller gives a meaning.
+    void Add(const Hash& address, int64 number) { Add(address, number, {}); }
 
     // A node that is known to be whole.
     void AddNode(const Hash& address) { Add(address, -1, {}); }
@@ -28,22 +32,23 @@ class AddressSort {
     bool Next();
 
     std::string_view address() const { return address_; }
-    bool is_blob() const { return blob_size_ >= 0; }
-    int64 blob_size() const { return blob_size_; }
+    int64 number() const { return number_; }
+    bool is_blob() const { return number_ >= 0; }
+    int64 blob_size() const { return number_; }
     std::string_view key() const { return key_; }
 
     // Frees the sort's files. To be called on the normal way out.
     void Finish();
 
   private:
-    void Add(const Hash& address, int64 blob_size, std::string_view key);
+    void Add(const Hash& address, int64 number, std::string_view key);
 
     void* sort_;  // Tuplesortstate
     TupleTableSlot* in_;
     TupleTableSlot* out_;
     MemoryContext row_context_;
     std::string_view address_;
-    int64 blob_size_ = -1;
+    int64 number_ = -1;
     std::string_view key_;
 };
 

@@ -79,7 +79,7 @@ Source SourceOf(std::string_view ref_text) {
     Snapshot snapshot = RegisterEditSnapshot();
     const ResolvedRef ref = ResolveRef(ref_text, {}, snapshot);
     ReleaseSnapshot(snapshot);
-    RequireUncollected(ref.commit);
+    LockCommitForReference(ref.commit);
     return {ref.commit, ref.roots};
 }
 

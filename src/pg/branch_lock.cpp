@@ -3,11 +3,8 @@
 #include "pg/catalog.h"
 #include "pg/guard.h"
 #include "pg/hook_call.h"
+#include "pg/lock_timeout.h"
 #include "pg/settings.h"
-
-extern "C" {
-#include "storage/proc.h"
-}
 
 namespace kvs::pg {
 
@@ -21,14 +18,7 @@ void LockBranch(int32 branch, LOCKMODE mode) {
 }
 
 void LockBranchBounded(int32 branch, LOCKMODE mode) {
-    struct SessionTimeout {
-        const int value = LockTimeout;
-        ~SessionTimeout() { LockTimeout = value; }
-    } session;
-    if (settings.branch_lock_timeout > 0 &&
-        (session.value == 0 || settings.branch_lock_timeout < session.value)) {
-        LockTimeout = settings.branch_lock_timeout;
-    }
+    const LockTimeoutScope timeout(settings.branch_lock_timeout);
     Guarded([&] { LockBranch(branch, mode); });
 }
 

@@ -32,6 +32,7 @@ enum class Object : int {
     kChangeXid,
     kHook,
     kHookPkey,
+    kChangeRange,
     kBranchIdSequence,
     kReflogIdSequence,
     kChangeSequence,

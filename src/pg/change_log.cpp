@@ -197,7 +197,14 @@ void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, co
     values[kFromMetaColumn - 1] = HashDatum(from.meta_root);
     values[kToDataColumn - 1] = HashDatum(to.data_root);
     values[kToMetaColumn - 1] = HashDatum(to.meta_root);
-    Insert(change, values, nulls);
+    // Range records alone have an entry in this index, so that garbage collection finds them in a long log.
+    Table with_ranges = *change;
+    Relation ranges = index_open(ObjectOid(Object::kChangeRange), RowExclusiveLock);
+    with_ranges.indexes[with_ranges.index_count] = ranges;
+    with_ranges.index_objects[with_ranges.index_count] = Object::kChangeRange;
+    with_ranges.index_count++;
+    Insert(&with_ranges, values, nulls);
+    index_close(ranges, NoLock);
 }
 
 bool ReadChange(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {

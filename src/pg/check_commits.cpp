@@ -1,117 +1,40 @@
 #include "pg/check_commits.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "kvs/tree/chunk.h"
 #include "kvs/util/quote.h"
 #include "pg/commit_table.h"
-#include "pg/convert.h"
 #include "pg/guard.h"
 #include "pg/memory_scope.h"
-#include "pg/server_hasher.h"
+#include "pg/owner_query.h"
 
 namespace kvs::pg {
 
-namespace {
-
-enum RowColumn {
-    kHash = 1,
-    kGeneration,
-    kParents,
-    kDataRoot,
-    kMetaRoot,
-    kAuthor,
-    kCommitter,
-    kMessage,
-    kCommittedAt,
-    kLogId,
-    kBody,
-};
-
-// Parents as one string of addresses, the log as its 16 bytes.
-constexpr const char* kRowQuery =
-    "SELECT c.hash, c.generation,"
-    " (SELECT string_agg(p.hash, ''::bytea ORDER BY p.n) FROM unnest(c.parents) WITH ORDINALITY AS p(hash, "
-    "n)),"
-    " c.data_root, c.meta_root, c.author, c.committer, c.message, c.committed_at, uuid_send(c.log_id), "
-    "c.body "
-    "FROM _kvs.commit AS c ORDER BY c.hash";
-
-std::string JoinAddresses(const std::vector<Hash>& addresses) {
-    std::string joined;
-    for (const Hash& address : addresses) {
-        joined += address.AsBytes();
-    }
-    return joined;
-}
-
-std::vector<Hash> SplitAddresses(std::string_view joined) {
-    std::vector<Hash> addresses;
-    for (; joined.size() >= Hash::kSize; joined.remove_prefix(Hash::kSize)) {
-        addresses.push_back(Hash::FromBytes(joined));
-    }
-    return addresses;
-}
-
-// Names of the columns that say something else than the commit.
-std::string DifferingColumns(OwnerQuery* row, const Commit& commit) {
-    std::string names;
-    const auto compare = [&](const char* name, bool same) {
-        if (!same) {
-            names += names.empty() ? "" : ", ";
-            names += name;
-        }
-    };
-    const std::string_view log_id(reinterpret_cast<const char*>(commit.log_id.data()), commit.log_id.size());
-    compare("generation", row->Int8(kGeneration) == static_cast<int64>(commit.generation));
-    compare("parents", row->Bytes(kParents) == JoinAddresses(commit.parents));
-    compare("data_root", row->Bytes(kDataRoot) == commit.data_root.AsBytes());
-    compare("meta_root", row->Bytes(kMetaRoot) == commit.meta_root.AsBytes());
-    compare("author", row->Bytes(kAuthor) == commit.author);
-    compare("committer", row->Bytes(kCommitter) == commit.committer);
-    compare("message", row->Bytes(kMessage) == commit.message);
-    compare("committed_at", row->Int8(kCommittedAt) == ToServerTime(commit.committed_at));
-    compare("log_id", row->Bytes(kLogId) == log_id);
-    return names;
-}
-
-}  // namespace
-
 void CommitCheck::CheckRows() {
-    OwnerQuery row(kRowQuery);
+    CommitRows row;
     while (row.Next()) {
         CheckRow(&row);
     }
     row.Finish();
 }
 
-void CommitCheck::CheckRow(OwnerQuery* row) {
-    const std::optional<Hash> hash = row->Address(kHash);
+void CommitCheck::CheckRow(CommitRows* row) {
+    const std::optional<Hash> hash = row->hash();
     if (!hash) {
-        sink_({"error", "corrupt_object", Quoted(row->Bytes(kHash)),
+        sink_({"error", "corrupt_object", Quoted(row->hash_bytes()),
                "the hash of the commit has not 32 bytes"});
         return;
     }
-    const auto report = [&](const std::string& problem) {
+    std::string problem;
+    const std::optional<Commit> commit = row->Decode(&problem);
+    if (!commit) {
         sink_({"error", "corrupt_object", hash->ToHex(), problem});
-        damaged_[*hash] = {
-            SplitAddresses(row->Bytes(kParents)),
-            {row->Address(kDataRoot).value_or(kEmptyRoot), row->Address(kMetaRoot).value_or(kEmptyRoot)}};
-    };
-    const std::string_view body = row->Bytes(kBody);
-    ServerHasher hasher;
-    if (HashCommit(hasher, body) != *hash) {
-        report("the commit does not hash to its address");
+        damaged_[*hash] = {row->parents(), row->roots()};
         return;
     }
-    const Result<Commit> commit = DecodeCommit(body);
-    if (!commit.ok()) {
-        report(commit.error().what());
-        return;
-    }
-    const std::string differing = DifferingColumns(row, commit.value());
+    const std::string differing = row->DifferingColumns(*commit);
     if (!differing.empty()) {
         sink_({"error", "corrupt_object", hash->ToHex(),
                "columns differ from the commit itself: " + differing});
@@ -146,6 +69,7 @@ void CommitCheck::CheckBranches() {
         const std::optional<Hash> data_root = branch.Address(3);
         const std::optional<Hash> meta_root = branch.Address(4);
         if (!data_root || !meta_root) {
+            objects_->NoteUnreached();
             sink_({"error", "dangling_ref", name, "its working root is no address"});
             continue;
         }
@@ -181,6 +105,9 @@ void CommitCheck::CheckRefs() {
         }
         if (const std::optional<Hash> discarded = move.Address(5)) {
             objects_->CheckDataTree(*discarded, "what " + name + " discarded");
+        } else if (!move.IsNull(5)) {
+            objects_->NoteUnreached();
+            sink_({"error", "dangling_ref", name, "what it discarded is no address"});
         }
     }
     move.Finish();

@@ -12,7 +12,7 @@
 #include "kvs/version/commit.h"
 #include "pg/check_objects.h"
 #include "pg/check_store.h"
-#include "pg/owner_query.h"
+#include "pg/commit_rows.h"
 
 namespace kvs::pg {
 
@@ -44,7 +44,7 @@ class CommitCheck {
         std::optional<RootPair> base;
     };
 
-    void CheckRow(OwnerQuery* row);
+    void CheckRow(CommitRows* row);
     bool Exists(const Hash& commit);
     bool CheckRef(const std::string& name, const std::optional<Hash>& target);
     void CheckBranches();

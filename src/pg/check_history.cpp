@@ -29,8 +29,12 @@ std::string StateProblem(std::string_view meta, std::optional<std::string_view> 
         return metadata.error().what();
     }
     if (item) {
-        if (const Result<DataItem> decoded = DecodeDataItem(*item); !decoded.ok()) {
+        const Result<DataItem> decoded = DecodeDataItem(*item);
+        if (!decoded.ok()) {
             return decoded.error().what();
+        }
+        if (decoded.value().blob) {
+            return "it refers to a blob, where only a tree may";
         }
     }
     if (metadata.value().deleted == item.has_value()) {
@@ -161,6 +165,7 @@ class ChangeLogCheck {
         const std::optional<Hash> roots[] = {change_.Address(kFromData), change_.Address(kFromMeta),
                                              change_.Address(kToData), change_.Address(kToMeta)};
         if (!roots[0] || !roots[1] || !roots[2] || !roots[3]) {
+            objects_->NoteUnreached();
             sink_({"error", "broken_history", Name(), "the range record does not name four roots"});
             return;
         }

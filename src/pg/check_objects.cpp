@@ -64,14 +64,14 @@ ObjectCheck::ObjectCheck(Snapshot snapshot, const FindingSink& sink)
       data_(
           &stored_, AuditMemory(),
           [this](const Hash& address, const Node& node) { return VisitData(address, node); },
-          [this](const char* type, const Hash& address, const std::string& problem) {
-              ReportNode(type, address, problem);
+          [this](const char* type, const Hash& address, const std::string& problem, const std::string& keys) {
+              ReportNode(type, address, problem, keys);
           }),
       metadata_(
           &stored_, AuditMemory(),
           [this](const Hash& address, const Node& node) { return VisitMetadata(address, node); },
-          [this](const char* type, const Hash& address, const std::string& problem) {
-              ReportNode(type, address, problem);
+          [this](const char* type, const Hash& address, const std::string& problem, const std::string& keys) {
+              ReportNode(type, address, problem, keys);
           }),
       other_(
           &stored_, AuditMemory(),
@@ -79,18 +79,21 @@ ObjectCheck::ObjectCheck(Snapshot snapshot, const FindingSink& sink)
               met_.AddNode(address);
               return std::string();
           },
-          [this](const char* type, const Hash& address, const std::string& problem) {
-              ReportNode(type, address, problem);
+          [this](const char* type, const Hash& address, const std::string& problem, const std::string& keys) {
+              ReportNode(type, address, problem, keys);
           }) {}
 
-void ObjectCheck::Report(const char* type, const Hash& address, const std::string& problem) {
-    sink_({"error", type, address.ToHex(), problem + " (" + where_ + ")"});
+void ObjectCheck::Report(const char* type, const Hash& address, const std::string& problem,
+                         const std::string& keys) {
+    sink_(
+        {"error", type, address.ToHex(), problem + " (" + keys + (keys.empty() ? "" : ", ") + where_ + ")"});
 }
 
-void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::string& problem) {
+void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::string& problem,
+                             const std::string& keys) {
     met_.AddNode(address);
     all_reached_ = false;
-    Report(type, address, problem);
+    Report(type, address, problem, keys);
 }
 
 std::string ObjectCheck::VisitData(const Hash& address, const Node& node) {
@@ -255,7 +258,8 @@ void ObjectCheck::CheckBlob(const Hash& address, const StoredChunk& chunk) {
 
 void ObjectCheck::CheckUnreferenced(const Hash& address, const StoredChunk& chunk) {
     if (chunk.state == StoredChunk::State::kDamaged) {
-        sink_({"error", "corrupt_object", address.ToHex(), chunk.problem + " (nothing refers to it)"});
+        sink_({"error", "corrupt_object", address.ToHex(), chunk.problem + " (nothing refers to it)",
+               all_reached_});
     } else if (all_reached_) {
         sink_({"info", "orphaned_object", address.ToHex(), "nothing refers to the chunk"});
     }

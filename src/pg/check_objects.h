@@ -55,8 +55,10 @@ class ObjectCheck {
     bool CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where);
     void CheckBlob(const Hash& address, const StoredChunk& chunk);
     void CheckUnreferenced(const Hash& address, const StoredChunk& chunk);
-    void Report(const char* type, const Hash& address, const std::string& problem);
-    void ReportNode(const char* type, const Hash& address, const std::string& problem);
+    void Report(const char* type, const Hash& address, const std::string& problem,
+                const std::string& keys = {});
+    void ReportNode(const char* type, const Hash& address, const std::string& problem,
+                    const std::string& keys);
 
     const FindingSink& sink_;
     Snapshot snapshot_;

@@ -7,7 +7,7 @@
 
 namespace kvs::pg {
 
-void CheckStore(Snapshot snapshot, const FindingSink& sink) {
+bool CheckStore(Snapshot snapshot, const FindingSink& sink) {
     MemoryContext scratch = Guarded(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check", ALLOCSET_DEFAULT_SIZES); });
     ObjectCheck objects(snapshot, sink);
@@ -19,6 +19,7 @@ void CheckStore(Snapshot snapshot, const FindingSink& sink) {
     commits.ReportUnreached();
     objects.Finish();
     Guarded([&] { MemoryContextDelete(scratch); });
+    return objects.all_reached();
 }
 
 }  // namespace kvs::pg

@@ -17,14 +17,16 @@ struct Finding {
     const char* severity;  // "error"; "info": nothing is wrong
     const char*
         type;  // missing_object, corrupt_object, dangling_ref, broken_history, wrong_count, orphaned_object
-    std::string object;  // an address, a ref or a key
-    std::string detail;  // lower case, no full stop
+    std::string object;       // an address, a ref or a key
+    std::string detail;       // lower case, no full stop
+    bool is_garbage = false;  // nothing refers to the object: a collection removes it
 };
 
 using FindingSink = std::function<void(const Finding& finding)>;
 
 // `snapshot` is the active one. The access guard has to be asked before. Errors: what the server raises;
-// damage of the store is no error but a finding.
-void CheckStore(Snapshot snapshot, const FindingSink& sink);
+// damage of the store is no error but a finding. Answers whether all that refs lead to was reached, so that
+// the rest is known to be garbage.
+bool CheckStore(Snapshot snapshot, const FindingSink& sink);
 
 }  // namespace kvs::pg

@@ -9,6 +9,10 @@
 #include "pg/settings.h"
 #include "pg/table_access.h"
 
+extern "C" {
+#include "access/detoast.h"
+}
+
 namespace kvs::pg {
 
 namespace {
@@ -176,6 +180,110 @@ Hash WriteCommit(const Commit& commit, Snapshot consumed) {
         CommandCounterIncrement();
     });
     return hash;
+}
+
+void LockCommitForReference(const Hash& commit) {
+    if (commit == kInitialCommit) {
+        return;
+    }
+    const bool locked = Guarded([&] {
+        const Object index = Object::kCommitPkey;
+        Table table = OpenForWrite(Object::kCommit, &index, 1, RowShareLock);
+        Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+        ScanKeyData key;
+        KeyBytea(&key, 1, HashDatum(commit));
+        bool held = false;
+        if (Lookup(&table, latest, &key, 1)) {
+            ItemPointerData tid = table.slot->tts_tid;
+            TM_FailureData failure;
+            held = table_tuple_lock(table.heap, &tid, latest, table.slot, GetCurrentCommandId(true),
+                                    LockTupleKeyShare, LockWaitBlock, 0, &failure) == TM_Ok;
+        }
+        UnregisterSnapshot(latest);
+        Close(&table);
+        return held;
+    });
+    if (locked) {
+        return;
+    }
+    if (Guarded([] { return IsolationUsesXactSnapshot(); })) {
+        throw Error(ErrorCode::kSerialization,
+                    "could not serialize access due to a concurrent collection of commit " + commit.ToHex(),
+                    "Retry the transaction.");
+    }
+    throw Error(ErrorCode::kUnknownRef, "commit " + commit.ToHex() + " does not exist");
+}
+
+std::optional<TransactionId> CommitInserter(const Hash& commit, Snapshot snapshot) {
+    const TransactionId inserter = Guarded([&] {
+        Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
+        const TransactionId xid = InserterOf(&table, snapshot, commit);
+        Close(&table);
+        return xid;
+    });
+    return inserter == InvalidTransactionId ? std::nullopt : std::optional<TransactionId>(inserter);
+}
+
+int64 DeleteCommit(const Hash& commit, Snapshot snapshot) {
+    return Guarded([&] {
+        const Object index = Object::kCommitPkey;
+        Table table = OpenForWrite(Object::kCommit, &index, 1);
+        ScanKeyData key;
+        KeyBytea(&key, 1, HashDatum(commit));
+        int64 size = 0;
+        if (Lookup(&table, snapshot, &key, 1)) {
+            size = static_cast<int64>(toast_raw_datum_size(table.Get(kBodyColumn))) - VARHDRSZ;
+            ItemPointerData tid = table.slot->tts_tid;
+            ExecClearTuple(table.slot);
+            if (Delete(&table, &tid, snapshot, true) != TM_Ok) {
+                size = 0;
+            }
+        }
+        Close(&table);
+        return size;
+    });
+}
+
+void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit)>& is_collected,
+                 Snapshot snapshot) {
+    Guarded([&] {
+        const Object indexes[] = {Object::kReflogPkey, Object::kReflogBranch};
+        Table table = OpenForWrite(Object::kReflog, indexes, 2);
+        TupleTableSlot* row = table_slot_create(table.heap, nullptr);
+        TableScanDesc scan = table_beginscan(table.heap, snapshot, 0, nullptr);
+        while (table_scan_getnextslot(scan, ForwardScanDirection, row)) {
+            CHECK_FOR_INTERRUPTS();
+            slot_getallattrs(row);
+            const auto value = [&](int column) { return row->tts_values[column - 1]; };
+            const auto is_null = [&](int column) { return row->tts_isnull[column - 1]; };
+            if (DatumGetTimestampTz(value(kReflogAtColumn)) >= moment) {
+                continue;
+            }
+            bool names_collected = false;
+            for (const int column : {kReflogFromColumn, kReflogToColumn}) {
+                const std::string_view bytes =
+                    is_null(column) ? std::string_view() : DatumContents(value(column));
+                if (bytes.size() == Hash::kSize && is_collected(Hash::FromBytes(bytes))) {
+                    names_collected = true;
+                }
+            }
+            ItemPointerData tid = row->tts_tid;
+            if (names_collected) {
+                Delete(&table, &tid, snapshot, true);
+            } else if (!is_null(kReflogDiscardedColumn)) {
+                Datum values[kReflogColumns];
+                bool nulls[kReflogColumns];
+                memcpy(values, row->tts_values, sizeof(values));
+                memcpy(nulls, row->tts_isnull, sizeof(nulls));
+                nulls[kReflogDiscardedColumn - 1] = true;
+                Update(&table, &tid, values, nulls, snapshot);
+            }
+        }
+        table_endscan(scan);
+        ExecDropSingleTupleTableSlot(row);
+        Close(&table);
+        CommandCounterIncrement();
+    });
 }
 
 CommitLinks CommitTable::ReadLinks(const Hash& commit) {

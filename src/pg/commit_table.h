@@ -1,6 +1,7 @@
 // The commit graph, _kvs.commit, and the moves of branch heads, _kvs.reflog.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,23 @@ std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot);
 
 // Stores a commit and returns its hash. `consumed` is the snapshot whose working rows it took.
 Hash WriteCommit(const Commit& commit, Snapshot consumed);
+
+// Locks the row of a commit that a new ref or a new commit will name (FOR KEY SHARE, until the end of the
+// transaction), so that it cannot be collected meanwhile. To be called after LockChunksForBuild. Errors, for
+// a commit that was collected since it was read: kSerialization at the stricter isolation levels, else
+// kUnknownRef.
+void LockCommitForReference(const Hash& commit);
+
+// The transaction that stored a commit (nullopt if there is no such commit), as it stands in the row.
+std::optional<TransactionId> CommitInserter(const Hash& commit, Snapshot snapshot);
+
+// Deletes the row of a commit and returns the size of the commit; 0 if there is none.
+int64 DeleteCommit(const Hash& commit, Snapshot snapshot);
+
+// Takes collected commits out of the reflog, of whose rows before `moment` one may name them: such rows are
+// deleted, and the others no longer say what they discarded.
+void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit)>& is_collected,
+                 Snapshot snapshot);
 
 // The graph for core algorithms.
 class CommitTable : public CommitGraph {

@@ -210,6 +210,7 @@ int64 FlushBranch(std::string_view branch) {
 
 std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message, std::string_view author) {
     Branch& branch = session->branch();
+    LockCommitForReference(branch.head);
     const Commit head = ReadCommit(branch.head, session->snapshot());
     ChunkStore chunks(session->snapshot());
     if (SameContents(&chunks, {head.data_root, head.meta_root}, branch.working)) {

@@ -85,20 +85,6 @@ void RequireFreeName(std::string_view name) {
     }
 }
 
-void RequireUncollected(const Hash& commit) {
-    if (!Guarded([] { return IsolationUsesXactSnapshot(); })) {
-        return;
-    }
-    Snapshot latest = RegisterNewestSnapshot();
-    const bool stored = TryReadCommit(commit, latest).has_value();
-    ReleaseSnapshot(latest);
-    if (!stored) {
-        throw Error(ErrorCode::kSerialization,
-                    "could not serialize access due to a concurrent collection of commit " + commit.ToHex(),
-                    "Retry the transaction.");
-    }
-}
-
 void SetSessionBranch(std::string_view name) {
     const std::string value(name);
     Guarded([&] {

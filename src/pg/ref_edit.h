@@ -33,9 +33,6 @@ void LockRefNames(std::string_view a, std::string_view b);
 // show. To be called under the lock of the name.
 void RequireFreeName(std::string_view name);
 
-// Refuses a commit that was collected since the transaction's snapshot was taken. Errors: kSerialization.
-void RequireUncollected(const Hash& commit);
-
 // Sets kvs.branch for the session, as SET does: a rollback takes it back.
 void SetSessionBranch(std::string_view name);
 

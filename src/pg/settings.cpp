@@ -56,6 +56,29 @@ void DefineSettings() {
                             "Longest time that an operation that rewrites a branch waits for its writers.",
                             "0 waits without limit.", &settings.branch_lock_timeout, 5000, 0, INT_MAX,
                             PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.gc_lock_timeout",
+                            "Longest time that a collection waits for flushes, commits and moves of refs.",
+                            "They wait for it meanwhile. 0 waits without limit.", &settings.gc_lock_timeout,
+                            5000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.reflog_retention",
+                            "How long a move in the reflog keeps the commits that it names from collection.",
+                            "-1 keeps them for ever, 0 not at all.", &settings.reflog_retention, 90 * 86400,
+                            -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable("kvs.autogc", "Whether background workers collect garbage.",
+                             "Works only when the library is preloaded.", &settings.autogc, true, PGC_SIGHUP,
+                             0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.autogc_naptime", "Time between two looks at whether a database needs it.",
+                            nullptr, &settings.autogc_naptime, 300, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S,
+                            nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.autogc_threshold",
+                            "New chunks from which a background worker collects garbage.",
+                            "To them comes kvs.autogc_growth.", &settings.autogc_threshold, 10000, 0, INT_MAX,
+                            PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.autogc_growth",
+        "New chunks from which a background worker collects garbage, as a percentage of those in the store.",
+        "To them comes kvs.autogc_threshold.", &settings.autogc_growth, 50, 0, 10000, PGC_SIGHUP, 0, nullptr,
+        nullptr, nullptr);
     MarkGUCPrefixReserved("kvs");
 }
 

@@ -19,6 +19,12 @@ struct Settings {
     int bulk_log_threshold;   // keys from which a bulk operation is logged as one range record
     int hook_max_changes;     // changes above which a hook reads them itself
     int branch_lock_timeout;  // ms that an operation that rewrites a branch waits for its writers
+    int gc_lock_timeout;      // ms that a collection waits for whoever builds trees or moves refs
+    int reflog_retention;     // s that a move of a branch keeps its commits; -1: for ever
+    bool autogc;              // whether workers collect by themselves
+    int autogc_naptime;       // s between two looks at a database
+    int autogc_threshold;     // new chunks from which a worker collects,
+    int autogc_growth;        // and this percentage of those that the last collection left
 };
 
 extern Settings settings;

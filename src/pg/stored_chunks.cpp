@@ -57,6 +57,10 @@ StoredChunk StoredChunks::Read(const Hash& address) {
     return chunk;
 }
 
+TransactionId StoredChunks::Inserter(const Hash& address) {
+    return Guarded([&] { return InserterOf(&table_, snapshot_, address); });
+}
+
 StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
     StoredChunk chunk;
     chunk.stored_size = frame.size();

@@ -32,6 +32,9 @@ class StoredChunks : public NodeStore {
 
     StoredChunk Read(const Hash& address);
 
+    // The transaction that stored the chunk, as it stands in the row; InvalidTransactionId if there is none.
+    TransactionId Inserter(const Hash& address);
+
     // What a frame that was found at `address` holds.
     StoredChunk Verify(const Hash& address, std::string_view frame);
 

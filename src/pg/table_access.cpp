@@ -1,5 +1,6 @@
 #include "pg/table_access.h"
 
+#include "pg/convert.h"
 #include "pg/server.h"
 
 namespace kvs::pg {
@@ -83,6 +84,21 @@ bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count) {
         ExecClearTuple(table->slot);
     }
     return found;
+}
+
+TransactionId InserterOf(Table* table, Snapshot snapshot, const Hash& address) {
+    const Datum key_datum = HashDatum(address);
+    ScanKeyData key;
+    KeyBytea(&key, 1, key_datum);
+    TransactionId inserter = InvalidTransactionId;
+    if (Lookup(table, snapshot, &key, 1)) {
+        bool is_null;
+        inserter =
+            DatumGetTransactionId(slot_getsysattr(table->slot, MinTransactionIdAttributeNumber, &is_null));
+        ExecClearTuple(table->slot);
+    }
+    pfree(DatumGetPointer(key_datum));
+    return inserter;
 }
 
 void Insert(Table* table, Datum* values, bool* nulls) {

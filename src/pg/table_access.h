@@ -4,6 +4,7 @@
 // closed on the normal way only, because an error's abort releases them.
 #pragma once
 
+#include "kvs/hash.h"
 #include "pg/catalog.h"
 #include "pg/server.h"
 
@@ -39,6 +40,10 @@ void Close(Table* table);
 
 // Finds the row whose index columns equal the keys under `snapshot` and leaves it in table->slot.
 bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count);
+
+// The transaction that inserted the row at `address` (indexes[0] is of addresses), as it stands in the row;
+// InvalidTransactionId if there is none.
+TransactionId InserterOf(Table* table, Snapshot snapshot, const Hash& address);
 
 // Starts an ordered scan of indexes[0]; the next rows come by index_getnext_slot(scan, ..., table->slot).
 IndexScanDesc BeginScan(Table* table, Snapshot snapshot, ScanKey keys, int key_count);

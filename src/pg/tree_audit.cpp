@@ -1,9 +1,11 @@
 #include "pg/tree_audit.h"
 
+#include <tuple>
 #include <utility>
 
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/splitter.h"
+#include "kvs/util/quote.h"
 
 namespace kvs::pg {
 
@@ -51,9 +53,9 @@ bool TreeAudit::Check(const Hash& root) {
     }
     const Subtree tree = CheckSubtree(root, true);
     if (tree.whole && tree.entries == 0) {
-        report_(kCorrupt, root, "an empty leaf is stored as a root");
+        Report(kCorrupt, root, "an empty leaf is stored as a root");
     } else if (tree.whole && tree.single) {
-        report_(kCorrupt, root, "the root has a single child");
+        Report(kCorrupt, root, "the root has a single child");
     } else {
         return tree.whole;
     }
@@ -73,16 +75,16 @@ TreeAudit::Subtree TreeAudit::CheckNode(const Hash& address, bool at_edge) {
     Subtree result;
     StoredChunk chunk = chunks_->Read(address);
     if (chunk.state == StoredChunk::State::kMissing) {
-        report_(kMissing, address, "the node is missing");
+        Report(kMissing, address, "the node is missing");
         return result;
     }
     if (chunk.state == StoredChunk::State::kDamaged) {
-        report_(kCorrupt, address, chunk.problem);
+        Report(kCorrupt, address, chunk.problem);
         return result;
     }
     const Result<NodeRef> parsed = Node::Parse(std::move(chunk.raw));
     if (!parsed.ok()) {
-        report_(kCorrupt, address, parsed.error().what());
+        Report(kCorrupt, address, parsed.error().what());
         return result;
     }
     const Node& node = *parsed.value();
@@ -92,7 +94,7 @@ TreeAudit::Subtree TreeAudit::CheckNode(const Hash& address, bool at_edge) {
     result.level = node.level();
     result.entries = node.entries();
     if (const std::string problem = visit_(address, node); !problem.empty()) {
-        report_(kCorrupt, address, problem);
+        Report(kCorrupt, address, problem);
         result.whole = false;
     }
     CheckItems(address, node, at_edge, &result);
@@ -107,7 +109,7 @@ void TreeAudit::CheckItems(const Hash& address, const Node& node, bool at_edge, 
     for (size_t i = 0; i < node.count(); i++) {
         node.Key(i, &key);
         if (ended) {
-            report_(kCorrupt, address, "the node goes on behind its boundary");
+            Report(kCorrupt, address, "the node goes on behind its boundary");
             result->whole = false;
         }
         ended = splitter.Add(key, node.is_leaf() ? LeafItemSize(key.size(), node.Value(i).size())
@@ -118,10 +120,14 @@ void TreeAudit::CheckItems(const Hash& address, const Node& node, bool at_edge, 
             }
         } else {
             const Hash child_address = node.ChildHash(i);
+            const auto outer = std::make_pair(key_before_, last_key_);
+            key_before_ = i > 0 ? &key_before : outer.first;
+            last_key_ = &key;
             const Subtree child = CheckSubtree(child_address, at_edge && i + 1 == node.count());
             if (!child.whole || !FitsParent(child_address, child, node, i, key, key_before)) {
                 result->whole = false;
             }
+            std::tie(key_before_, last_key_) = outer;
             if (i == 0) {
                 result->first_key = child.first_key;
             }
@@ -130,9 +136,21 @@ void TreeAudit::CheckItems(const Hash& address, const Node& node, bool at_edge, 
     }
     result->last_key = key;
     if (!ended && !at_edge) {
-        report_(kCorrupt, address, "the node ends before its boundary");
+        Report(kCorrupt, address, "the node ends before its boundary");
         result->whole = false;
     }
+}
+
+void TreeAudit::Report(const char* type, const Hash& address, const std::string& problem) {
+    std::string keys;
+    if (last_key_ != nullptr) {
+        keys = "keys ";
+        if (key_before_ != nullptr) {
+            keys += "after " + Quoted(*key_before_) + " ";
+        }
+        keys += "up to " + Quoted(*last_key_);
+    }
+    report_(type, address, problem, keys);
 }
 
 // Whether a child is what its parent says of it.
@@ -140,7 +158,7 @@ bool TreeAudit::FitsParent(const Hash& address, const Subtree& child, const Node
                            const std::string& last_key, const std::string& key_before) {
     bool fits = true;
     const auto refuse = [&](const char* type, const char* problem) {
-        report_(type, address, problem);
+        Report(type, address, problem);
         fits = false;
     };
     if (child.level != parent.level() - 1) {

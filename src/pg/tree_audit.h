@@ -18,8 +18,10 @@
 
 namespace kvs::pg {
 
-// Takes what is wrong with the chunk at `address`; `type` as kvs.check() names it.
-using ChunkReport = std::function<void(const char* type, const Hash& address, const std::string& problem)>;
+// Takes what is wrong with the chunk at `address`; `type` as kvs.check() names it. `keys` says which keys it
+// holds, empty for a root.
+using ChunkReport = std::function<void(const char* type, const Hash& address, const std::string& problem,
+                                       const std::string& keys)>;
 
 class TreeAudit {
   public:
@@ -62,6 +64,7 @@ class TreeAudit {
     Subtree CheckSubtree(const Hash& address, bool at_edge);
     Subtree CheckNode(const Hash& address, bool at_edge);
     void CheckItems(const Hash& address, const Node& node, bool at_edge, Subtree* result);
+    void Report(const char* type, const Hash& address, const std::string& problem);
     bool FitsParent(const Hash& address, const Subtree& child, const Node& parent, size_t i,
                     const std::string& last_key, const std::string& key_before);
 
@@ -69,6 +72,9 @@ class TreeAudit {
     Memory memory_;
     NodeVisitor visit_;
     ChunkReport report_;
+    // The keys of the subtree that is being checked: behind the first, up to the second. Null for the root's.
+    const std::string* key_before_ = nullptr;
+    const std::string* last_key_ = nullptr;
 };
 
 }  // namespace kvs::pg

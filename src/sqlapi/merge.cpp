@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "pg/access_guard.h"
 #include "pg/arguments.h"
+#include "pg/chunk_store.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/entry_point.h"
@@ -57,6 +58,7 @@ std::string DefaultMessage(std::string_view source, std::string_view target) {
 
 Datum Merge(FunctionCallInfo fcinfo, const MergeArguments& arguments) {
     const MergeStrategy strategy = ParseMergeStrategy(arguments.strategy);
+    Guarded([] { LockChunksForBuild(); });
     Snapshot active = GetActiveSnapshot();
     const Branch target = FindBranch(arguments.target, active);
     RequireNoStagedMerge(target.id, target.name);
@@ -64,6 +66,7 @@ Datum Merge(FunctionCallInfo fcinfo, const MergeArguments& arguments) {
     staged.branch_id = target.id;
     staged.source = arguments.source;
     staged.source_commit = ResolveCommit(arguments.source, target.name, active);
+    LockCommitForReference(staged.source_commit);
     staged.message = arguments.message.value_or(DefaultMessage(arguments.source, target.name));
     const MergeReport report =
         MergeInto({target.name, staged.source_commit, staged.message}, ResolverOf(strategy),
@@ -118,6 +121,7 @@ struct StashArguments {
 };
 
 Datum ApplyOneStash(FunctionCallInfo fcinfo, const StashArguments& arguments) {
+    Guarded([] { LockChunksForBuild(); });
     const Branch target = FindBranch(arguments.branch, GetActiveSnapshot());
     RequireNoStagedMerge(target.id, target.name);
     StagedMerge staged;

@@ -33,7 +33,7 @@ Datum CreateTag(std::string_view name, std::string_view ref, std::optional<std::
     Snapshot snapshot = RegisterEditSnapshot();
     const kvs::Hash commit = ResolveCommit(ref, {}, snapshot);
     ReleaseSnapshot(snapshot);
-    RequireUncollected(commit);
+    LockCommitForReference(commit);
     LockRefName(name);
     RequireFreeName(name);
 

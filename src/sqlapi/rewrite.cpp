@@ -26,17 +26,20 @@ using namespace kvs::pg;
 
 constexpr AclMode kRewriteRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-// A ref argument that means a commit, and the branch that is to be rewritten.
+// A ref argument that means a commit, which cannot be collected any more, and the branch that is to be
+// rewritten.
 struct Subject {
     Branch branch;
     kvs::Hash commit;
 };
 
 Subject FindSubject(std::string_view ref, std::string_view branch) {
+    Guarded([] { LockChunksForBuild(); });
     Snapshot snapshot = GetActiveSnapshot();
     Subject subject;
     subject.branch = FindBranch(branch, snapshot);
     subject.commit = ResolveCommit(ref, subject.branch.name, snapshot);
+    LockCommitForReference(subject.commit);
     return subject;
 }
 

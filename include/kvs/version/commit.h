@@ -39,8 +39,11 @@ struct Commit {
     bool operator==(const Commit&) const = default;
 };
 
-// Throws Error(kLimitExceeded) for what is over a limit above, and Error(kInvalidArgument) for a commit that
-// breaks the rules stated beside its members.
+// Error(kLimitExceeded) for what is over a limit above, and Error(kInvalidArgument) for a commit that breaks
+// the rules stated beside its members.
+Status ValidateCommit(const Commit& commit);
+
+// Throws what ValidateCommit answers.
 std::string EncodeCommit(const Commit& commit);
 
 // Error(kCorruption) for bytes that EncodeCommit would not have written.

@@ -16,13 +16,6 @@ Error Corrupt(const std::string& what) {
     return {ErrorCode::kCorruption, "commit is damaged: " + what};
 }
 
-void CheckLimit(const char* what, size_t size, size_t limit) {
-    if (size > limit) {
-        throw Error(ErrorCode::kLimitExceeded, std::string(what) + " is too large: " + std::to_string(size),
-                    "The limit is " + std::to_string(limit) + ".");
-    }
-}
-
 // What breaks the rules of a commit; empty if nothing does. Sizes are judged apart.
 const char* Fault(const Commit& commit) {
     if ((commit.generation == 0) != commit.parents.empty()) {
@@ -82,19 +75,40 @@ bool ReadTrees(ByteReader& reader, std::vector<std::pair<std::string, Hash>>* tr
 
 }  // namespace
 
-std::string EncodeCommit(const Commit& commit) {
-    CheckLimit("number of parents of a commit", commit.parents.size(), kMaxCommitParents);
-    CheckLimit("number of trees of a commit", commit.trees.size(), kMaxCommitTrees);
-    CheckLimit("author of a commit", commit.author.size(), kMaxAuthorSize);
-    CheckLimit("committer of a commit", commit.committer.size(), kMaxAuthorSize);
-    CheckLimit("message of a commit", commit.message.size(), kMaxMessageSize);
+Status ValidateCommit(const Commit& commit) {
+    const struct {
+        const char* what;
+        size_t size;
+        size_t limit;
+    } sizes[] = {
+        {"number of parents of a commit", commit.parents.size(), kMaxCommitParents},
+        {"number of trees of a commit", commit.trees.size(), kMaxCommitTrees},
+        {"author of a commit", commit.author.size(), kMaxAuthorSize},
+        {"committer of a commit", commit.committer.size(), kMaxAuthorSize},
+        {"message of a commit", commit.message.size(), kMaxMessageSize},
+    };
+    const auto too_large = [](const char* what, size_t size, size_t limit) {
+        return Error(ErrorCode::kLimitExceeded, std::string(what) + " is too large: " + std::to_string(size),
+                     "The limit is " + std::to_string(limit) + ".");
+    };
+    for (const auto& [what, size, limit] : sizes) {
+        if (size > limit) {
+            return too_large(what, size, limit);
+        }
+    }
     for (const auto& [name, root] : commit.trees) {
-        CheckLimit("name of a tree", name.size(), kMaxTreeNameSize);
+        if (name.size() > kMaxTreeNameSize) {
+            return too_large("name of a tree", name.size(), kMaxTreeNameSize);
+        }
     }
     if (const char* fault = Fault(commit); *fault != '\0') {
-        throw Error(ErrorCode::kInvalidArgument, std::string("cannot encode a commit: ") + fault);
+        return Error(ErrorCode::kInvalidArgument, std::string("cannot encode a commit: ") + fault);
     }
+    return Ok();
+}
 
+std::string EncodeCommit(const Commit& commit) {
+    ValidateCommit(commit).OrThrow();
     std::string encoded;
     encoded.reserve(512 + commit.message.size());
     AppendFixed(encoded, kFormat);

@@ -1,0 +1,179 @@
+-- kvs.repair derives what follows from what is whole, says what does not, and guesses nothing.
+CREATE FUNCTION pg_temp.root(ref text, tree text DEFAULT 'data_root') RETURNS bytea LANGUAGE sql AS $$
+    SELECT decode(kvs.inspect_commit(ref)->>tree, 'hex');
+$$;
+-- What a repair does; addresses and numbers taken out. Afterwards a check finds what it says, and nothing else.
+CREATE FUNCTION pg_temp.repair(OUT damage bigint, OUT orphans bigint, OUT errors text[], OUT left_over bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+    damage := (SELECT count(*) FROM kvs.check() WHERE severity = 'error');
+    SELECT r.orphaned_objects_removed,
+           ARRAY(SELECT regexp_replace(regexp_replace(e, '[0-9a-f]{64}', 'HASH', 'g'), '(change|move|branch) \d+', '\1 N', 'g')
+                 FROM unnest(r.errors) AS e)
+    INTO orphans, errors
+    FROM kvs.repair() AS r;
+    left_over := (SELECT count(*) FROM kvs.check());
+END
+$$;
+
+SELECT kvs.create_branch('repair', encode(_kvs.initial_commit(), 'hex'));
+SET kvs.branch = 'repair';
+SELECT kvs.put('repair:1', '1'), kvs.put('repair:2', '2'), kvs.put('repair:4', to_jsonb(repeat('bulky ', 1000)));
+SELECT kvs.commit('r one') AS one \gset
+SELECT kvs.mput(array_agg('repair:' || i), array_agg(jsonb_build_object('n', i, 'text', md5(i::text)))) FROM generate_series(1, 3000) AS i;
+SELECT kvs.put('repair:1', '11'), kvs.delete('repair:2');
+SELECT kvs.commit('r two') AS two \gset
+SELECT kvs.create_tag('repair-tag') = :'two' AS tagged;
+SELECT kvs.put('repair:1', '111'), kvs.put('repair:3', '3');
+SELECT kvs.put('repair:1', '1111');
+
+-- What the other tests have left, without damage: what nothing refers to goes.
+SELECT errors, left_over FROM pg_temp.repair();
+SELECT * FROM pg_temp.repair();
+SELECT projections_rebuilt FROM kvs.repair();
+
+-- Orphans: a chunk, a damaged chunk that nobody needs, one whose address is none, a commit.
+BEGIN;
+INSERT INTO _kvs.chunk
+SELECT sha256(convert_to('kvs chunk', 'UTF8') || raw), '\x00' || raw FROM (SELECT '\x01ff706c616e746564'::bytea AS raw) AS blob;
+INSERT INTO _kvs.chunk VALUES (sha256('planted'), '\x00010203'), ('\x01', '\x00010203');
+SELECT * FROM pg_temp.repair();
+ROLLBACK;
+-- The moves of a branch keep what they name, whatever the retention.
+BEGIN;
+SET LOCAL kvs.reflog_retention = 0;
+SELECT kvs.create_branch('repair-gone', :'one'), kvs.put('repair:1', '"gone"', branch => 'repair-gone');
+SELECT kvs.commit('r gone', branch => 'repair-gone') AS gone \gset
+SELECT kvs.delete_branch('repair-gone', force => true);
+SELECT errors, left_over FROM pg_temp.repair();
+SELECT kvs.get('repair:1', as_of => :'gone');
+DELETE FROM _kvs.reflog WHERE branch = 'repair-gone';
+SELECT * FROM pg_temp.repair();
+ROLLBACK;
+
+-- Uncommitted rows of a branch that does not exist.
+BEGIN;
+INSERT INTO _kvs.working SELECT 2147483647, change_seq, version, key, meta, item FROM _kvs.working WHERE key = 'repair:1';
+SELECT * FROM pg_temp.repair();
+SELECT count(*) FROM _kvs.working WHERE branch_id = 2147483647;
+SELECT kvs.get('repair:1');
+ROLLBACK;
+
+-- A commit's row: the columns from the commit, the commit from the columns.
+BEGIN;
+UPDATE _kvs.commit SET author = 'mallory', parents = '{}', committed_at = committed_at + interval '1 microsecond',
+                       log_id = gen_random_uuid(), generation = 77
+WHERE hash = decode(:'two', 'hex');
+SELECT * FROM pg_temp.repair();
+SELECT generation, parents = ARRAY[decode(:'one', 'hex')] AS parents FROM _kvs.commit WHERE hash = decode(:'two', 'hex');
+UPDATE _kvs.commit SET body = set_byte(body, 40, get_byte(body, 40) # 1) WHERE hash = decode(:'two', 'hex');
+SELECT * FROM pg_temp.repair();
+SELECT message FROM kvs.log();
+-- Both at once is too much.
+UPDATE _kvs.commit SET body = '\x00', message = 'another', generation = -1, parents = parents || parents WHERE hash = decode(:'two', 'hex');
+SELECT damage, orphans, left_over > 0 AS left_over, errors[1] FROM pg_temp.repair();
+ROLLBACK;
+BEGIN;
+DELETE FROM _kvs.commit WHERE hash = decode(:'one', 'hex');
+SELECT orphans, array_length(errors, 1) - left_over AS explained, errors[array_length(errors, 1)] AS last FROM pg_temp.repair();
+ROLLBACK;
+
+-- The head of a branch, from the reflog; not a tag, of which there is no other record.
+BEGIN;
+UPDATE _kvs.branch SET head = sha256('nowhere') WHERE name = 'repair';
+SELECT * FROM pg_temp.repair();
+UPDATE _kvs.branch SET head = '\x00' WHERE name = 'repair';
+SELECT * FROM pg_temp.repair();
+SELECT kvs.rev_parse('repair') = :'two' AS is_two;
+UPDATE _kvs.tag SET commit_hash = sha256('nowhere') WHERE name = 'repair-tag';
+SELECT * FROM pg_temp.repair();
+ROLLBACK;
+
+-- A branch whose working trees are gone though its head is whole: its uncommitted work may be more than the head has.
+BEGIN;
+UPDATE _kvs.branch SET working_data_root = sha256('nowhere') WHERE name = 'repair';
+SELECT * FROM pg_temp.repair();
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.branch SET working_data_root = pg_temp.root(:'one') WHERE name = 'repair';
+SELECT damage, orphans, left_over FROM pg_temp.repair();
+ROLLBACK;
+
+-- Nodes that a cache holds: all that this session has read.
+SELECT count(*) FROM kvs.scan('repair:', as_of => :'two');
+BEGIN;
+UPDATE _kvs.chunk SET body = set_byte(body, octet_length(body) / 2, get_byte(body, octet_length(body) / 2) # 1)
+WHERE hash = pg_temp.root(:'two', 'meta_root');
+SELECT * FROM pg_temp.repair();
+DELETE FROM _kvs.chunk WHERE hash = pg_temp.root(:'two');
+SELECT * FROM pg_temp.repair();
+UPDATE _kvs.chunk SET body = (SELECT body FROM _kvs.chunk WHERE hash = pg_temp.root(:'one')) WHERE hash = pg_temp.root(:'two');
+SELECT * FROM pg_temp.repair();
+SELECT count(*) FROM kvs.scan('repair:', as_of => :'two');
+ROLLBACK;
+
+-- A large value, from the change log; not without it.
+SELECT decode(item->>'blob', 'hex') AS blob
+FROM jsonb_array_elements(kvs.dump_object(encode(pg_temp.root(:'one'), 'hex'))->'items') AS item WHERE item ? 'blob' \gset
+BEGIN;
+DELETE FROM _kvs.chunk WHERE hash = :'blob';
+SELECT * FROM pg_temp.repair();
+UPDATE _kvs.chunk SET body = set_byte(body, 20, get_byte(body, 20) # 1) WHERE hash = :'blob';
+SELECT * FROM pg_temp.repair();
+SELECT kvs.get('repair:4', as_of => :'one') = to_jsonb(repeat('bulky ', 1000)) AS is_there;
+DELETE FROM _kvs.chunk WHERE hash = :'blob';
+UPDATE _kvs.change SET item = '\x00' WHERE octet_length(item) > 3000;
+SELECT count(*) > 0 AS told FROM kvs.repair() AS r, unnest(r.errors) AS e WHERE e = 'missing_object ' || encode(:'blob', 'hex')
+    || ': the blob is missing (value of key "repair:4")';
+ROLLBACK;
+
+-- The change log: a link to the change before, where there is one; not what a change that is missing was.
+SELECT seq AS seq, prev_seq AS prev FROM _kvs.change WHERE key = 'repair:1' AND version = 5
+    AND branch_id = (SELECT id FROM _kvs.branch WHERE name = 'repair') \gset
+BEGIN;
+UPDATE _kvs.change SET prev_seq = 1000000000 WHERE seq = :seq;
+SELECT * FROM pg_temp.repair();
+UPDATE _kvs.change SET prev_seq = :seq WHERE seq = :seq;
+SELECT * FROM pg_temp.repair();
+UPDATE _kvs.change SET prev_seq = (SELECT max(seq) FROM _kvs.change WHERE key = 'repair:4' AND version = 1) WHERE seq = :seq;
+SELECT * FROM pg_temp.repair();
+SELECT prev_seq = :prev AS is_right FROM _kvs.change WHERE seq = :seq;
+SELECT count(*) FROM kvs.history('repair:1');
+DELETE FROM _kvs.change WHERE seq = :prev;
+SELECT * FROM pg_temp.repair();
+ROLLBACK;
+BEGIN;
+UPDATE _kvs.working SET version = version + 1 WHERE key = 'repair:1';
+SELECT * FROM pg_temp.repair();
+ROLLBACK;
+
+-- All that is a matter of READ COMMITTED, and of who may.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT * FROM kvs.repair();
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT * FROM kvs.repair();
+ROLLBACK;
+CREATE ROLE regress_kvs_repair;
+GRANT SELECT, INSERT, UPDATE, DELETE ON kvs.entries TO regress_kvs_repair;
+SET ROLE regress_kvs_repair;
+SELECT * FROM kvs.repair();
+RESET ROLE;
+REVOKE DELETE ON kvs.entries FROM regress_kvs_repair;
+GRANT EXECUTE ON FUNCTION kvs.repair TO regress_kvs_repair;
+SET ROLE regress_kvs_repair;
+SELECT * FROM kvs.repair();
+RESET ROLE;
+GRANT DELETE ON kvs.entries TO regress_kvs_repair;
+SET ROLE regress_kvs_repair;
+SELECT * FROM kvs.repair();
+SELECT current_user, current_setting('search_path');
+RESET ROLE;
+REVOKE ALL ON kvs.entries FROM regress_kvs_repair;
+REVOKE ALL ON FUNCTION kvs.repair FROM regress_kvs_repair;
+DROP ROLE regress_kvs_repair;
+-- After all that the store is as it was.
+SELECT * FROM pg_temp.repair();
+SELECT kvs.delete_tag('repair-tag');
+RESET kvs.branch;
+SELECT kvs.delete_branch('repair', force => true);

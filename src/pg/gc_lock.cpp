@@ -1,0 +1,65 @@
+#include "pg/gc_lock.h"
+
+#include "pg/catalog.h"
+#include "pg/guard.h"
+#include "pg/lock_timeout.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include "pgstat.h"
+#include "storage/latch.h"
+}
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr long kRetryInterval = 20;  // ms
+
+// Server code.
+LOCKTAG CollectionTag() {
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ObjectOid(Object::kChunk), 0, 0);
+    return tag;
+}
+
+}  // namespace
+
+void LockChunksForSweep() {
+    const LockTimeoutScope timeout(settings.gc_lock_timeout);
+    Guarded([] { LockRelationOid(ObjectOid(Object::kChunk), ShareRowExclusiveLock); });
+}
+
+bool TryLockChunksForSweep() {
+    return Guarded([] {
+        const TimestampTz begin = GetCurrentTimestamp();
+        while (!ConditionalLockRelationOid(ObjectOid(Object::kChunk), ShareRowExclusiveLock)) {
+            if (settings.gc_lock_timeout > 0 &&
+                TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), settings.gc_lock_timeout)) {
+                return false;
+            }
+            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kRetryInterval,
+                      PG_WAIT_EXTENSION);
+            ResetLatch(MyLatch);
+            CHECK_FOR_INTERRUPTS();
+        }
+        return true;
+    });
+}
+
+void LockCollection() {
+    const LockTimeoutScope timeout(settings.gc_lock_timeout);
+    Guarded([] {
+        const LOCKTAG tag = CollectionTag();
+        LockAcquire(&tag, ExclusiveLock, false, false);
+    });
+}
+
+bool TryLockCollectionForWorker() {
+    return Guarded([] {
+        const LOCKTAG tag = CollectionTag();
+        return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+    });
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,64 @@
+// Garbage collection: gc, and the progress of the collections that run.
+#include "pg/access_guard.h"
+#include "pg/collected_rows.h"
+#include "pg/collector.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/gc_progress.h"
+#include "pg/settings.h"
+
+namespace {
+
+using namespace kvs::pg;
+
+enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kGcColumns };
+
+void GcInto(const CollectedRows& rows, bool dry_run) {
+    const CollectionResult result = CollectGarbage(dry_run, settings.reflog_retention);
+    Guarded([&] {
+        Datum values[kGcColumns] = {Int64GetDatum(result.objects_removed),
+                                    Int64GetDatum(result.bytes_removed), Int64GetDatum(result.objects_live),
+                                    Int64GetDatum(result.bytes_live)};
+        bool nulls[kGcColumns] = {};
+        AddRow(rows, values, nulls);
+    });
+}
+
+enum ProgressColumn { kPid, kDatabase, kStartedAt, kPhase, kFirstCounter, kProgressColumns = 10 };
+static_assert(kFirstCounter + static_cast<int>(GcCounter::kCount) == kProgressColumns);
+
+void ProgressInto(const CollectedRows& rows) {
+    ForEachGc([&](const GcProgress& progress) {
+        Guarded([&] {
+            Datum values[kProgressColumns] = {
+                Int32GetDatum(progress.pid), ObjectIdGetDatum(progress.database),
+                TimestampTzGetDatum(progress.started_at), MakeVarlena(progress.phase)};
+            bool nulls[kProgressColumns] = {};
+            for (int i = 0; i < static_cast<int>(GcCounter::kCount); i++) {
+                values[kFirstCounter + i] = Int64GetDatum(progress.counters[i]);
+            }
+            AddRow(rows, values, nulls);
+        });
+    });
+}
+
+}  // namespace
+
+// (dry_run)
+KVS_FUNCTION(kvs_gc)
+{
+    const bool dry_run = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
+    if (dry_run) {
+        RequireRead();
+    } else {
+        RequireWrite(ACL_DELETE, "kvs.gc()");
+    }
+    GcInto(CollectRows(fcinfo), dry_run);
+    PG_RETURN_NULL();
+}
+
+KVS_FUNCTION(kvs_gc_progress)
+{
+    ProgressInto(CollectRows(fcinfo));
+    PG_RETURN_NULL();
+}
