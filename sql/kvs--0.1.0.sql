@@ -962,6 +962,20 @@ COMMENT ON FUNCTION kvs.check IS
 corrupt_object, dangling_ref, broken_history, wrong_count, ... It reads everything and changes nothing.
 Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
 
+CREATE FUNCTION kvs.repack(max_chunks bigint DEFAULT NULL)
+RETURNS TABLE (chunks_rewritten bigint, bytes_before bigint, bytes_after bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_repack';
+COMMENT ON FUNCTION kvs.repack IS
+'Stores chunks that only history needs as deltas against what replaced them, and returns how many it rewrote and the bytes
+that they took before and take now. Nothing that can be read changes, and readers and writers go on. Chunks that a branch or a
+tag has stay whole. What a run leaves is done by the next; a run that finds nothing to do costs a look at each commit. The
+rows that it replaces leave free space in _kvs.chunk: VACUUM _kvs.chunk makes it available for new chunks, VACUUM (FULL)
+returns it to the system.
+Arguments: max_chunks, at most so many, the oldest first; NULL: all.
+Errors: 22023 negative max_chunks, XX001 a damaged tree, 25006.
+Example: SELECT chunks_rewritten, bytes_before - bytes_after AS saved FROM kvs.repack();';
+
 
 /* ---------------------------------------------------------------------------------------------------------
  * 5. Privileges

@@ -53,9 +53,11 @@ class ObjectCheck {
     std::string VisitMetadata(const Hash& address, const Node& node);
     bool CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where);
     bool CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where);
+    void MeetBases();
     void CheckBlob(const Hash& address, const StoredChunk& chunk);
     void CheckUnreferenced(const Hash& address, const StoredChunk& chunk);
     void Report(const char* type, const Hash& address, const std::string& problem);
+    void ReportMissingBase(const Hash& address, const StoredChunk& chunk);
     void ReportNode(const char* type, const Hash& address, const std::string& problem);
 
     const FindingSink& sink_;
@@ -71,6 +73,7 @@ class ObjectCheck {
     std::optional<RootPair> last_in_order_;                // the state that was checked last
     std::unordered_map<Hash, Hash, HashOfHash> in_order_;  // metadata root to data root of such states
     std::unordered_set<Hash, HashOfHash> bad_;             // roots of trees that are not whole
+    std::unordered_set<Hash, HashOfHash> missing_;         // chunks that were reported
 };
 
 }  // namespace kvs::pg

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "kvs/codec/frame.h"
@@ -18,7 +19,7 @@
 
 namespace kvs::pg {
 
-class ChunkStore : public NodeStore {
+class ChunkStore : public NodeStore, private BaseSource {
   public:
     // `snapshot` is the one under which the roots were read; it must stay registered or active.
     explicit ChunkStore(Snapshot snapshot) : snapshot_(snapshot) {}
@@ -45,7 +46,8 @@ class ChunkStore : public NodeStore {
 
   private:
     Hash Write(const std::string& raw);
-    std::string FetchFrame(const Hash& address);
+    std::optional<std::string> FetchFrame(const Hash& address);
+    std::optional<Base> FindBase(const Hash& address) override;
 
     Snapshot snapshot_;
     std::map<Hash, std::string> pending_;  // frames
@@ -57,5 +59,9 @@ class ChunkStore : public NodeStore {
 // Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of
 // its transaction, before it reads its source: garbage collection waits for it.
 void LockChunksForBuild();
+
+// Taken by whoever rewrites chunks or collects garbage, until the end of the transaction, so that no chunk is
+// made a delta against one that a collection is about to delete. Nobody else waits for it. Server code.
+void LockChunkMaintenance();
 
 }  // namespace kvs::pg
