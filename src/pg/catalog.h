@@ -15,6 +15,8 @@ enum class Object : int {
     kStoreEpoch,
     kChunk,
     kChunkPkey,
+    kDictionary,
+    kDictionaryPkey,
     kCommit,
     kCommitPkey,
     kBranch,
@@ -33,6 +35,7 @@ enum class Object : int {
     kBranchIdSequence,
     kReflogIdSequence,
     kChangeSequence,
+    kDictionaryIdSequence,
     kCount,
 };
 

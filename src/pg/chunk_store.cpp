@@ -88,7 +88,7 @@ std::string ChunkStore::ReadRaw(const Hash& address) {
         }
         frame = *fetched;
     }
-    Result<std::string> raw = Codec().Decode(frame, {nullptr, this});
+    Result<std::string> raw = Codec().Decode(frame, {&DictionaryCache::Get(), this});
     if (!raw.ok()) {
         ThrowCorrupt(address, std::string("is damaged: ") + raw.error().what());
     }
@@ -124,12 +124,24 @@ NodeRef ChunkStore::BorrowNode(const Hash& address) {
     return ReadNode(address);
 }
 
+const Dictionary* ChunkStore::DictionaryFor(std::string_view raw) {
+    const std::optional<ChunkClass> chunk_class = ClassOfChunk(raw);
+    if (!chunk_class || raw.size() > kMaxDictionaryChunkSize || settings.compression_level == 0) {
+        return nullptr;
+    }
+    if (!dictionaries_) {
+        dictionaries_ = ReadNewestDictionaries();
+    }
+    const std::optional<uint32_t>& id = (*dictionaries_)[static_cast<size_t>(*chunk_class)];
+    return id ? DictionaryCache::Get().FindDictionary(*id) : nullptr;
+}
+
 Hash ChunkStore::Write(const std::string& raw) {
     ServerHasher hasher;
     const Hash address = ChunkAddress(hasher, raw);
     const auto [position, is_new] = pending_.try_emplace(address);
     if (is_new) {
-        position->second = Codec().Encode(raw, settings.compression_level);
+        position->second = Codec().Encode(raw, settings.compression_level, DictionaryFor(raw));
         pending_bytes_ += position->second.size();
         if (pending_bytes_ > kMaxPendingBytes) {
             Flush();

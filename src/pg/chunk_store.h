@@ -15,6 +15,7 @@
 
 #include "kvs/codec/frame.h"
 #include "kvs/node_store.h"
+#include "pg/dictionary_cache.h"
 #include "pg/server.h"
 
 namespace kvs::pg {
@@ -46,12 +47,14 @@ class ChunkStore : public NodeStore, private BaseSource {
 
   private:
     Hash Write(const std::string& raw);
+    const Dictionary* DictionaryFor(std::string_view raw);
     std::optional<std::string> FetchFrame(const Hash& address);
     std::optional<Base> FindBase(const Hash& address) override;
 
     Snapshot snapshot_;
     std::map<Hash, std::string> pending_;  // frames
     size_t pending_bytes_ = 0;
+    std::optional<NewestDictionaries> dictionaries_;  // read at the first write
     uint64_t nodes_read_ = 0;
     uint64_t chunks_fetched_ = 0;
 };

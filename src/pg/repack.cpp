@@ -31,7 +31,7 @@ constexpr size_t kPaysNumerator = 6;
 constexpr size_t kPaysDenominator = 10;
 
 // It is written once, and never waited for.
-constexpr int kDeltaLevel = 12;
+constexpr int kDeltaLevel = 6;
 
 class Repacking {
   public:

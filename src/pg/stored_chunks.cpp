@@ -6,6 +6,7 @@
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
 #include "pg/convert.h"
+#include "pg/dictionary_cache.h"
 #include "pg/guard.h"
 #include "pg/server_hasher.h"
 
@@ -105,7 +106,7 @@ StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
     chunk.stored_size = frame.size();
     chunk.state = StoredChunk::State::kDamaged;
     missing_base_.reset();
-    Result<std::string> raw = codec_.Decode(frame, {nullptr, this});
+    Result<std::string> raw = codec_.Decode(frame, {&DictionaryCache::Get(), this});
     if (!raw.ok()) {
         chunk.problem = raw.error().what();
         chunk.missing_base = missing_base_;
