@@ -987,7 +987,7 @@ AS 'MODULE_PATHNAME', 'kvs_train_dictionaries';
 COMMENT ON FUNCTION kvs.train_dictionaries IS
 'Trains a dictionary on a sample of the stored chunks of each class (leaf, internal, blob), and puts it in use for new chunks
 where it pays: where it saves a tenth of what chunks that it was not trained on take now. One row for each class of which
-there are 120 chunks: samples, how many it was trained on; bytes_without and bytes_with it; dictionary_id, NULL if it does
+there are 60 chunks: samples, how many it was trained on; bytes_without and bytes_with it; dictionary_id, NULL if it does
 not pay. Train when there are some thousand documents, and again when they look different.
 Errors: 25006.
 Example: SELECT chunk_class, dictionary_id FROM kvs.train_dictionaries();';

@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t kTrainingSamples = 1000;  // of a class
 constexpr size_t kTestSamples = 200;
-constexpr size_t kMinSamples = 120;  // of both together
+constexpr size_t kMinSamples = 60;  // of both together
 constexpr size_t kMaxSampleSize = size_t{16} << 10;
 constexpr size_t kDictionaryCapacity = size_t{32} << 10;
 constexpr int64 kMinSavingPercent = 10;

@@ -8,8 +8,9 @@
 
 namespace kvs {
 
-// A node of `from` that is not in `to`, and the node of `to` that lies over the same keys; of several the one
-// with the most entries.
+// A node of `from` that is not in `to`, and a node of `to` over the same keys: of several the one with the
+// most entries, and the last one if all keys of `to` come before. A node lies over the keys behind the last
+// of the node before it, up to its own last.
 struct ReplacedNode {
     Hash old_node;
     Hash new_node;
