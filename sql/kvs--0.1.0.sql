@@ -78,6 +78,24 @@ COMMENT ON COLUMN _kvs.chunk.hash IS 'SHA-256 address of the uncompressed chunk'
 COMMENT ON COLUMN _kvs.chunk.body IS 'frame: codec byte, then the raw or compressed chunk';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.chunk', '');
 
+CREATE SEQUENCE _kvs.dictionary_id AS int;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.dictionary_id', '');
+
+CREATE TABLE _kvs.dictionary (
+    id          int PRIMARY KEY,
+    chunk_class smallint NOT NULL,
+    body        bytea NOT NULL,
+    trained_at  timestamptz NOT NULL,
+    samples     bigint NOT NULL,
+    saving      real NOT NULL
+);
+COMMENT ON TABLE _kvs.dictionary IS 'Trained dictionaries; rows are only inserted, and stay: frames name them';
+COMMENT ON COLUMN _kvs.dictionary.chunk_class IS '0 leaf, 1 internal node, 2 blob; new chunks of a class take the newest';
+COMMENT ON COLUMN _kvs.dictionary.body IS 'as zstd''s library trains it';
+COMMENT ON COLUMN _kvs.dictionary.samples IS 'how many chunks it was trained on';
+COMMENT ON COLUMN _kvs.dictionary.saving IS 'part of the bytes that it saved on chunks that it was not trained on';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.dictionary', '');
+
 CREATE TABLE _kvs.commit (
     hash              bytea PRIMARY KEY,
     generation        bigint NOT NULL,
@@ -1382,6 +1400,31 @@ branches that do not exist and, if no damage is left, what nothing refers to. Fl
 the caller''s transaction ends. Only the owner of the extension may call it, until he grants EXECUTE. Make a backup first.
 Errors: 55P03 a flush or commit, or a collection, lasted longer than kvs.gc_lock_timeout, 25001 not READ COMMITTED, 25006, 42501.
 Example: SELECT orphaned_objects_removed, unnest(errors) FROM kvs.repair();';
+CREATE FUNCTION kvs.train_dictionaries()
+RETURNS TABLE (chunk_class text, samples bigint, bytes_without bigint, bytes_with bigint, dictionary_id int)
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3
+AS 'MODULE_PATHNAME', 'kvs_train_dictionaries';
+COMMENT ON FUNCTION kvs.train_dictionaries IS
+'Trains a dictionary on a sample of the stored chunks of each class (leaf, internal, blob), and puts it in use for new chunks
+where it pays: where it saves a tenth of what chunks that it was not trained on take now. One row for each class of which
+there are 60 chunks: samples, how many it was trained on; bytes_without and bytes_with it; dictionary_id, NULL if it does
+not pay. Train when there are some thousand documents, and again when they look different.
+Errors: 25006.
+Example: SELECT chunk_class, dictionary_id FROM kvs.train_dictionaries();';
+
+CREATE FUNCTION kvs.repack(max_chunks bigint DEFAULT NULL)
+RETURNS TABLE (chunks_rewritten bigint, bytes_before bigint, bytes_after bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_repack';
+COMMENT ON FUNCTION kvs.repack IS
+'Stores chunks that only history needs as deltas against what replaced them, and returns how many it rewrote and the bytes
+that they took before and take now. Nothing that can be read changes, and readers and writers go on. Chunks that a branch or a
+tag has stay whole. What a run leaves is done by the next; a run that finds nothing to do costs a look at each commit. The
+rows that it replaces leave free space in _kvs.chunk: VACUUM _kvs.chunk makes it available for new chunks, VACUUM (FULL)
+returns it to the system.
+Arguments: max_chunks, at most so many, the oldest first; NULL: all.
+Errors: 22023 negative max_chunks, XX001 a damaged tree, 25006.
+Example: SELECT chunks_rewritten, bytes_before - bytes_after AS saved FROM kvs.repack();';
 
 
 /* ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ enum class Object : int {
     kStoreEpoch,
     kChunk,
     kChunkPkey,
+    kDictionary,
+    kDictionaryPkey,
     kCommit,
     kCommitPkey,
     kBranch,
@@ -36,6 +38,7 @@ enum class Object : int {
     kBranchIdSequence,
     kReflogIdSequence,
     kChangeSequence,
+    kDictionaryIdSequence,
     kCount,
 };
 

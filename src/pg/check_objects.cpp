@@ -94,6 +94,17 @@ void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::s
     met_.AddNode(address);
     all_reached_ = false;
     Report(type, address, problem, keys);
+    if (strcmp(type, "missing_object") == 0) {
+        missing_.insert(address);
+    }
+}
+
+// A chunk cannot be read because the one that it is a delta against is missing, which is told once.
+void ObjectCheck::ReportMissingBase(const Hash& address, const StoredChunk& chunk) {
+    if (missing_.insert(*chunk.missing_base).second) {
+        sink_({"error", "missing_object", chunk.missing_base->ToHex(),
+               "chunk " + address.ToHex() + " is a delta against it"});
+    }
 }
 
 std::string ObjectCheck::VisitData(const Hash& address, const Node& node) {
@@ -242,6 +253,10 @@ void ObjectCheck::CheckBlob(const Hash& address, const StoredChunk& chunk) {
         Report("missing_object", address, "the blob is missing");
         return;
     }
+    if (chunk.missing_base) {
+        ReportMissingBase(address, chunk);
+        return;
+    }
     if (chunk.state == StoredChunk::State::kDamaged) {
         Report("corrupt_object", address, chunk.problem);
         return;
@@ -257,7 +272,9 @@ void ObjectCheck::CheckBlob(const Hash& address, const StoredChunk& chunk) {
 }
 
 void ObjectCheck::CheckUnreferenced(const Hash& address, const StoredChunk& chunk) {
-    if (chunk.state == StoredChunk::State::kDamaged) {
+    if (chunk.missing_base) {
+        ReportMissingBase(address, chunk);
+    } else if (chunk.state == StoredChunk::State::kDamaged) {
         sink_({"error", "corrupt_object", address.ToHex(), chunk.problem + " (nothing refers to it)",
                all_reached_});
     } else if (all_reached_) {
@@ -265,7 +282,19 @@ void ObjectCheck::CheckUnreferenced(const Hash& address, const StoredChunk& chun
     }
 }
 
+// What a delta stands on is needed as long as the delta is there.
+void ObjectCheck::MeetBases() {
+    StoredChunkHeads heads(snapshot_);
+    while (heads.Next()) {
+        if (const std::optional<Hash> base = FrameBase(heads.head())) {
+            met_.AddNode(*base);
+        }
+    }
+    heads.Finish();
+}
+
 void ObjectCheck::Finish() {
+    MeetBases();
     met_.Sort();
     StoredChunkScan scan(snapshot_);
     bool more_stored = scan.Next();

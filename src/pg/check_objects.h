@@ -53,12 +53,14 @@ class ObjectCheck {
     std::string VisitMetadata(const Hash& address, const Node& node);
     bool CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where);
     bool CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where);
+    void MeetBases();
     void CheckBlob(const Hash& address, const StoredChunk& chunk);
     void CheckUnreferenced(const Hash& address, const StoredChunk& chunk);
     void Report(const char* type, const Hash& address, const std::string& problem,
                 const std::string& keys = {});
     void ReportNode(const char* type, const Hash& address, const std::string& problem,
                     const std::string& keys);
+    void ReportMissingBase(const Hash& address, const StoredChunk& chunk);
 
     const FindingSink& sink_;
     Snapshot snapshot_;
@@ -73,6 +75,7 @@ class ObjectCheck {
     std::optional<RootPair> last_in_order_;                // the state that was checked last
     std::unordered_map<Hash, Hash, HashOfHash> in_order_;  // metadata root to data root of such states
     std::unordered_set<Hash, HashOfHash> bad_;             // roots of trees that are not whole
+    std::unordered_set<Hash, HashOfHash> missing_;         // chunks that were reported
 };
 
 }  // namespace kvs::pg

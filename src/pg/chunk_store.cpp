@@ -32,8 +32,12 @@ struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
     ScanKeyData key;
     KeyBytea(&key, kHashColumn, HashDatum(address));
     struct varlena* frame = nullptr;
-    // Everything committed by now, and what this transaction did: chunks never change.
-    if (Lookup(&chunk, SnapshotSelf, &key, 1) || Lookup(&chunk, snapshot, &key, 1)) {
+    // Everything committed by now, and what this transaction did: chunks never change. A frame that is
+    // replaced at this moment may hide from the first look: its old row is gone and its new one was not there
+    // yet. The snapshot sees the old one, unless it is older than the chunk; then the new one is there by
+    // now.
+    if (Lookup(&chunk, SnapshotSelf, &key, 1) || Lookup(&chunk, snapshot, &key, 1) ||
+        Lookup(&chunk, SnapshotSelf, &key, 1)) {
         frame = PG_DETOAST_DATUM_COPY(chunk.Get(kBodyColumn));
     }
     Close(&chunk);
@@ -47,21 +51,44 @@ struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
 
 }  // namespace
 
-std::string ChunkStore::FetchFrame(const Hash& address) {
+std::optional<std::string> ChunkStore::FetchFrame(const Hash& address) {
     chunks_fetched_++;
     struct varlena* frame = Guarded([&] { return FindFrame(address, snapshot_); });
     if (frame == nullptr) {
-        ThrowCorrupt(address, "is missing");
+        return std::nullopt;
     }
     std::string bytes(Contents(frame));
     pfree(frame);
     return bytes;
 }
 
+std::optional<BaseSource::Base> ChunkStore::FindBase(const Hash& address) {
+    if (INTERRUPTS_PENDING_CONDITION()) {
+        Guarded([] { ProcessInterrupts(); });
+    }
+    if (NodeRef cached = NodeCache::Get().Find(address)) {
+        return Base{std::string(cached->bytes()), true, 0};
+    }
+    std::optional<std::string> frame = FetchFrame(address);
+    if (!frame) {
+        return std::nullopt;
+    }
+    return Base{*std::move(frame)};
+}
+
 std::string ChunkStore::ReadRaw(const Hash& address) {
-    const auto pending = pending_.find(address);
-    const std::string fetched = pending == pending_.end() ? FetchFrame(address) : std::string();
-    Result<std::string> raw = Codec().Decode(pending == pending_.end() ? fetched : pending->second);
+    std::optional<std::string> fetched;
+    std::string_view frame;
+    if (const auto pending = pending_.find(address); pending != pending_.end()) {
+        frame = pending->second;
+    } else {
+        fetched = FetchFrame(address);
+        if (!fetched) {
+            ThrowCorrupt(address, "is missing");
+        }
+        frame = *fetched;
+    }
+    Result<std::string> raw = Codec().Decode(frame, {&DictionaryCache::Get(), this});
     if (!raw.ok()) {
         ThrowCorrupt(address, std::string("is damaged: ") + raw.error().what());
     }
@@ -97,12 +124,24 @@ NodeRef ChunkStore::BorrowNode(const Hash& address) {
     return ReadNode(address);
 }
 
+const Dictionary* ChunkStore::DictionaryFor(std::string_view raw) {
+    const std::optional<ChunkClass> chunk_class = ClassOfChunk(raw);
+    if (!chunk_class || raw.size() > kMaxDictionaryChunkSize || settings.compression_level == 0) {
+        return nullptr;
+    }
+    if (!dictionaries_) {
+        dictionaries_ = ReadNewestDictionaries();
+    }
+    const std::optional<uint32_t>& id = (*dictionaries_)[static_cast<size_t>(*chunk_class)];
+    return id ? DictionaryCache::Get().FindDictionary(*id) : nullptr;
+}
+
 Hash ChunkStore::Write(const std::string& raw) {
     ServerHasher hasher;
     const Hash address = ChunkAddress(hasher, raw);
     const auto [position, is_new] = pending_.try_emplace(address);
     if (is_new) {
-        position->second = Codec().Encode(raw, settings.compression_level);
+        position->second = Codec().Encode(raw, settings.compression_level, DictionaryFor(raw));
         pending_bytes_ += position->second.size();
         if (pending_bytes_ > kMaxPendingBytes) {
             Flush();
@@ -166,6 +205,10 @@ void ChunkStore::Flush() {
 
 void LockChunksForBuild() {
     LockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock);
+}
+
+void LockChunkMaintenance() {
+    LockDatabaseObject(ObjectOid(Object::kChunk), 0, 0, ExclusiveLock);
 }
 
 }  // namespace kvs::pg

@@ -10,15 +10,17 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "kvs/codec/frame.h"
 #include "kvs/node_store.h"
+#include "pg/dictionary_cache.h"
 #include "pg/server.h"
 
 namespace kvs::pg {
 
-class ChunkStore : public NodeStore {
+class ChunkStore : public NodeStore, private BaseSource {
   public:
     // `snapshot` is the one under which the roots were read; it must stay registered or active.
     explicit ChunkStore(Snapshot snapshot) : snapshot_(snapshot) {}
@@ -45,11 +47,14 @@ class ChunkStore : public NodeStore {
 
   private:
     Hash Write(const std::string& raw);
-    std::string FetchFrame(const Hash& address);
+    const Dictionary* DictionaryFor(std::string_view raw);
+    std::optional<std::string> FetchFrame(const Hash& address);
+    std::optional<Base> FindBase(const Hash& address) override;
 
     Snapshot snapshot_;
     std::map<Hash, std::string> pending_;  // frames
     size_t pending_bytes_ = 0;
+    std::optional<NewestDictionaries> dictionaries_;  // read at the first write
     uint64_t nodes_read_ = 0;
     uint64_t chunks_fetched_ = 0;
 };
@@ -57,5 +62,9 @@ class ChunkStore : public NodeStore {
 // Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of
 // its transaction, before it reads its source: garbage collection waits for it.
 void LockChunksForBuild();
+
+// Taken by whoever rewrites chunks or collects garbage, until the end of the transaction, so that no chunk is
+// made a delta against one that a collection is about to delete. Nobody else waits for it. Server code.
+void LockChunkMaintenance();
 
 }  // namespace kvs::pg

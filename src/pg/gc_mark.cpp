@@ -4,6 +4,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "kvs/codec/frame.h"
 #include "kvs/codec/item.h"
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
@@ -243,10 +244,15 @@ void Mark::Compare(Garbage* garbage) {
             const std::string_view address = DatumContents(slot_getattr(row, kHashColumn, &is_null));
             const Datum body = slot_getattr(row, kBodyColumn, &is_null);
             const auto size = static_cast<int64>(toast_raw_datum_size(body)) - VARHDRSZ;
+            const std::string_view head = Contents(PG_DETOAST_DATUM_SLICE(body, 0, kMaxFrameHeadSize));
             MemoryContextSwitchTo(caller);
             if (address.size() == Hash::kSize) {
                 stored.Add(Hash::FromBytes(address), size);
                 rows++;
+                // What a delta needs stays as long as the delta is there, also if that goes now.
+                if (const std::optional<Hash> base = FrameBase(head)) {
+                    live_.Add(*base, 0);
+                }
             }
         }
         table_endscan(scan);

@@ -6,6 +6,7 @@
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
 #include "pg/convert.h"
+#include "pg/dictionary_cache.h"
 #include "pg/guard.h"
 #include "pg/server_hasher.h"
 
@@ -14,6 +15,8 @@ namespace kvs::pg {
 namespace {
 
 enum ChunkColumn { kHashColumn = 1, kBodyColumn };
+
+constexpr size_t kVerifiedBytes = size_t{4} << 20;  // of one generation
 
 [[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
     throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
@@ -34,8 +37,31 @@ void StoredChunks::Finish() {
     Guarded([&] { Close(&table_); });
 }
 
-StoredChunk StoredChunks::Read(const Hash& address) {
-    struct varlena* frame = Guarded([&] {
+const StoredChunks::Verified::Chunk* StoredChunks::Verified::Find(const Hash& address) const {
+    if (const auto found = young_.find(address); found != young_.end()) {
+        return &found->second;
+    }
+    const auto found = old_.find(address);
+    return found == old_.end() ? nullptr : &found->second;
+}
+
+void StoredChunks::Verified::Add(const Hash& address, std::string_view raw, int depth) {
+    if (raw.size() > kMaxDeltaChunkSize) {
+        return;
+    }
+    if (young_size_ > kVerifiedBytes) {
+        old_ = std::move(young_);
+        young_.clear();
+        young_size_ = 0;
+    }
+    if (young_.try_emplace(address, Chunk{std::string(raw), depth}).second) {
+        young_size_ += raw.size();
+    }
+}
+
+// A copy of the frame, null if there is none.
+struct varlena* StoredChunks::Fetch(const Hash& address) {
+    return Guarded([&] {
         CHECK_FOR_INTERRUPTS();
         struct varlena* found = nullptr;
         const Datum key_datum = HashDatum(address);
@@ -48,6 +74,24 @@ StoredChunk StoredChunks::Read(const Hash& address) {
         pfree(DatumGetPointer(key_datum));
         return found;
     });
+}
+
+std::optional<BaseSource::Base> StoredChunks::FindBase(const Hash& address) {
+    if (const Verified::Chunk* verified = verified_.Find(address)) {
+        return Base{verified->raw, true, verified->depth};
+    }
+    struct varlena* frame = Fetch(address);
+    if (frame == nullptr) {
+        missing_base_ = address;
+        return std::nullopt;
+    }
+    Base base{std::string(Contents(frame))};
+    Guarded([&] { pfree(frame); });
+    return base;
+}
+
+StoredChunk StoredChunks::Read(const Hash& address) {
+    struct varlena* frame = Fetch(address);
     if (frame == nullptr) {
         return {};
     }
@@ -65,9 +109,11 @@ StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
     StoredChunk chunk;
     chunk.stored_size = frame.size();
     chunk.state = StoredChunk::State::kDamaged;
-    Result<std::string> raw = codec_.Decode(frame);
+    missing_base_.reset();
+    Result<std::string> raw = codec_.Decode(frame, {&DictionaryCache::Get(), this});
     if (!raw.ok()) {
         chunk.problem = raw.error().what();
+        chunk.missing_base = missing_base_;
         return chunk;
     }
     ServerHasher hasher;
@@ -77,6 +123,7 @@ StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
     }
     chunk.state = StoredChunk::State::kWhole;
     chunk.raw = std::move(raw).value();
+    verified_.Add(address, chunk.raw, FrameDepth(frame));
     return chunk;
 }
 
@@ -92,7 +139,8 @@ std::string StoredChunks::ReadOrThrow(const Hash& address) {
 }
 
 NodeRef StoredChunks::ReadNode(const Hash& address) {
-    Result<NodeRef> node = Node::Parse(ReadOrThrow(address));
+    const Verified::Chunk* verified = verified_.Find(address);
+    Result<NodeRef> node = Node::Parse(verified != nullptr ? verified->raw : ReadOrThrow(address));
     if (!node.ok()) {
         ThrowCorrupt(address, std::string("is not a valid node: ") + node.error().what());
     }
@@ -150,6 +198,37 @@ std::string_view StoredChunkScan::frame() {
 void StoredChunkScan::Finish() {
     Guarded([&] {
         index_endscan(scan_);
+        Close(&table_);
+        MemoryContextDelete(row_context_);
+    });
+}
+
+StoredChunkHeads::StoredChunkHeads(Snapshot snapshot) {
+    Guarded([&] {
+        table_ = OpenForRead(Object::kChunk, Object::kChunkPkey);
+        scan_ = table_beginscan(table_.heap, snapshot, 0, nullptr);
+        row_context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs chunk heads", ALLOCSET_SMALL_SIZES);
+    });
+}
+
+bool StoredChunkHeads::Next() {
+    return Guarded([&] {
+        CHECK_FOR_INTERRUPTS();
+        MemoryContextReset(row_context_);
+        if (!table_scan_getnextslot(scan_, ForwardScanDirection, table_.slot)) {
+            return false;
+        }
+        // Frames are stored without the server's compression, so this reads no more than the head.
+        MemoryContext caller = MemoryContextSwitchTo(row_context_);
+        head_ = Contents(PG_DETOAST_DATUM_SLICE(table_.Get(kBodyColumn), 0, kMaxFrameHeadSize));
+        MemoryContextSwitchTo(caller);
+        return true;
+    });
+}
+
+void StoredChunkHeads::Finish() {
+    Guarded([&] {
+        table_endscan(scan_);
         Close(&table_);
         MemoryContextDelete(row_context_);
     });

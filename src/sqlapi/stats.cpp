@@ -12,7 +12,7 @@ using namespace kvs::pg;
 // $1: bytes of the node cache, $2: whether it is shared.
 //
 // compression is told from a sample of at most some 4,096 pages of the chunk table: the head of each frame
-// says how many bytes it holds.
+// says how it is stored and how many bytes it holds (docs/node-format.md).
 constexpr const char* kStatsQuery = R"(
 WITH sample AS (
     SELECT least(100, 100 * 4096 / greatest(1, pg_relation_size('_kvs.chunk'::regclass) / 8192.0))::real
@@ -26,7 +26,7 @@ SELECT jsonb_build_object(
     'disk_usage', (
         SELECT jsonb_object_agg(t.name, t.bytes)
         FROM (SELECT s.name, pg_total_relation_size(('_kvs.' || s.name)::regclass) AS bytes
-              FROM unnest(ARRAY['chunk', 'working', 'change', 'commit', 'reflog', 'branch', 'tag']) AS s(name)
+              FROM unnest(ARRAY['chunk', 'dictionary', 'working', 'change', 'commit', 'reflog', 'branch', 'tag']) AS s(name)
               UNION ALL
               SELECT 'total', sum(pg_total_relation_size(c.oid))::bigint
               FROM pg_class AS c
@@ -35,18 +35,32 @@ SELECT jsonb_build_object(
         SELECT jsonb_build_object(
             'raw_bytes', coalesce(sum(f.raw), 0),
             'stored_bytes', coalesce(sum(f.stored), 0),
-            'ratio', round(sum(f.raw)::numeric / nullif(sum(f.stored), 0), 3),
-            'objects', count(*),
+            'ratio', round(sum(f.raw) / nullif(sum(f.stored), 0), 3),
+            'objects', coalesce(sum(f.objects), 0),
+            'codecs', coalesce(jsonb_object_agg(f.codec, jsonb_build_object(
+                'objects', f.objects, 'raw_bytes', f.raw, 'stored_bytes', f.stored)), '{}'),
+            'dictionaries', (
+                SELECT coalesce(jsonb_agg(jsonb_build_object(
+                           'id', d.id, 'class', (ARRAY['leaf', 'internal', 'blob'])[d.chunk_class + 1],
+                           'bytes', octet_length(d.body), 'samples', d.samples, 'saving', round(d.saving::numeric, 3),
+                           'trained_at', d.trained_at, 'in_use', d.newest) ORDER BY d.id), '[]')
+                FROM (SELECT n.*, n.id = max(n.id) OVER (PARTITION BY n.chunk_class) AS newest
+                      FROM _kvs.dictionary AS n) AS d),
             'source', CASE WHEN (SELECT percent FROM sample) < 100 THEN 'sample' ELSE 'all objects' END)
-        FROM (SELECT octet_length(h.body) AS stored,
-                     CASE get_byte(h.head, 0)
-                         WHEN 0 THEN octet_length(h.body) - 1
-                         ELSE get_byte(h.head, 1) + (get_byte(h.head, 2) << 8) + (get_byte(h.head, 3) << 16)
-                              + (get_byte(h.head, 4)::bigint << 24)
-                     END AS raw
-              FROM (SELECT c.body, substring(c.body FROM 1 FOR 5) AS head
-                    FROM _kvs.chunk AS c TABLESAMPLE system ((SELECT percent FROM sample)) REPEATABLE (0)
-                    OFFSET 0) AS h) AS f),
+        FROM (SELECT coalesce((ARRAY['raw', 'zstd', 'dictionary', 'delta'])[e.codec + 1], 'unknown') AS codec,
+                     count(*) AS objects, sum(e.stored) AS stored,
+                     sum(CASE WHEN e.at IS NULL THEN e.stored - 1
+                              WHEN octet_length(e.head) < e.at + 4 THEN 0
+                              ELSE get_byte(e.head, e.at) + (get_byte(e.head, e.at + 1) << 8)
+                                   + (get_byte(e.head, e.at + 2) << 16) + (get_byte(e.head, e.at + 3)::bigint << 24)
+                         END) AS raw
+              FROM (SELECT h.stored, h.head, h.codec, (ARRAY[NULL, 1, 5, 34])[h.codec + 1] AS at
+                    FROM (SELECT octet_length(c.body) AS stored, substring(c.body FROM 1 FOR 38) AS head,
+                                 get_byte(substring(c.body FROM 1 FOR 1), 0) AS codec
+                          FROM _kvs.chunk AS c TABLESAMPLE system ((SELECT percent FROM sample)) REPEATABLE (0)
+                          WHERE octet_length(c.body) > 0
+                          OFFSET 0) AS h) AS e
+              GROUP BY 1) AS f),
     'node_cache', jsonb_build_object('size_bytes', $1, 'shared', $2),
     'log', (
         SELECT jsonb_build_object(

@@ -1,0 +1,45 @@
+// Pairs of a chunk and the one that replaced it, sorted by the server: within a part of maintenance_work_mem,
+// and beyond it on disk.
+#pragma once
+
+#include "kvs/hash.h"
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+struct Replacement {
+    Hash old_chunk;
+    Hash new_chunk;
+    int64 generation = 0;  // of the commit that has the new one
+};
+
+class ReplacementSort {
+  public:
+    enum class Order {
+        kByOldChunk,    // of several of one chunk the latest generation first
+        kByGeneration,  // the earliest first
+    };
+
+    // `memory` in kB.
+    ReplacementSort(Order order, int memory);
+
+    void Add(const Replacement& replacement);
+
+    // To be called once, before the first Next.
+    void Sort();
+
+    // The next element; false after the last.
+    bool Next(Replacement* replacement);
+
+    // Frees the sort's files. To be called on the normal way out.
+    void Finish();
+
+  private:
+    Order order_;
+    void* sort_;  // Tuplesortstate
+    TupleTableSlot* in_;
+    TupleTableSlot* out_;
+    MemoryContext row_context_;
+};
+
+}  // namespace kvs::pg
