@@ -156,6 +156,27 @@ COMMENT ON COLUMN _kvs.reflog.to_commit IS 'null when the branch was deleted';
 COMMENT ON COLUMN _kvs.reflog.discarded_root IS 'data root of uncommitted work that the move threw away';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.reflog', '');
 
+CREATE TABLE _kvs.remote (
+    name     text COLLATE "C" PRIMARY KEY,
+    conninfo text NOT NULL,
+    added_by text NOT NULL,
+    added_at timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.remote IS 'Other stores, and how they are reached; holds no passwords';
+COMMENT ON COLUMN _kvs.remote.conninfo IS 'a connection string of libpq, or foreign_server=NAME';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.remote', '');
+
+CREATE TABLE _kvs.remote_ref (
+    remote     text COLLATE "C" NOT NULL,
+    branch     text COLLATE "C" NOT NULL,
+    head       bytea NOT NULL,
+    updated_at timestamptz NOT NULL,
+    PRIMARY KEY (remote, branch)
+);
+COMMENT ON TABLE _kvs.remote_ref IS 'Where branches of remotes stood when they were last fetched or pushed to; roots of gc';
+COMMENT ON COLUMN _kvs.remote_ref.remote IS 'bundle: what a bundle brought, of the branch or tag that was exported';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.remote_ref', '');
+
 CREATE TABLE _kvs.working (
     branch_id  int NOT NULL,
     change_seq bigint NOT NULL,
@@ -916,6 +937,38 @@ WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.reflog IS
 'Every move of a branch head, n = 0 the latest of the branch: branch@{n} is where the branch stood after it.
 Example: SELECT n, operation, to_commit, at FROM kvs.reflog WHERE branch = ''main'' ORDER BY n LIMIT 10;';
+
+-- Bundles
+
+CREATE FUNCTION _kvs.export_bundle(ref text, since text) RETURNS SETOF bytea
+LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_export_bundle';
+COMMENT ON FUNCTION _kvs.export_bundle IS 'Rows of kvs.export_bundle, one per call.';
+
+CREATE FUNCTION kvs.export_bundle(ref text, since text DEFAULT NULL) RETURNS SETOF bytea
+LANGUAGE SQL STABLE PARALLEL SAFE COST 100000 ROWS 100
+BEGIN ATOMIC
+    SELECT r.part FROM (SELECT _kvs.export_bundle(ref, since) AS part OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.export_bundle IS
+'A commit with its history and all that it holds, as parts of about 1 MB that kvs.import_bundle takes in another store. Their
+order is that of the rows; each part names its place. Rows stream. The format: docs/bundle-format.md.
+Arguments: ref; since, without what that ref reaches, which the importer must have.
+Errors: 42704 unknown ref, 55000 WORKING, which is no commit, 22004 NULL ref, XX001 a chunk that is missing or damaged.
+Example: CREATE TABLE parts AS
+         SELECT n, part FROM kvs.export_bundle(''main'', since => ''v1.0'') WITH ORDINALITY AS b(part, n);';
+
+CREATE FUNCTION kvs.import_bundle(parts bytea[]) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000
+AS 'MODULE_PATHNAME', 'kvs_import_bundle';
+COMMENT ON FUNCTION kvs.import_bundle IS
+'Takes over what kvs.export_bundle wrote and returns the hash of its head. Every chunk and commit is verified. No branch
+moves: the head can be named bundle/NAME from then on, NAME being the branch or tag that was exported, or else its hash.
+Arguments: parts, all of one bundle in their order, at most 1 GB (export in several steps with since).
+Errors: 55000 a commit that the bundle builds on is not here, or a part is missing, XX001 a part is damaged,
+22023 unknown version of the format, 22004 NULL, 25006.
+Example: SELECT kvs.import_bundle(array_agg(part ORDER BY n)) FROM parts;
+         SELECT kvs.create_branch(''theirs'', ''bundle/main'');';
 
 -- A look inside
 

@@ -8,10 +8,11 @@ constexpr int kObjectCount = static_cast<int>(Object::kCount);
 
 // Names in the order of Object; all but the first live in schema _kvs.
 constexpr const char* kNames[kObjectCount] = {
-    "entries",  "store",       "store_pkey",  "store_epoch_key",  "chunk",           "chunk_pkey",
-    "commit",   "commit_pkey", "branch",      "branch_pkey",      "branch_name_key", "tag",
-    "tag_pkey", "reflog",      "reflog_pkey", "reflog_branch_id", "working",         "working_pkey",
-    "change",   "change_pkey", "change_xid",  "branch_id",        "reflog_id",       "change_seq",
+    "entries",   "store",        "store_pkey",  "store_epoch_key",  "chunk",           "chunk_pkey",
+    "commit",    "commit_pkey",  "branch",      "branch_pkey",      "branch_name_key", "tag",
+    "tag_pkey",  "reflog",       "reflog_pkey", "reflog_branch_id", "remote_ref",      "remote_ref_pkey",
+    "working",   "working_pkey", "change",      "change_pkey",      "change_xid",      "branch_id",
+    "reflog_id", "change_seq",
 };
 
 struct Cache {

@@ -25,6 +25,8 @@ enum class Object : int {
     kReflog,
     kReflogPkey,
     kReflogBranch,
+    kRemoteRef,
+    kRemoteRefPkey,
     kWorking,
     kWorkingPkey,
     kChange,

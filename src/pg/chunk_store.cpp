@@ -40,6 +40,15 @@ struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
     return frame;
 }
 
+bool HasFrame(const Hash& address, Snapshot snapshot) {
+    Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
+    ScanKeyData key;
+    KeyBytea(&key, kHashColumn, HashDatum(address));
+    const bool found = Lookup(&chunk, SnapshotSelf, &key, 1) || Lookup(&chunk, snapshot, &key, 1);
+    Close(&chunk);
+    return found;
+}
+
 [[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
     throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
                 "SELECT * FROM kvs.check() tells what is damaged.");
@@ -47,21 +56,54 @@ struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
 
 }  // namespace
 
-std::string ChunkStore::FetchFrame(const Hash& address) {
+// The frame that is to be written, or the one that is stored.
+std::optional<std::string> ChunkStore::TryFetchFrame(const Hash& address) {
+    if (const auto pending = pending_.find(address); pending != pending_.end()) {
+        return pending->second;
+    }
     chunks_fetched_++;
     struct varlena* frame = Guarded([&] { return FindFrame(address, snapshot_); });
     if (frame == nullptr) {
-        ThrowCorrupt(address, "is missing");
+        return std::nullopt;
     }
     std::string bytes(Contents(frame));
     pfree(frame);
     return bytes;
 }
 
+std::string ChunkStore::FetchFrame(const Hash& address) {
+    std::optional<std::string> frame = TryFetchFrame(address);
+    if (!frame) {
+        ThrowCorrupt(address, "is missing");
+    }
+    return *std::move(frame);
+}
+
 std::string ChunkStore::ReadRaw(const Hash& address) {
-    const auto pending = pending_.find(address);
-    const std::string fetched = pending == pending_.end() ? FetchFrame(address) : std::string();
-    Result<std::string> raw = Codec().Decode(pending == pending_.end() ? fetched : pending->second);
+    return Verified(address, FetchFrame(address));
+}
+
+std::optional<std::string> ChunkStore::TryReadRaw(const Hash& address) {
+    const std::optional<std::string> frame = TryFetchFrame(address);
+    return frame ? std::optional<std::string>(Verified(address, *frame)) : std::nullopt;
+}
+
+bool ChunkStore::Contains(const Hash& address) {
+    return pending_.contains(address) || Guarded([&] { return HasFrame(address, snapshot_); });
+}
+
+ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {
+    Portable chunk;
+    chunk.frame = FetchFrame(address);
+    chunk.raw = Verified(address, chunk.frame);
+    if (!IsPortableFrame(chunk.frame)) {
+        chunk.frame = Codec().Encode(chunk.raw, settings.compression_level);
+    }
+    return chunk;
+}
+
+std::string ChunkStore::Verified(const Hash& address, std::string_view frame) {
+    Result<std::string> raw = Codec().Decode(frame);
     if (!raw.ok()) {
         ThrowCorrupt(address, std::string("is damaged: ") + raw.error().what());
     }
@@ -100,15 +142,24 @@ NodeRef ChunkStore::BorrowNode(const Hash& address) {
 Hash ChunkStore::Write(const std::string& raw) {
     ServerHasher hasher;
     const Hash address = ChunkAddress(hasher, raw);
-    const auto [position, is_new] = pending_.try_emplace(address);
-    if (is_new) {
-        position->second = Codec().Encode(raw, settings.compression_level);
-        pending_bytes_ += position->second.size();
-        if (pending_bytes_ > kMaxPendingBytes) {
-            Flush();
-        }
+    if (!pending_.contains(address)) {
+        AddPending(address, Codec().Encode(raw, settings.compression_level));
     }
     return address;
+}
+
+void ChunkStore::AddPending(const Hash& address, std::string frame) {
+    pending_bytes_ += frame.size();
+    pending_.emplace(address, std::move(frame));
+    if (pending_bytes_ > kMaxPendingBytes) {
+        Flush();
+    }
+}
+
+void ChunkStore::AddFrame(const Hash& address, std::string frame) {
+    if (!pending_.contains(address)) {
+        AddPending(address, std::move(frame));
+    }
 }
 
 Hash ChunkStore::WriteNode(std::string encoded) {

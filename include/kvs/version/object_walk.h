@@ -1,0 +1,85 @@
+// The chunks that commits need: a walk over their trees from the roots down, which leaves out what a state
+// that is known to be whole holds as well.
+//
+// The walk reads no chunk but those of the states to compare with. It hands out steps (an address, and what
+// is to be found there); whoever drives it gets the chunk from somewhere and gives it back to Expand, which
+// checks it against the step and adds what it refers to. So the same walk serves a sender, a receiver that
+// asks another store for what it has not, and a check that nothing is missing.
+//
+// Memory is bounded: the pending steps are those of a few nodes per level, and addresses that were met are
+// forgotten when they become too many, which costs repeated steps and nothing else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "kvs/hash.h"
+#include "kvs/node_store.h"
+#include "kvs/version/commit.h"
+
+namespace kvs {
+
+// What a chunk is there for.
+enum class ChunkRole : uint8_t {
+    kData,      // node of a data tree
+    kMetadata,  // node of a metadata tree
+    kOther,     // node of another tree of the forest, whose values are not looked at
+    kBlob,
+};
+
+// The trees of a state, as a base to compare with.
+struct TreePair {
+    Hash data_root;
+    Hash meta_root;
+
+    bool operator==(const TreePair&) const = default;
+};
+
+class ObjectWalk {
+  public:
+    struct Step {
+        Hash address;
+        uint64_t size;      // entries below a node; bytes of a blob's payload
+        uint64_t last_key;  // a node's last key, hashed
+        uint32_t base;      // which state to compare with
+        ChunkRole role;
+        int8_t level;  // -1: a root, of any level
+    };
+
+    // `store` has the chunks of the bases and must outlive the walk.
+    explicit ObjectWalk(NodeStore& store, size_t memory = kDefaultMemory) : store_(&store), memory_(memory) {}
+
+    // The trees of `commit`, less what `base` holds; without a base all of them.
+    void Add(const Commit& commit, const TreePair* base);
+
+    // Up to `limit` steps; none: the walk is over once all that were handed out are expanded.
+    std::vector<Step> Take(size_t limit);
+
+    // The chunk of a step, whose address the caller has verified. Errors: kCorruption if it is not what the
+    // step says, or malformed.
+    void Expand(const Step& step, std::string raw_chunk);
+
+  private:
+    static constexpr size_t kDefaultMemory = 1'000'000;  // addresses
+
+    void AddRoot(const Hash& root, ChunkRole role, uint32_t base);
+    void Push(const Step& step);
+    const Hash& BaseRoot(ChunkRole role, uint32_t base) const;
+    bool BaseHas(const Hash& root, int level, std::string_view last_key, const Hash& address);
+    bool BaseHasBlob(const Hash& root, std::string_view key, const Hash& address);
+
+    NodeStore* store_;
+    size_t memory_;
+    std::vector<TreePair> bases_;
+    std::vector<Step> pending_;
+    std::unordered_set<Hash, HashOfHash> met_;
+    NodeRef last_base_node_;  // of last_base_root_'s tree: neighbours are asked for one after the other
+    Hash last_base_root_;
+    NodeRef last_base_leaf_;
+};
+
+}  // namespace kvs
