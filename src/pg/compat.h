@@ -24,5 +24,11 @@ typedef bool KvsUpdateIndexes;
 #define KVS_NEEDS_INDEX_INSERT(update) (update)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define KVS_SERVER_ACLCHECK(server, role) object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)
+#else
+#define KVS_SERVER_ACLCHECK(server, role) pg_foreign_server_aclcheck(server, role, ACL_USAGE)
+#endif
+
 /* bytea's "<" operator, whose name the server has in no header of these versions */
 #define KVS_BYTEA_LESS_OPERATOR 1957

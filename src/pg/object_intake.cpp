@@ -76,7 +76,8 @@ bool ObjectIntake::AddCommits(const std::vector<NamedCommit>& window, int64 max_
             throw Error(ErrorCode::kWrongState, "commit " + parent.ToHex() + " is missing",
                         "What was received builds on it: it has to be brought first.");
         }
-        return ReadCommit(parent, snapshot_);
+        // Perhaps stored by this transaction, which the snapshot does not show.
+        return ReadCommit(parent, SnapshotSelf);
     });
     const bool is_whole = Walk(&walk, max_bytes);
     chunks_.Flush();

@@ -36,7 +36,7 @@ class ObjectIntake {
   public:
     // Without a source a chunk that is missing is an error. `source` must outlive the intake.
     explicit ObjectIntake(Snapshot snapshot, ChunkSource* source = nullptr)
-        : snapshot_(snapshot), chunks_(snapshot), whole_(snapshot), source_(source) {}
+        : chunks_(snapshot), whole_(snapshot), source_(source) {}
 
     // Stores a chunk that was sent unasked, once its frame, hash and form are verified. Errors: kCorruption.
     void AddChunk(std::string_view frame);
@@ -63,7 +63,6 @@ class ObjectIntake {
     std::string Verify(std::string_view frame, const Hash* expected, Hash* address);
     void Store(const Hash& address, std::string frame);
 
-    Snapshot snapshot_;
     ChunkStore chunks_;
     WholeCommits whole_;
     ChunkSource* source_;
