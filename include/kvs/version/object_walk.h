@@ -19,6 +19,7 @@
 
 #include "kvs/hash.h"
 #include "kvs/node_store.h"
+#include "kvs/tree/chunk.h"
 #include "kvs/version/commit.h"
 
 namespace kvs {
@@ -33,8 +34,8 @@ enum class ChunkRole : uint8_t {
 
 // The trees of a state, as a base to compare with.
 struct TreePair {
-    Hash data_root;
-    Hash meta_root;
+    Hash data_root = kEmptyRoot;
+    Hash meta_root = kEmptyRoot;
 
     bool operator==(const TreePair&) const = default;
 };

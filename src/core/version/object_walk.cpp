@@ -44,7 +44,7 @@ void CheckNode(const ObjectWalk::Step& step, const Node& node) {
 }  // namespace
 
 void ObjectWalk::Add(const Commit& commit, const TreePair* base) {
-    const TreePair trees = base != nullptr ? *base : TreePair{kEmptyRoot, kEmptyRoot};
+    const TreePair trees = base != nullptr ? *base : TreePair();
     if (bases_.empty() || bases_.back() != trees) {
         bases_.push_back(trees);
     }
