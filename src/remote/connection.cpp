@@ -52,6 +52,11 @@ void AppendElement(std::string* out, std::string_view element) {
     out->append(element);
 }
 
+bool IsError(const QueryResult& result) {
+    const ExecStatusType status = PQresultStatus(result.get());
+    return status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK;
+}
+
 }  // namespace
 
 QueryResult::~QueryResult() {
@@ -60,10 +65,6 @@ QueryResult::~QueryResult() {
 
 int QueryResult::rows() const {
     return PQntuples(result_);
-}
-
-int QueryResult::columns() const {
-    return PQnfields(result_);
 }
 
 bool QueryResult::IsNull(int row, int column) const {
@@ -219,6 +220,7 @@ void Connection::Send(const char* sql, const std::vector<Parameter>& parameters)
 
 QueryResult Connection::Run(const char* sql, const std::vector<Parameter>& parameters) {
     Send(sql, parameters);
+    // The first result counts, or the first error; the rest is taken off the line all the same.
     std::optional<QueryResult> answer;
     for (;;) {
         while (PQisBusy(connection_) != 0) {
@@ -227,21 +229,19 @@ QueryResult Connection::Run(const char* sql, const std::vector<Parameter>& param
                 RaiseLost();
             }
         }
-        pg_result* next = PQgetResult(connection_);
-        if (next == nullptr) {
+        QueryResult next(PQgetResult(connection_));
+        if (next.get() == nullptr) {
             break;
         }
-        QueryResult result(next);
-        const ExecStatusType status = PQresultStatus(next);
-        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-            RaiseFailed(next);
-        }
-        if (!answer) {
-            answer.emplace(std::move(result));
+        if (!answer || (!IsError(*answer) && IsError(next))) {
+            answer.emplace(std::move(next));
         }
     }
     if (!answer) {
         RaiseLost();
+    }
+    if (IsError(*answer)) {
+        RaiseFailed(answer->get());
     }
     return *std::move(answer);
 }

@@ -25,8 +25,8 @@ class QueryResult {
     QueryResult(const QueryResult&) = delete;
     QueryResult& operator=(const QueryResult&) = delete;
 
+    const pg_result* get() const { return result_; }
     int rows() const;
-    int columns() const;
     bool IsNull(int row, int column) const;
     std::string_view Bytes(int row, int column) const;
 
