@@ -158,6 +158,42 @@ SELECT n, operation FROM kvs.reflog WHERE branch = 'remotes' ORDER BY n LIMIT 1;
 ROLLBACK;
 \set VERBOSITY default
 
+-- Contents too: whatever bit of a value is flipped, under an address that fits, it is refused or can be read.
+SET kvs.compression_level = 0;
+SELECT kvs.create_branch('remotes-forged', encode(_kvs.initial_commit(), 'hex'));
+SELECT kvs.put('forged', '{"a": [1, -2.5, "x", "\u00e4", null, true, false, [], {}], "b": {"nested": 12345678901234567890.5}, "long name": ""}',
+               branch => 'remotes-forged');
+SELECT kvs.put('scalar', '12.5', branch => 'remotes-forged');
+SELECT kvs.commit('to be forged', branch => 'remotes-forged') IS NOT NULL AS committed;
+RESET kvs.compression_level;
+CREATE FUNCTION pg_temp.forge(leaf bytea) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    forged bytea := pg_temp.commit('01', _kvs.initial_commit(), sha256('kvs chunk'::bytea || leaf));
+BEGIN
+    PERFORM kvs_remote.receive_chunks(ARRAY['\x00'::bytea || leaf]);
+    PERFORM kvs_remote.receive_commits(ARRAY[forged]);
+    BEGIN
+        PERFORM kvs.get(key, as_of => encode(sha256('kvs commit'::bytea || forged), 'hex'))::text
+        FROM unnest('{forged,scalar}'::text[]) AS key;
+    EXCEPTION
+        WHEN SQLSTATE '42804' THEN NULL;  -- bytes by now
+        WHEN OTHERS THEN
+        RETURN 'not readable: ' || SQLSTATE || ' ' || SQLERRM;
+    END;
+    RAISE SQLSTATE 'KVYES';
+EXCEPTION
+    WHEN SQLSTATE 'KVYES' THEN RETURN 'read';
+    WHEN SQLSTATE 'XX001' THEN RETURN 'refused';
+END
+$$;
+SELECT pg_temp.forge(substr(body, 2)) AS as_it_is FROM _kvs.chunk WHERE hash = (SELECT decode(root, 'hex') FROM kvs.log('remotes-forged') LIMIT 1);
+SELECT outcome, count(*) > 50 AS often
+FROM _kvs.chunk AS c, generate_series(0, 8 * (length(c.body) - 1) - 1) AS bit,
+     LATERAL (SELECT pg_temp.forge(set_bit(substr(c.body, 2), bit, 1 - get_bit(substr(c.body, 2), bit))) AS outcome) AS f
+WHERE c.hash = (SELECT decode(root, 'hex') FROM kvs.log('remotes-forged') LIMIT 1)
+GROUP BY outcome ORDER BY outcome;
+SELECT kvs.delete_branch('remotes-forged', force => true);
+
 -- Moves of a branch: forward, not over commits or uncommitted work, and with force never back in versions.
 CREATE FUNCTION pg_temp.head(ref text) RETURNS bytea LANGUAGE SQL AS $$ SELECT decode(kvs.rev_parse(ref), 'hex') $$;
 SELECT kvs.create_branch('remotes-old'), kvs.create_branch('remotes-new');

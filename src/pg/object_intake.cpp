@@ -65,12 +65,15 @@ NamedCommit ObjectIntake::Decode(std::string_view encoded) {
     if (!commit.ok()) {
         ThrowCorrupt("commit " + hash.ToHex() + " was received malformed: " + commit.error().what());
     }
+    if (const char* fault = ServerContentCheck().CheckCommit(commit.value())) {
+        ThrowCorrupt("commit " + hash.ToHex() + " was received with " + fault);
+    }
     return {hash, std::move(commit).value()};
 }
 
 bool ObjectIntake::AddCommits(const std::vector<NamedCommit>& window, int64 max_bytes) {
     Scratch scratch("kvs intake of commits");
-    ObjectWalk walk(chunks_);
+    ObjectWalk walk(chunks_, &check_);
     AddWindow(&walk, window, [&](const Hash& parent) {
         if (!whole_.Contains(parent)) {
             throw Error(ErrorCode::kWrongState, "commit " + parent.ToHex() + " is missing",

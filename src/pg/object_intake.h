@@ -17,6 +17,7 @@
 #include "kvs/version/object_walk.h"
 #include "pg/chunk_store.h"
 #include "pg/commit_range.h"
+#include "pg/content_check.h"
 #include "pg/server.h"
 #include "pg/whole_commits.h"
 
@@ -66,6 +67,7 @@ class ObjectIntake {
     ChunkStore chunks_;
     WholeCommits whole_;
     ChunkSource* source_;
+    ServerContentCheck check_;
     FrameCodec codec_;
     int64 chunks_taken_ = 0;
     int64 bytes_taken_ = 0;

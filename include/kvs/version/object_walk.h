@@ -17,6 +17,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "kvs/entry.h"
 #include "kvs/hash.h"
 #include "kvs/node_store.h"
 #include "kvs/tree/chunk.h"
@@ -40,6 +41,16 @@ struct TreePair {
     bool operator==(const TreePair&) const = default;
 };
 
+// What a receiver knows about contents and the core does not. Each answers what it found, as the end of
+// "... holds a text that is not valid"; nullptr if nothing is wrong.
+class ContentCheck {
+  public:
+    virtual ~ContentCheck() = default;
+    virtual const char* CheckText(std::string_view text) = 0;
+    virtual const char* CheckTime(Timestamp time) = 0;
+    virtual const char* CheckPayload(ValueType type, std::string_view payload) = 0;
+};
+
 class ObjectWalk {
   public:
     struct Step {
@@ -48,11 +59,14 @@ class ObjectWalk {
         uint64_t last_key;  // a node's last key, hashed
         uint32_t base;      // which state to compare with
         ChunkRole role;
-        int8_t level;  // -1: a root, of any level
+        int8_t level;    // -1: a root, of any level
+        ValueType type;  // of a blob
     };
 
-    // `store` has the chunks of the bases and must outlive the walk.
-    explicit ObjectWalk(NodeStore& store, size_t memory = kDefaultMemory) : store_(&store), memory_(memory) {}
+    // `store` has the chunks of the bases; `check` is asked about contents, if there is one. Both must
+    // outlive the walk.
+    explicit ObjectWalk(NodeStore& store, ContentCheck* check = nullptr, size_t memory = kDefaultMemory)
+        : store_(&store), check_(check), memory_(memory) {}
 
     // The trees of `commit`, less what `base` holds; without a base all of them.
     void Add(const Commit& commit, const TreePair* base);
@@ -73,7 +87,14 @@ class ObjectWalk {
     bool BaseHas(const Hash& root, int level, std::string_view last_key, const Hash& address);
     bool BaseHasBlob(const Hash& root, std::string_view key, const Hash& address);
 
+    void ExpandBlob(const Step& step, std::string_view raw_chunk);
+    void ExpandInternal(const Step& step, const Node& node);
+    void ExpandLeaf(const Step& step, const Node& node);
+    void ExpandItem(const Step& step, std::string_view key, std::string_view encoded);
+    void CheckMetadataItem(const Step& step, std::string_view encoded);
+
     NodeStore* store_;
+    ContentCheck* check_;
     size_t memory_;
     std::vector<TreePair> bases_;
     std::vector<Step> pending_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kvs/codec/item.h"
+#include "kvs/codec/key.h"
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
@@ -19,6 +20,12 @@ uint64_t HashKey(std::string_view key) {
 
 [[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
     throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem);
+}
+
+void ThrowIfFound(const Hash& address, const char* fault) {
+    if (fault != nullptr) {
+        ThrowCorrupt(address, std::string("holds ") + fault);
+    }
 }
 
 void CheckNode(const ObjectWalk::Step& step, const Node& node) {
@@ -58,7 +65,7 @@ void ObjectWalk::Add(const Commit& commit, const TreePair* base) {
 
 void ObjectWalk::AddRoot(const Hash& root, ChunkRole role, uint32_t base) {
     if (root != BaseRoot(role, base)) {
-        Push({root, 0, 0, base, role, -1});
+        Push({root, 0, 0, base, role, -1, ValueType::kBytes});
     }
 }
 
@@ -159,13 +166,7 @@ bool ObjectWalk::BaseHasBlob(const Hash& root, std::string_view key, const Hash&
 
 void ObjectWalk::Expand(const Step& step, std::string raw_chunk) {
     if (step.role == ChunkRole::kBlob) {
-        const Result<std::string_view> payload = DecodeBlob(raw_chunk);
-        if (!payload.ok()) {
-            ThrowCorrupt(step.address, std::string("is not a valid blob: ") + payload.error().what());
-        }
-        if (payload.value().size() != step.size) {
-            ThrowCorrupt(step.address, "has not the size that its entry says");
-        }
+        ExpandBlob(step, raw_chunk);
         return;
     }
     const Result<NodeRef> parsed = Node::Parse(std::move(raw_chunk));
@@ -174,37 +175,94 @@ void ObjectWalk::Expand(const Step& step, std::string raw_chunk) {
     }
     const Node& node = *parsed.value();
     CheckNode(step, node);
+    if (node.is_leaf()) {
+        ExpandLeaf(step, node);
+    } else {
+        ExpandInternal(step, node);
+    }
+}
+
+void ObjectWalk::ExpandBlob(const Step& step, std::string_view raw_chunk) {
+    const Result<std::string_view> payload = DecodeBlob(raw_chunk);
+    if (!payload.ok()) {
+        ThrowCorrupt(step.address, std::string("is not a valid blob: ") + payload.error().what());
+    }
+    if (payload.value().size() != step.size) {
+        ThrowCorrupt(step.address, "has not the size that its entry says");
+    }
+    if (check_ != nullptr) {
+        ThrowIfFound(step.address, check_->CheckPayload(step.type, payload.value()));
+    }
+}
+
+void ObjectWalk::ExpandInternal(const Step& step, const Node& node) {
     const Hash base = BaseRoot(step.role, step.base);
     std::string key;
-    if (!node.is_leaf()) {
-        for (size_t i = 0; i < node.count(); i++) {
-            node.Key(i, &key);
-            const Hash child = node.ChildHash(i);
-            if (!BaseHas(base, node.level() - 1, key, child)) {
-                Push({child, node.ChildEntries(i), HashKey(key), step.base, step.role,
-                      static_cast<int8_t>(node.level() - 1)});
-            }
+    for (size_t i = 0; i < node.count(); i++) {
+        node.Key(i, &key);
+        const Hash child = node.ChildHash(i);
+        if (!BaseHas(base, node.level() - 1, key, child)) {
+            Push({child, node.ChildEntries(i), HashKey(key), step.base, step.role,
+                  static_cast<int8_t>(node.level() - 1), ValueType::kBytes});
         }
+    }
+}
+
+void ObjectWalk::ExpandLeaf(const Step& step, const Node& node) {
+    if (step.role == ChunkRole::kOther) {
         return;
     }
-    for (size_t i = 0; i < node.count() && step.role != ChunkRole::kOther; i++) {
-        if (step.role == ChunkRole::kMetadata) {
-            if (const Result<Metadata> metadata = DecodeMetadata(node.Value(i)); !metadata.ok()) {
-                ThrowCorrupt(step.address, std::string("holds ") + metadata.error().what());
-            }
-            continue;
-        }
-        const Result<DataItem> item = DecodeDataItem(node.Value(i));
-        if (!item.ok()) {
-            ThrowCorrupt(step.address, std::string("holds ") + item.error().what());
-        }
-        if (!item.value().blob) {
-            continue;
-        }
+    std::string key;
+    for (size_t i = 0; i < node.count(); i++) {
         node.Key(i, &key);
-        if (!BaseHasBlob(base, key, item.value().blob->address)) {
-            Push({item.value().blob->address, item.value().blob->size, 0, step.base, ChunkRole::kBlob, -1});
+        if (const Status valid = ValidateKey(key); !valid.ok()) {
+            ThrowCorrupt(step.address, std::string("holds a malformed key: ") + valid.error().what());
         }
+        if (check_ != nullptr) {
+            ThrowIfFound(step.address, check_->CheckText(key));
+        }
+        if (step.role == ChunkRole::kMetadata) {
+            CheckMetadataItem(step, node.Value(i));
+        } else {
+            ExpandItem(step, key, node.Value(i));
+        }
+    }
+}
+
+void ObjectWalk::ExpandItem(const Step& step, std::string_view key, std::string_view encoded) {
+    const Result<DataItem> decoded = DecodeDataItem(encoded);
+    if (!decoded.ok()) {
+        ThrowCorrupt(step.address, std::string("holds a malformed value: ") + decoded.error().what());
+    }
+    const DataItem& item = decoded.value();
+    if (check_ != nullptr && item.expires_at) {
+        ThrowIfFound(step.address, check_->CheckTime(*item.expires_at));
+    }
+    if (!item.blob) {
+        if (check_ != nullptr) {
+            ThrowIfFound(step.address, check_->CheckPayload(item.type, item.payload));
+        }
+    } else if (!BaseHasBlob(BaseRoot(step.role, step.base), key, item.blob->address)) {
+        Push({item.blob->address, item.blob->size, 0, step.base, ChunkRole::kBlob, -1, item.type});
+    }
+}
+
+void ObjectWalk::CheckMetadataItem(const Step& step, std::string_view encoded) {
+    const Result<Metadata> decoded = DecodeMetadata(encoded);
+    if (!decoded.ok()) {
+        ThrowCorrupt(step.address, std::string("holds malformed metadata: ") + decoded.error().what());
+    }
+    if (check_ == nullptr) {
+        return;
+    }
+    const Metadata& metadata = decoded.value();
+    ThrowIfFound(step.address, check_->CheckTime(metadata.created_at));
+    ThrowIfFound(step.address, check_->CheckTime(metadata.updated_at));
+    ThrowIfFound(step.address, check_->CheckText(metadata.modified_by));
+    ThrowIfFound(step.address, check_->CheckText(metadata.comment.value_or("")));
+    ThrowIfFound(step.address, check_->CheckText(metadata.schema_hash.value_or("")));
+    for (const std::string& tag : metadata.tags) {
+        ThrowIfFound(step.address, check_->CheckText(tag));
     }
 }
 

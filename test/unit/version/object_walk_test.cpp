@@ -59,9 +59,10 @@ struct Fixture {
     }
 
     // Everything that the walk from `commit` hands out.
-    std::set<Hash> Walk(const Commit& commit, const Commit* base, size_t memory = 1'000'000) {
+    std::set<Hash> Walk(const Commit& commit, const Commit* base, size_t memory = 1'000'000,
+                        ContentCheck* check = nullptr) {
         std::set<Hash> met;
-        ObjectWalk walk(store, memory);
+        ObjectWalk walk(store, check, memory);
         const TreePair trees = base != nullptr ? TreePair{base->data_root, base->meta_root} : TreePair{};
         walk.Add(commit, base != nullptr ? &trees : nullptr);
         for (std::vector<ObjectWalk::Step> steps; !(steps = walk.Take(7)).empty();) {
@@ -183,6 +184,69 @@ TEST(ObjectWalk, RefusesWhatIsNotWhatTheParentSays) {
     EXPECT_EQ(refused(other, raw), Node(std::string(raw)).is_leaf());
     EXPECT_TRUE(refused(child, raw.substr(0, raw.size() - 1)));
     EXPECT_FALSE(refused(child, raw));
+}
+
+// A receiver's rules: no text, time or payload that has to do with "bad" or 13.
+class Rules : public ContentCheck {
+  public:
+    const char* CheckText(std::string_view text) override { return Judge(text.find("bad") == text.npos); }
+    const char* CheckTime(Timestamp time) override { return Judge(time != 13); }
+    const char* CheckPayload(ValueType, std::string_view payload) override {
+        return Judge(payload.find("bad") == payload.npos);
+    }
+
+  private:
+    static const char* Judge(bool fine) { return fine ? nullptr : "something that is not welcome"; }
+};
+
+TEST(ObjectWalk, AsksTheReceiverAboutContents) {
+    Fixture f;
+    Rules rules;
+    const auto is_welcome = [&](const std::string& key, const std::string& item, const Metadata& metadata) {
+        TreeEditor data(f.store, kEmptyRoot);
+        TreeEditor meta(f.store, kEmptyRoot);
+        data.Put(key, item);
+        meta.Put(key, EncodeMetadata(metadata));
+        Commit commit;
+        commit.data_root = data.Finish();
+        commit.meta_root = meta.Finish();
+        f.Walk(commit, nullptr);
+        try {
+            f.Walk(commit, nullptr, 100, &rules);
+            return true;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::kCorruption);
+            return false;
+        }
+    };
+    Metadata good;
+    good.version = 1;
+    EXPECT_TRUE(is_welcome("key", f.Item("good"), good));
+    EXPECT_FALSE(is_welcome("bad", f.Item("good"), good));
+    EXPECT_FALSE(is_welcome("key", f.Item("bad"), good));
+    EXPECT_FALSE(is_welcome("key", f.Item(std::string(3000, 'x') + "bad"), good));
+    DataItem expiring;
+    expiring.payload = "good";
+    expiring.expires_at = 13;
+    EXPECT_FALSE(is_welcome("key", EncodeDataItem(expiring), good));
+    Metadata bad = good;
+    bad.modified_by = "bad";
+    EXPECT_FALSE(is_welcome("key", f.Item("good"), bad));
+    bad = good;
+    bad.comment = "bad";
+    EXPECT_FALSE(is_welcome("key", f.Item("good"), bad));
+    bad = good;
+    bad.schema_hash = "bad";
+    EXPECT_FALSE(is_welcome("key", f.Item("good"), bad));
+    bad = good;
+    bad.tags = {"good", "bad"};
+    EXPECT_FALSE(is_welcome("key", f.Item("good"), bad));
+    bad = good;
+    bad.created_at = 13;
+    EXPECT_FALSE(is_welcome("key", f.Item("good"), bad));
+    bad = good;
+    bad.updated_at = 13;
+    EXPECT_FALSE(is_welcome("key", f.Item("good"), bad));
 }
 
 // A leaf of a data tree where metadata should be, and the other way round.
