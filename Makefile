@@ -61,12 +61,13 @@ DATA = $(patsubst $(KVS_ROOT)/%,%,$(sort $(wildcard $(KVS_ROOT)/sql/kvs--*.sql))
 
 # The server brings its own SHA-256 and its own storage, so the core's stand-alone ones stay out of the library.
 SOURCES := $(sort $(wildcard $(addprefix $(KVS_ROOT)/src/, \
-    *.cpp core/*/*.cpp pg/*.cpp sqlapi/*.cpp fdw/*.cpp worker/*.cpp)))
+    *.cpp core/*/*.cpp pg/*.cpp remote/*.cpp sqlapi/*.cpp fdw/*.cpp worker/*.cpp)))
 SOURCES := $(filter-out $(addprefix $(KVS_ROOT)/src/core/, \
     util/openssl_hasher.cpp store/memory_% store/local_%),$(SOURCES))
 OBJS := $(SOURCES:$(KVS_ROOT)/src/%.cpp=build/%.o)
 
-SHLIB_LINK = -Wl,--version-script=$(KVS_ROOT)/src/kvs.map -lstdc++ -Wl,--as-needed -lzstd -lxxhash
+SHLIB_LINK = -Wl,--version-script=$(KVS_ROOT)/src/kvs.map -lstdc++ -Wl,--as-needed -lzstd -lxxhash $(libpq)
+PG_CPPFLAGS = -I$(libpq_srcdir)
 
 REGRESS := $(patsubst $(KVS_ROOT)/sql/%.sql,%,$(filter-out $(KVS_ROOT)/sql/kvs--%, \
     $(sort $(wildcard $(KVS_ROOT)/sql/*.sql))))

@@ -29,7 +29,8 @@ if [ -z "${KVS_RESULTS:-}" ]; then
     trap 'rm -f "$own_results"' EXIT
 fi
 
-server_flags=(-isystem "$("$PG_CONFIG" --includedir-server)" '-DPGDLLEXPORT=__attribute__((visibility("default")))')
+server_flags=(-isystem "$("$PG_CONFIG" --includedir-server)" -isystem "$("$PG_CONFIG" --includedir)"
+    '-DPGDLLEXPORT=__attribute__((visibility("default")))')
 flags=(-std=c++20 -Wall -Wextra -Werror -Wglobal-constructors -Iinclude -Isrc)
 
 check_format() { clang-format --dry-run --Werror "${all[@]}"; }
@@ -40,7 +41,7 @@ check_layers() {
         echo "the core must not include PostgreSQL or src/pg"
         failed=1
     fi
-    for folder in pg sqlapi fdw worker; do
+    for folder in pg remote sqlapi fdw worker; do
         for other in sqlapi fdw worker; do
             if [ "$folder" != "$other" ] && grep -rn "#include \"$other/" "src/$folder"; then
                 echo "src/$folder must not include src/$other"
@@ -48,6 +49,10 @@ check_layers() {
             fi
         done
     done
+    if grep -rn '#include "remote/' src/pg; then
+        echo "src/pg must not include src/remote"
+        failed=1
+    fi
     return $failed
 }
 
@@ -56,7 +61,7 @@ check_size() {
 }
 
 core_files() { sources src/core | grep '\.cpp$'; }
-server_files() { sources src/pg src/sqlapi src/fdw src/worker | grep '\.cpp$'; }
+server_files() { sources src/pg src/remote src/sqlapi src/fdw src/worker | grep '\.cpp$'; }
 
 # each COMMAND...: runs the command for each file of stdin, which takes the place of {}
 each() { xargs -r -P "$KVS_JOBS" -I{} "$@"; }

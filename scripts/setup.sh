@@ -7,7 +7,7 @@
 
 source "$(dirname "$0")/lib.sh"
 
-packages=(make g++ cmake pkg-config libzstd-dev libxxhash-dev libicu-dev libssl-dev nlohmann-json3-dev
+packages=(make g++ cmake pkg-config libzstd-dev libxxhash-dev libicu-dev libssl-dev libpq-dev nlohmann-json3-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev perl libipc-run-perl)
 if [ "${1:-}" = --ci ]; then
     packages+=(clang clang-format clang-tidy libclang-rt-dev gcovr)

@@ -4,7 +4,8 @@
  * 2. Guard and foreign data wrapper
  * 3. Entries
  * 4. Version control
- * 5. Privileges
+ * 5. What other stores call
+ * 6. Privileges
  *
  * Functions of schema kvs are the public interface; their C symbol is kvs_NAME. Those that return many rows are
  * SQL-language wrappers over a function of the same name in _kvs: the planner inlines the wrapper, and because
@@ -173,6 +174,27 @@ COMMENT ON COLUMN _kvs.reflog.from_commit IS 'null when the branch was created';
 COMMENT ON COLUMN _kvs.reflog.to_commit IS 'null when the branch was deleted';
 COMMENT ON COLUMN _kvs.reflog.discarded_root IS 'data root of uncommitted work that the move threw away';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.reflog', '');
+
+CREATE TABLE _kvs.remote (
+    name     text COLLATE "C" PRIMARY KEY,
+    conninfo text NOT NULL,
+    added_by text NOT NULL,
+    added_at timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.remote IS 'Other stores, and how they are reached; holds no passwords';
+COMMENT ON COLUMN _kvs.remote.conninfo IS 'a connection string of libpq, or foreign_server=NAME';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.remote', '');
+
+CREATE TABLE _kvs.remote_ref (
+    remote     text COLLATE "C" NOT NULL,
+    branch     text COLLATE "C" NOT NULL,
+    head       bytea NOT NULL,
+    updated_at timestamptz NOT NULL,
+    PRIMARY KEY (remote, branch)
+);
+COMMENT ON TABLE _kvs.remote_ref IS 'Where branches of remotes stood when they were last fetched or pushed to; roots of gc';
+COMMENT ON COLUMN _kvs.remote_ref.remote IS 'bundle: what a bundle brought, of the branch or tag that was exported';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.remote_ref', '');
 
 CREATE TABLE _kvs.working (
     branch_id  int NOT NULL,
@@ -1308,6 +1330,135 @@ WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.stashes IS
 'Work put aside by kvs.stash: the branch and head it was made on, and a commit that holds it.
 Example: SELECT d.* FROM kvs.stashes AS s, kvs.diff(s.head, s.commit) AS d WHERE s.id = 1;';
+-- Remotes
+
+CREATE TYPE kvs.ref_transfer AS (
+    ref        text,
+    old_commit text,
+    new_commit text,
+    chunks     bigint,
+    bytes      bigint
+);
+COMMENT ON TYPE kvs.ref_transfer IS
+'What a transfer did about one ref: where it stood and stands (old_commit NULL: it is new; new_commit NULL: not all has come
+yet), how many chunks were sent for it, and their bytes as they were sent, compressed.';
+
+CREATE FUNCTION kvs.add_remote(name text, conninfo text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_add_remote';
+COMMENT ON FUNCTION kvs.add_remote IS
+'Gives a name to another database with kvs, and true. Nothing is connected to yet.
+Arguments: name, without a slash; conninfo, a connection string of libpq without secrets (service=NAME, or a passfile, brings
+the password), or foreign_server=NAME: options of that foreign server and of the user''s mapping for it, for those who are no
+superuser.
+Errors: 42710 the name is taken, 22023 malformed name or conninfo, or a password in it, 42501 a connection string of who is no
+superuser, or no USAGE on the server, 42704 unknown server, 22004 NULL, 25006.
+Example: SELECT kvs.add_remote(''origin'', ''service=headquarters dbname=shop'');';
+
+CREATE FUNCTION kvs.drop_remote(name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_drop_remote';
+COMMENT ON FUNCTION kvs.drop_remote IS
+'Forgets a remote and where its branches stood; false if there is none of that name. What was fetched stays on the branches
+that were made of it.
+Arguments: name.
+Errors: 22004 NULL name, 25006.
+Example: SELECT kvs.drop_remote(''origin'');';
+
+CREATE VIEW kvs.remotes WITH (security_barrier) AS
+SELECT r.name, r.conninfo, r.added_by, r.added_at
+FROM _kvs.remote AS r
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.remotes IS
+'Remotes and how they are reached; passwords are not among it.
+Example: SELECT name, conninfo FROM kvs.remotes;';
+
+CREATE VIEW kvs.remote_branches WITH (security_barrier) AS
+SELECT r.remote || '/' || r.branch AS name, r.remote, r.branch, encode(r.head, 'hex') AS head, c.message, r.updated_at
+FROM _kvs.remote_ref AS r LEFT JOIN _kvs.commit AS c ON c.hash = r.head
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.remote_branches IS
+'Where the branches of remotes stood when they were last fetched or pushed to, and what bundles brought (remote bundle). name
+is a ref.
+Example: SELECT name, message, updated_at FROM kvs.remote_branches;
+         SELECT * FROM kvs.diff(''main'', ''origin/main'');';
+
+CREATE FUNCTION kvs.fetch(remote text, branch text DEFAULT NULL, max_bytes bigint DEFAULT NULL)
+RETURNS SETOF kvs.ref_transfer
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10
+AS 'MODULE_PATHNAME', 'kvs_fetch';
+COMMENT ON FUNCTION kvs.fetch IS
+'Brings branches of a remote as refs REMOTE/BRANCH, and tags that point into what is here then and whose names are free. Only
+chunks that are missing are sent; each is verified. Branches do not move.
+Arguments: remote; branch, default all; max_bytes, about how much is brought by one call: call again, in another transaction,
+until no new_commit is NULL. What an earlier call has brought is not sent again.
+Errors: 42704 unknown remote, or no such branch on it, 08001 cannot connect, 08006 connection lost, 55000 no kvs there,
+2F003 a password is required, XX001 what was sent is damaged, errors of the remote, 22004, 22023, 25006.
+Example: SELECT ref, chunks FROM kvs.fetch(''origin'');';
+
+CREATE FUNCTION kvs.push(remote text, branch text, force boolean DEFAULT false) RETURNS SETOF kvs.ref_transfer
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_push';
+COMMENT ON FUNCTION kvs.push IS
+'Sends the commits of a branch and moves the remote''s branch of that name, or creates it. The remote commits what it gets, so
+a rollback here takes nothing back, and a push that was interrupted goes on where it was. Uncommitted work stays here.
+Arguments: remote; branch; force, also where the remote''s branch loses commits or uncommitted work (its reflog keeps them).
+Errors: 55000 the remote''s branch has commits that are not here, or uncommitted work, 42704 unknown remote or branch, 55P03 the
+remote''s branch is busy, those of a connection as in kvs.fetch, errors of the remote, 22004 NULL, 25006.
+Example: SELECT new_commit, chunks FROM kvs.push(''origin'', ''main'');';
+
+CREATE FUNCTION kvs.pull(remote text, branch text) RETURNS SETOF kvs.ref_transfer
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+AS 'MODULE_PATHNAME', 'kvs_pull';
+COMMENT ON FUNCTION kvs.pull IS
+'Fetches a branch of a remote and merges it into the branch of that name, or creates that. As with kvs.merge, a branch without
+commits of its own moves forward, and conflicts are staged: then the branch stays where it was.
+Arguments: remote; branch.
+Errors: 55000 uncommitted changes would be overwritten, or a merge is staged already, 55P03 the branch is busy, those of
+kvs.fetch.
+Example: SELECT old_commit, new_commit FROM kvs.pull(''origin'', ''main'');';
+
+CREATE FUNCTION kvs.clone(remote text) RETURNS SETOF kvs.ref_transfer
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10
+AS 'MODULE_PATHNAME', 'kvs_clone';
+COMMENT ON FUNCTION kvs.clone IS
+'Brings all branches and tags of a remote into a store that has none but main on the initial commit. What kvs.fetch has
+brought before is not sent again.
+Arguments: remote.
+Errors: 55000 the store is not empty, those of kvs.fetch.
+Example: SELECT kvs.add_remote(''origin'', ''service=headquarters''); SELECT ref, new_commit FROM kvs.clone(''origin'');';
+
+-- Bundles
+
+CREATE FUNCTION _kvs.export_bundle(ref text, since text) RETURNS SETOF bytea
+LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_export_bundle';
+COMMENT ON FUNCTION _kvs.export_bundle IS 'Rows of kvs.export_bundle, one per call.';
+
+CREATE FUNCTION kvs.export_bundle(ref text, since text DEFAULT NULL) RETURNS SETOF bytea
+LANGUAGE SQL STABLE PARALLEL SAFE COST 100000 ROWS 100
+BEGIN ATOMIC
+    SELECT r.part FROM (SELECT _kvs.export_bundle(ref, since) AS part OFFSET 0) AS r;
+END;
+COMMENT ON FUNCTION kvs.export_bundle IS
+'A commit with its history and all that it holds, as parts of about 1 MB that kvs.import_bundle takes in another store. Their
+order is that of the rows; each part names its place. Rows stream. The format: docs/bundle-format.md.
+Arguments: ref; since, without what that ref reaches, which the importer must have.
+Errors: 42704 unknown ref, 55000 WORKING, which is no commit, 22004 NULL ref, XX001 a chunk that is missing or damaged.
+Example: CREATE TABLE parts AS
+         SELECT n, part FROM kvs.export_bundle(''main'', since => ''v1.0'') WITH ORDINALITY AS b(part, n);';
+
+CREATE FUNCTION kvs.import_bundle(parts bytea[]) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000
+AS 'MODULE_PATHNAME', 'kvs_import_bundle';
+COMMENT ON FUNCTION kvs.import_bundle IS
+'Takes over what kvs.export_bundle wrote and returns the hash of its head. Every chunk and commit is verified. No branch
+moves: the head can be named bundle/NAME from then on, NAME being the branch or tag that was exported, or else its hash.
+Arguments: parts, all of one bundle in their order, at most 1 GB (export in several steps with since).
+Errors: 55000 a commit that the bundle builds on is not here, or a part is missing, XX001 a part is damaged,
+22023 unknown version of the format, 22004 NULL, 25006.
+Example: SELECT kvs.import_bundle(array_agg(part ORDER BY n)) FROM parts;
+         SELECT kvs.create_branch(''theirs'', ''bundle/main'');';
 
 -- A look inside
 
@@ -1428,7 +1579,99 @@ Example: SELECT chunks_rewritten, bytes_before - bytes_after AS saved FROM kvs.r
 
 
 /* ---------------------------------------------------------------------------------------------------------
- * 5. Privileges
+ * 5. What other stores call
+ *
+ * kvs.fetch, push, pull and clone of another database call these as the role that they connect as, which needs
+ * nothing but its privileges on kvs.entries. A schema of its own, because _kvs is closed and kvs is for people.
+ * Each change of what a function means raises the number that protocol() answers.
+ * ------------------------------------------------------------------------------------------------------ */
+
+CREATE SCHEMA kvs_remote;
+COMMENT ON SCHEMA kvs_remote IS 'What kvs of other databases calls (kvs.fetch, kvs.push). Not an interface: use schema kvs.';
+
+CREATE FUNCTION kvs_remote.protocol() RETURNS int
+LANGUAGE SQL IMMUTABLE PARALLEL SAFE COST 1
+RETURN 1;
+COMMENT ON FUNCTION kvs_remote.protocol IS 'Number of the protocol that this schema is. Example: SELECT kvs_remote.protocol();';
+
+CREATE VIEW kvs_remote.refs WITH (security_barrier) AS
+SELECT false AS is_tag, b.name, b.head, NULL::text AS message, NULL::text AS tagger, NULL::timestamptz AS created_at
+FROM (SELECT name, head FROM _kvs.branch
+      UNION ALL
+      SELECT 'main', _kvs.initial_commit() WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS b
+WHERE _kvs.guard_read()
+UNION ALL
+SELECT true, t.name, t.commit_hash, t.message, t.tagger, t.created_at
+FROM _kvs.tag AS t
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs_remote.refs IS 'Branches and tags. Example: SELECT name, head FROM kvs_remote.refs WHERE NOT is_tag;';
+
+CREATE FUNCTION kvs_remote.commits(wanted bytea[], max_rows int) RETURNS SETOF bytea
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_remote_commits';
+COMMENT ON FUNCTION kvs_remote.commits IS
+'Encoded commits: those wanted, by hash, and ancestors of theirs, of the highest generations first.
+Arguments: wanted; max_rows. An answer also ends after 8 MB.
+Errors: XX001 a commit that is missing, 22023, 22004.
+Example: SELECT length(kvs_remote.commits(ARRAY[head], 10)) FROM kvs_remote.refs;';
+
+CREATE FUNCTION kvs_remote.chunks(addresses bytea[]) RETURNS SETOF bytea
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 1000
+AS 'MODULE_PATHNAME', 'kvs_remote_chunks';
+COMMENT ON FUNCTION kvs_remote.chunks IS
+'Frames of chunks in the order of the addresses, at least one; the answer ends after 8 MB.
+Arguments: addresses.
+Errors: XX001 a chunk that is missing or damaged, 22023, 22004.
+Example: SELECT length(kvs_remote.chunks(ARRAY[decode(root, ''hex'')])) FROM kvs.log() LIMIT 1;';
+
+CREATE FUNCTION kvs_remote.known_commits(hashes bytea[]) RETURNS SETOF bytea
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_remote_known_commits';
+COMMENT ON FUNCTION kvs_remote.known_commits IS
+'Those of the commits that are here with all that they reach.
+Arguments: hashes.
+Errors: 22023, 22004.
+Example: SELECT encode(kvs_remote.known_commits(ARRAY[head]), ''hex'') FROM kvs_remote.refs;';
+
+CREATE FUNCTION kvs_remote.missing_chunks(addresses bytea[]) RETURNS SETOF bytea
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_remote_missing_chunks';
+COMMENT ON FUNCTION kvs_remote.missing_chunks IS
+'Those of the chunks that are not here.
+Arguments: addresses.
+Errors: 22023, 22004.
+Example: SELECT encode(kvs_remote.missing_chunks(ARRAY[sha256(''x'')]), ''hex'');';
+
+CREATE FUNCTION kvs_remote.receive_chunks(frames bytea[]) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_remote_receive_chunks';
+COMMENT ON FUNCTION kvs_remote.receive_chunks IS
+'Verifies and stores chunks, and returns how many.
+Arguments: frames.
+Errors: XX001 a damaged frame, 22004, 25006.
+Example: SELECT kvs_remote.receive_chunks(''{}'');';
+
+CREATE FUNCTION kvs_remote.receive_commits(commits bytea[]) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000
+AS 'MODULE_PATHNAME', 'kvs_remote_receive_commits';
+COMMENT ON FUNCTION kvs_remote.receive_commits IS
+'Stores commits, once all that they refer to is found to be here, and returns how many.
+Arguments: commits, encoded, parents before their children.
+Errors: 55000 a parent or a chunk is missing, XX001 a malformed commit or tree, 22004, 25006.
+Example: SELECT kvs_remote.receive_commits(''{}'');';
+
+CREATE FUNCTION kvs_remote.move_branch(branch text, head bytea, force boolean) RETURNS bytea
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_remote_move_branch';
+COMMENT ON FUNCTION kvs_remote.move_branch IS
+'Moves a branch to a commit that is here, or creates it; returns the hash of the commit that it stood on, NULL if it is new.
+Arguments: branch; head; force, also over commits and uncommitted work that the branch has.
+Errors: 55000 no step forward, uncommitted work, or a commit that is missing, 55P03 the branch is busy, 22023, 22004, 25006.
+Example: SELECT kvs_remote.move_branch(''feature'', head, false) FROM kvs_remote.refs WHERE name = ''main'';';
+
+
+/* ---------------------------------------------------------------------------------------------------------
+ * 6. Privileges
  *
  * Anyone may call; the access guard decides by the privileges on kvs.entries, which nobody but the owner has
  * at first. _kvs stays closed: its functions are reached through those of kvs, which are bound to them.
@@ -1443,3 +1686,9 @@ GRANT SELECT ON kvs.hooks TO PUBLIC;
 -- Maintenance that deletes for good.
 REVOKE EXECUTE ON FUNCTION kvs.gc(boolean), kvs.repair() FROM PUBLIC;
 GRANT SELECT ON kvs.gc_progress TO PUBLIC;
+
+-- A store that others may fetch from and push to, as far as the guard lets them.
+GRANT USAGE ON SCHEMA kvs_remote TO PUBLIC;
+GRANT SELECT ON kvs.remotes, kvs.remote_branches, kvs_remote.refs TO PUBLIC;
+-- That the server opens connections is a privilege of its own.
+REVOKE EXECUTE ON FUNCTION kvs.add_remote, kvs.drop_remote, kvs.fetch, kvs.push, kvs.pull, kvs.clone FROM PUBLIC;

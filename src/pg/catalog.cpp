@@ -17,6 +17,7 @@ constexpr const char* kNames[kObjectCount] = {
     "branch_name_key", "tag",
     "tag_pkey",        "reflog",
     "reflog_pkey",     "reflog_branch_id",
+    "remote_ref",      "remote_ref_pkey",
     "working",         "working_pkey",
     "change",          "change_pkey",
     "change_xid",      "hook",

@@ -27,6 +27,8 @@ enum class Object : int {
     kReflog,
     kReflogPkey,
     kReflogBranch,
+    kRemoteRef,
+    kRemoteRefPkey,
     kWorking,
     kWorkingPkey,
     kChange,

@@ -13,7 +13,7 @@
 
 #include "kvs/entry.h"
 #include "kvs/hash.h"
-#include "kvs/merge/merge_cursor.h"
+#include "kvs/tree/tree_pair.h"
 #include "pg/server.h"
 #include "pg/table_access.h"
 

@@ -89,6 +89,14 @@ void CommitCheck::CheckRefs() {
         }
     }
     tag.Finish();
+    OwnerQuery remote("SELECT remote || '/' || branch, head FROM _kvs.remote_ref ORDER BY remote, branch");
+    while (remote.Next()) {
+        const std::optional<Hash> target = remote.Address(2);
+        if (CheckRef("remote branch " + Quoted(remote.Bytes(1)), target)) {
+            Walk(*target);
+        }
+    }
+    remote.Finish();
     OwnerQuery move(
         "SELECT branch, id, from_commit, to_commit, discarded_root FROM _kvs.reflog ORDER BY id DESC");
     while (move.Next()) {

@@ -44,6 +44,15 @@ struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
     return frame;
 }
 
+bool HasFrame(const Hash& address, Snapshot snapshot) {
+    Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
+    ScanKeyData key;
+    KeyBytea(&key, kHashColumn, HashDatum(address));
+    const bool found = Lookup(&chunk, SnapshotSelf, &key, 1) || Lookup(&chunk, snapshot, &key, 1);
+    Close(&chunk);
+    return found;
+}
+
 [[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
     throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
                 "SELECT * FROM kvs.check() tells what is damaged.");
@@ -51,7 +60,11 @@ struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
 
 }  // namespace
 
-std::optional<std::string> ChunkStore::FetchFrame(const Hash& address) {
+// The frame that is to be written, or the one that is stored.
+std::optional<std::string> ChunkStore::TryFetchFrame(const Hash& address) {
+    if (const auto pending = pending_.find(address); pending != pending_.end()) {
+        return pending->second;
+    }
     chunks_fetched_++;
     struct varlena* frame = Guarded([&] { return FindFrame(address, snapshot_); });
     if (frame == nullptr) {
@@ -62,6 +75,14 @@ std::optional<std::string> ChunkStore::FetchFrame(const Hash& address) {
     return bytes;
 }
 
+std::string ChunkStore::FetchFrame(const Hash& address) {
+    std::optional<std::string> frame = TryFetchFrame(address);
+    if (!frame) {
+        ThrowCorrupt(address, "is missing");
+    }
+    return *std::move(frame);
+}
+
 std::optional<BaseSource::Base> ChunkStore::FindBase(const Hash& address) {
     if (INTERRUPTS_PENDING_CONDITION()) {
         Guarded([] { ProcessInterrupts(); });
@@ -69,7 +90,7 @@ std::optional<BaseSource::Base> ChunkStore::FindBase(const Hash& address) {
     if (NodeRef cached = NodeCache::Get().Find(address)) {
         return Base{std::string(cached->bytes()), true, 0};
     }
-    std::optional<std::string> frame = FetchFrame(address);
+    std::optional<std::string> frame = TryFetchFrame(address);
     if (!frame) {
         return std::nullopt;
     }
@@ -77,17 +98,29 @@ std::optional<BaseSource::Base> ChunkStore::FindBase(const Hash& address) {
 }
 
 std::string ChunkStore::ReadRaw(const Hash& address) {
-    std::optional<std::string> fetched;
-    std::string_view frame;
-    if (const auto pending = pending_.find(address); pending != pending_.end()) {
-        frame = pending->second;
-    } else {
-        fetched = FetchFrame(address);
-        if (!fetched) {
-            ThrowCorrupt(address, "is missing");
-        }
-        frame = *fetched;
+    return Verified(address, FetchFrame(address));
+}
+
+std::optional<std::string> ChunkStore::TryReadRaw(const Hash& address) {
+    const std::optional<std::string> frame = TryFetchFrame(address);
+    return frame ? std::optional<std::string>(Verified(address, *frame)) : std::nullopt;
+}
+
+bool ChunkStore::Contains(const Hash& address) {
+    return pending_.contains(address) || Guarded([&] { return HasFrame(address, snapshot_); });
+}
+
+ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {
+    Portable chunk;
+    chunk.frame = FetchFrame(address);
+    chunk.raw = Verified(address, chunk.frame);
+    if (!IsPortableFrame(chunk.frame)) {
+        chunk.frame = Codec().Encode(chunk.raw, settings.compression_level);
     }
+    return chunk;
+}
+
+std::string ChunkStore::Verified(const Hash& address, std::string_view frame) {
     Result<std::string> raw = Codec().Decode(frame, {&DictionaryCache::Get(), this});
     if (!raw.ok()) {
         ThrowCorrupt(address, std::string("is damaged: ") + raw.error().what());
@@ -139,15 +172,24 @@ const Dictionary* ChunkStore::DictionaryFor(std::string_view raw) {
 Hash ChunkStore::Write(const std::string& raw) {
     ServerHasher hasher;
     const Hash address = ChunkAddress(hasher, raw);
-    const auto [position, is_new] = pending_.try_emplace(address);
-    if (is_new) {
-        position->second = Codec().Encode(raw, settings.compression_level, DictionaryFor(raw));
-        pending_bytes_ += position->second.size();
-        if (pending_bytes_ > kMaxPendingBytes) {
-            Flush();
-        }
+    if (!pending_.contains(address)) {
+        AddPending(address, Codec().Encode(raw, settings.compression_level, DictionaryFor(raw)));
     }
     return address;
+}
+
+void ChunkStore::AddPending(const Hash& address, std::string frame) {
+    pending_bytes_ += frame.size();
+    pending_.emplace(address, std::move(frame));
+    if (pending_bytes_ > kMaxPendingBytes) {
+        Flush();
+    }
+}
+
+void ChunkStore::AddFrame(const Hash& address, std::string frame) {
+    if (!pending_.contains(address)) {
+        AddPending(address, std::move(frame));
+    }
 }
 
 Hash ChunkStore::WriteNode(std::string encoded) {

@@ -41,6 +41,17 @@ class ChunkStore : public NodeStore, private BaseSource {
     // The raw bytes of any chunk, verified. Errors: kCorruption.
     std::string ReadRaw(const Hash& address);
 
+    // For transfers between stores. A chunk with a frame that any store can read; the raw bytes of a chunk if
+    // it is there; and taking over a frame, whose raw bytes the caller has verified. Errors as above.
+    struct Portable {
+        std::string raw;
+        std::string frame;
+    };
+    Portable ReadPortable(const Hash& address);
+    std::optional<std::string> TryReadRaw(const Hash& address);
+    bool Contains(const Hash& address);
+    void AddFrame(const Hash& address, std::string frame);
+
     // Counters of this store, for EXPLAIN and tests.
     uint64_t nodes_read() const { return nodes_read_; }
     uint64_t chunks_fetched() const { return chunks_fetched_; }
@@ -48,8 +59,11 @@ class ChunkStore : public NodeStore, private BaseSource {
   private:
     Hash Write(const std::string& raw);
     const Dictionary* DictionaryFor(std::string_view raw);
-    std::optional<std::string> FetchFrame(const Hash& address);
+    void AddPending(const Hash& address, std::string frame);
+    std::optional<std::string> TryFetchFrame(const Hash& address);
+    std::string FetchFrame(const Hash& address);
     std::optional<Base> FindBase(const Hash& address) override;
+    std::string Verified(const Hash& address, std::string_view frame);
 
     Snapshot snapshot_;
     std::map<Hash, std::string> pending_;  // frames

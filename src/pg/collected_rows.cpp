@@ -10,9 +10,17 @@ CollectedRows CollectRows(FunctionCallInfo fcinfo) {
     }
     MemoryContext caller = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
     CollectedRows rows;
-    if (get_call_result_type(fcinfo, nullptr, &rows.row_type) != TYPEFUNC_COMPOSITE) {
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("function returning record called in context that cannot accept type record"));
+    Oid type;
+    switch (get_call_result_type(fcinfo, &type, &rows.row_type)) {
+        case TYPEFUNC_COMPOSITE:
+            break;
+        case TYPEFUNC_SCALAR:
+            rows.row_type = CreateTemplateTupleDesc(1);
+            TupleDescInitEntry(rows.row_type, 1, "value", type, -1, 0);
+            break;
+        default:
+            ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("function returning record called in context that cannot accept type record"));
     }
     rows.store =
         tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);

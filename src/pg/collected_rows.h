@@ -17,7 +17,7 @@ struct CollectedRows {
     TupleDesc row_type;
 };
 
-// Begins the result of the function that was called.
+// Makes what is added the result of the function that was called, which then returns NULL. Errors: 0A000.
 CollectedRows CollectRows(FunctionCallInfo fcinfo);
 
 inline void AddRow(const CollectedRows& rows, Datum* values, bool* nulls) {

@@ -170,9 +170,10 @@ Hash WriteCommit(const Commit& commit, Snapshot consumed) {
             MakeVarlena(commit.message),
             TimestampTzGetDatum(ToServerTime(commit.committed_at)),
             UUIDPGetDatum(log_id),
-            SnapshotDatum(consumed),
+            consumed != nullptr ? SnapshotDatum(consumed) : Datum{0},
             MakeVarlena(body)};
         bool nulls[kCommitColumns] = {};
+        nulls[kConsumedColumn - 1] = consumed == nullptr;
         ScanKeyData key;
         KeyBytea(&key, 1, values[0]);
         InsertIfAbsent(&table, values, nulls, &key, 1);
@@ -283,6 +284,20 @@ void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit
         ExecDropSingleTupleTableSlot(row);
         Close(&table);
         CommandCounterIncrement();
+    });
+}
+
+bool IsStoredHere(const Hash& hash) {
+    return Guarded([&] {
+        Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
+        ScanKeyData key;
+        KeyBytea(&key, 1, HashDatum(hash));
+        bool is_null;
+        const bool found = Lookup(&table, SnapshotSelf, &key, 1) &&
+                           TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
+                               slot_getsysattr(table.slot, MinTransactionIdAttributeNumber, &is_null)));
+        Close(&table);
+        return found;
     });
 }
 

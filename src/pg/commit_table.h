@@ -24,7 +24,8 @@ std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot);
 // The commits whose hash begins with these (4 to 64) hexadecimal digits; at most two are looked for.
 std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot);
 
-// Stores a commit and returns its hash. `consumed` is the snapshot whose working rows it took.
+// Stores a commit and returns its hash. `consumed` is the snapshot whose working rows it took; null for one
+// that was made elsewhere.
 Hash WriteCommit(const Commit& commit, Snapshot consumed);
 
 // Locks the row of a commit that a new ref or a new commit will name (FOR KEY SHARE, until the end of the
@@ -43,6 +44,9 @@ int64 DeleteCommit(const Hash& commit, Snapshot snapshot);
 // deleted, and the others no longer say what they discarded.
 void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit)>& is_collected,
                  Snapshot snapshot);
+
+// Whether this transaction has stored the commit. It did so only when all that the commit reaches was there.
+bool IsStoredHere(const Hash& hash);
 
 // The graph for core algorithms.
 class CommitTable : public CommitGraph {

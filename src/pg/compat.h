@@ -35,8 +35,10 @@ typedef bool KvsUpdateIndexes;
 
 #if PG_VERSION_NUM >= 160000
 #define KVS_PROC_ACLCHECK(function, role, mode) object_aclcheck(ProcedureRelationId, function, role, mode)
+#define KVS_SERVER_ACLCHECK(server, role) object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)
 #else
 #define KVS_PROC_ACLCHECK(function, role, mode) pg_proc_aclcheck(function, role, mode)
+#define KVS_SERVER_ACLCHECK(server, role) pg_foreign_server_aclcheck(server, role, ACL_USAGE)
 #endif
 
 /* bytea's "<" operator, whose name the server has in no header of these versions */

@@ -45,8 +45,9 @@ class FlushSession {
     bool folded_ = false;
 };
 
-// After a fold under a lock that keeps writers out: a transaction with one snapshot has not folded what others
-// wrote since, and those rows would hide what is put into the trees below them. Errors: kSerialization.
+// After a fold under a lock that keeps writers out: a transaction with one snapshot has not folded what
+// others wrote since, and those rows would hide what is put into the trees below them. Errors:
+// kSerialization.
 void RequireNothingLeft(const Branch& branch);
 
 // kvs.flush: the number of rows folded.

@@ -29,6 +29,7 @@ constexpr RootColumn kRootColumns[] = {
     {Kind::kCommit, "reflog", "to_commit", kRetained},
     {Kind::kDataTree, "reflog", "discarded_root", kRetained},
     {Kind::kCommit, "merge", "source_commit", kAlways},
+    {Kind::kCommit, "remote_ref", "head", kAlways},
     {Kind::kCommit, "stash", "head", kAlways},
     {Kind::kCommit, "stash", "commit_hash", kAlways},
     {Kind::kDataTree, "change", "from_data_root", kIsRange},

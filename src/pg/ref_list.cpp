@@ -17,6 +17,7 @@ namespace {
 constexpr int kBranchIdColumn = 1;
 constexpr int kBranchHeadColumn = 3;
 constexpr int kTagCommitColumn = 2;
+constexpr int kRemoteRefHeadColumn = 3;
 
 // Calls `visit` on each row in the order of the index. Server code.
 template <typename Visit>
@@ -45,6 +46,9 @@ std::vector<ListedRef> ListRefs(Snapshot snapshot) {
         }
         ForEachRow(Object::kTag, Object::kTagPkey, snapshot, [&](Table* table) {
             refs.push_back({0, DatumHash(table->Get(kTagCommitColumn))});
+        });
+        ForEachRow(Object::kRemoteRef, Object::kRemoteRefPkey, snapshot, [&](Table* table) {
+            refs.push_back({0, DatumHash(table->Get(kRemoteRefHeadColumn))});
         });
     });
     return refs;

@@ -10,11 +10,12 @@
 namespace kvs::pg {
 
 struct ListedRef {
-    int32 branch_id;  // 0: a tag
+    int32 branch_id;  // 0: a tag, or where a branch of a remote stood
     Hash commit;
 };
 
-// Branches by id, then tags by name; main of a new store is among them. Reads both tables.
+// Branches by id, then tags by name, then those of remotes; main of a new store is among them. Reads the
+// three tables.
 std::vector<ListedRef> ListRefs(Snapshot snapshot);
 
 // Whether `commit` can be reached from one of the refs. Cheap if one of them is it; else each commit that was

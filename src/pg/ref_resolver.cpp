@@ -8,6 +8,7 @@
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
+#include "pg/remote_table.h"
 #include "pg/table_access.h"
 #include "pg/tag_table.h"
 
@@ -105,13 +106,15 @@ ResolvedRef ResolveRef(std::string_view text, std::string_view branch_name, Snap
                 break;
             }
             const std::optional<Hash> tag = FindTag(ref.name, snapshot);
-            if (!tag) {
+            const std::optional<Hash> named = tag ? tag : FindRemoteRef(ref.name, snapshot);
+            if (!named) {
                 ThrowUnknown(text, "There is no branch or tag \"" + ref.name + "\".");
             }
             if (has_move) {
-                ThrowUnknown(text, "\"" + ref.name + "\" is a tag; only a branch has a reflog.");
+                ThrowUnknown(text, "\"" + ref.name + "\" is a " + (tag ? "tag" : "branch of a remote") +
+                                       "; only a branch has a reflog.");
             }
-            resolved.commit = *tag;
+            resolved.commit = *named;
             break;
         }
         case Ref::Base::kHash:

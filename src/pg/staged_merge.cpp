@@ -120,6 +120,32 @@ void StageMerge(const StagedMerge& merge, std::string_view branch,
     }
 }
 
+void NoticeConflicts(const std::vector<KeyConflict>& conflicts, std::string_view branch) {
+    const std::string names = NameConflicts(conflicts);
+    const std::string name(branch);
+    Guarded([&] {
+        ereport(
+            NOTICE,
+            errmsg("the merge is staged: conflicts on branch \"%s\" wait to be resolved", name.c_str()),
+            errdetail("%s", names.c_str()),
+            errhint("See view kvs.conflicts; decide with kvs.resolve(), then call kvs.merge_continue()."));
+    });
+}
+
+MergeReport MergeOrStage(const StagedMerge& merge, std::string_view branch_name, const KeyResolver& resolve) {
+    const MergeReport report = MergeInto({branch_name, merge.source_commit, merge.message}, resolve,
+                                         [&](const Branch& branch, const MergeReport& planned) {
+                                             RequireNoStagedMerge(branch.id, branch.name);
+                                             if (!planned.conflicts.empty()) {
+                                                 StageMerge(merge, branch.name, planned.conflicts);
+                                             }
+                                         });
+    if (!report.conflicts.empty()) {
+        NoticeConflicts(report.conflicts, branch_name);
+    }
+    return report;
+}
+
 bool DropStagedMerge(int32 branch_id) {
     ExecuteForBranch("DELETE FROM _kvs.conflict WHERE branch_id = $1", branch_id);
     return ExecuteForBranch("DELETE FROM _kvs.merge WHERE branch_id = $1", branch_id) > 0;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kvs/hash.h"
+#include "pg/merge_operation.h"
 #include "pg/server.h"
 #include "pg/tree_rewrite.h"
 
@@ -35,6 +36,13 @@ StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch);
 
 // Stages a merge with its conflicts. Errors: kWrongState if there is one already.
 void StageMerge(const StagedMerge& merge, std::string_view branch, const std::vector<KeyConflict>& conflicts);
+
+// Merges merge.source_commit into the branch, or stages it, with a NOTICE, when conflicts are left. Errors:
+// as MergeInto; kWrongState if a merge is staged already.
+MergeReport MergeOrStage(const StagedMerge& merge, std::string_view branch, const KeyResolver& resolve);
+
+// Tells the user which conflicts wait.
+void NoticeConflicts(const std::vector<KeyConflict>& conflicts, std::string_view branch);
 
 // Forgets it; false if there was none.
 bool DropStagedMerge(int32 branch_id);

@@ -15,6 +15,7 @@ using namespace kvs::pg;
 
 enum CheckColumn { kSeverity, kType, kObject, kDetail, kCheckColumns };
 
+// The sort and the open tables of a check belong to one call, so the rows are collected.
 void CheckInto(const CollectedRows& rows) {
     MemoryContext context = Guarded(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check row", ALLOCSET_SMALL_SIZES); });

@@ -40,18 +40,6 @@ Datum FormResult(FunctionCallInfo fcinfo, const MergeReport& report) {
     });
 }
 
-void NoticeConflicts(const std::vector<KeyConflict>& conflicts, std::string_view branch) {
-    const std::string names = NameConflicts(conflicts);
-    const std::string name(branch);
-    Guarded([&] {
-        ereport(
-            NOTICE,
-            errmsg("the merge is staged: conflicts on branch \"%s\" wait to be resolved", name.c_str()),
-            errdetail("%s", names.c_str()),
-            errhint("See view kvs.conflicts; decide with kvs.resolve(), then call kvs.merge_continue()."));
-    });
-}
-
 std::string DefaultMessage(std::string_view source, std::string_view target) {
     return "Merge " + std::string(source) + " into " + std::string(target);
 }
@@ -68,17 +56,8 @@ Datum Merge(FunctionCallInfo fcinfo, const MergeArguments& arguments) {
     staged.source_commit = ResolveCommit(arguments.source, target.name, active);
     LockCommitForReference(staged.source_commit);
     staged.message = arguments.message.value_or(DefaultMessage(arguments.source, target.name));
-    const MergeReport report =
-        MergeInto({target.name, staged.source_commit, staged.message}, ResolverOf(strategy),
-                  [&](const Branch& branch, const MergeReport& planned) {
-                      RequireNoStagedMerge(branch.id, branch.name);
-                      if (!planned.conflicts.empty()) {
-                          StageMerge(staged, branch.name, planned.conflicts);
-                      }
-                  });
-    if (!report.conflicts.empty()) {
-        NoticeConflicts(report.conflicts, target.name);
-    } else if (report.up_to_date) {
+    const MergeReport report = MergeOrStage(staged, target.name, ResolverOf(strategy));
+    if (report.up_to_date) {
         Guarded([&] { ereport(NOTICE, errmsg("branch \"%s\" is up to date", target.name)); });
     }
     return FormResult(fcinfo, report);

@@ -116,6 +116,9 @@ class FrameCodec {
     std::unique_ptr<Contexts> contexts_;
 };
 
+// Whether the frame is of a codec that needs no dictionary and no other chunk: raw or zstd.
+bool IsPortableFrame(std::string_view frame);
+
 // The same with contexts made for one call: for tools and tests.
 std::string EncodeFrame(std::string_view raw, int level = kDefaultCompressionLevel);
 Result<std::string> DecodeFrame(std::string_view frame);

@@ -12,16 +12,9 @@
 
 #include "kvs/hash.h"
 #include "kvs/node_store.h"
+#include "kvs/tree/tree_pair.h"
 
 namespace kvs {
-
-// The two trees of a state of a branch.
-struct TreePair {
-    Hash data_root;
-    Hash meta_root;
-
-    bool operator==(const TreePair&) const = default;
-};
 
 // A key in one of the states, as it is encoded in the leaves (kvs/codec/item.h).
 struct EntryState {

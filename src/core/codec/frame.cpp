@@ -340,4 +340,8 @@ Result<std::string> DecodeFrame(std::string_view frame) {
     return FrameCodec().Decode(frame);
 }
 
+bool IsPortableFrame(std::string_view frame) {
+    return !frame.empty() && (frame[0] == kRawCodec || frame[0] == kZstdCodec);
+}
+
 }  // namespace kvs

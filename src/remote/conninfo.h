@@ -1,0 +1,32 @@
+// How a remote is reached: what kvs.add_remote accepts, and what libpq is given.
+//
+//     a connection string of libpq, without secrets: its password comes from a service file or a password
+//     file foreign_server=NAME: options of a foreign server, and of the current user's mapping for it
+//
+// Nobody may ride on the identity of the server's operating system user, as in dblink and postgres_fdw: who
+// is no superuser names a foreign server, whose mapping has a password, and the other side must have asked
+// for it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pg/server.h"
+
+namespace kvs::remote {
+
+// Errors: 22023 malformed, or with a secret in it; 42501 if this role may not use it; 42704 unknown server.
+// The statement is kept out of the server's log, for what it may contain.
+void CheckConninfo(std::string_view conninfo);
+
+struct ConnectionOptions {
+    std::vector<std::pair<std::string, std::string>> values;  // keywords of libpq
+    bool password_required;                                   // the other side must have asked for one
+};
+
+// For the current user. Errors: as above; 42704 no user mapping, 2F003 no password in it.
+ConnectionOptions ResolveConninfo(const std::string& conninfo);
+
+}  // namespace kvs::remote

@@ -1,0 +1,272 @@
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "kvs/error.h"
+#include "kvs/tree/chunk.h"
+#include "kvs/version/merge_base.h"
+#include "pg/branch_move.h"
+#include "pg/branch_table.h"
+#include "pg/commit_sort.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/guard.h"
+#include "pg/object_intake.h"
+#include "pg/owner_query.h"
+#include "pg/owner_scope.h"
+#include "pg/ref_edit.h"
+#include "pg/remote_table.h"
+#include "pg/scratch.h"
+#include "pg/staged_merge.h"
+#include "pg/tag_table.h"
+#include "remote/store.h"
+#include "remote/transfer.h"
+
+namespace kvs::remote {
+
+namespace {
+
+using pg::Guarded;
+
+// How many commits are asked for at once: few at first, because mostly few are new.
+constexpr int kFirstCommits = 16;
+constexpr int kMostCommits = 4096;
+constexpr size_t kWantedAtOnce = 1000;
+
+// One fetch: a connection, and what is known of both sides.
+class Fetcher {
+  public:
+    explicit Fetcher(std::string_view remote, int64 max_bytes)
+        : store_(remote),
+          snapshot_(pg::RegisterNewestSnapshot()),
+          intake_(snapshot_, &store_),
+          max_bytes_(max_bytes) {
+        store_.BeginReading();
+    }
+
+    // To be called on the normal way out.
+    void Finish() { pg::ReleaseSnapshot(snapshot_); }
+
+    std::vector<RemoteRef> Refs() { return store_.Refs(); }
+    bool IsWhole(const Hash& commit) { return intake_.IsWhole(commit); }
+
+    // Brings a commit with all that it reaches. False if the limit was met.
+    bool Bring(const Hash& head, RefTransfer* report) {
+        const int64 chunks = intake_.chunks();
+        const int64 bytes = intake_.bytes();
+        const bool is_whole = intake_.IsWhole(head) || BringMissing(head);
+        report->chunks += intake_.chunks() - chunks;
+        report->bytes += intake_.bytes() - bytes;
+        if (is_whole) {
+            report->new_commit = head;
+        }
+        return is_whole;
+    }
+
+    // Brings a branch and notes where it stands. False if the limit was met.
+    bool BringBranch(const RemoteRef& ref, std::vector<RefTransfer>* reports) {
+        RefTransfer report;
+        report.ref = store_.name() + "/" + ref.name;
+        report.old_commit = pg::FindRemoteRef(report.ref, snapshot_);
+        const bool is_whole = Bring(ref.head, &report);
+        if (is_whole && report.old_commit != ref.head) {
+            pg::SetRemoteRef(store_.name(), ref.name, ref.head);
+        }
+        reports->push_back(std::move(report));
+        return is_whole;
+    }
+
+  private:
+    bool BringMissing(const Hash& head) {
+        pg::CommitSort commits;
+        CollectCommits(head, &commits);
+        commits.Sort();
+        std::vector<pg::NamedCommit> window;
+        bool in_budget = true;
+        for (bool more = true; more && in_budget;) {
+            more = commits.Next();
+            if (more) {
+                window.push_back(pg::ObjectIntake::Decode(commits.encoded()));
+            }
+            if (window.size() == pg::kCommitWindow || (!more && !window.empty())) {
+                in_budget = intake_.AddCommits(window, max_bytes_);
+                window.clear();
+            }
+        }
+        commits.Finish();
+        return in_budget;
+    }
+
+    // The commits down from `head` that are not whole here.
+    void CollectCommits(const Hash& head, pg::CommitSort* commits) {
+        std::unordered_set<Hash, HashOfHash> met{head};
+        std::vector<Hash> wanted{head};
+        for (int count = kFirstCommits; !wanted.empty(); count = std::min(4 * count, kMostCommits)) {
+            const auto first = wanted.end() - static_cast<ptrdiff_t>(std::min(wanted.size(), kWantedAtOnce));
+            const std::vector<Hash> asked(first, wanted.end());
+            std::unordered_map<Hash, std::string, HashOfHash> received;
+            for (std::string& encoded : store_.Commits(asked, count)) {
+                const Hash hash = pg::ObjectIntake::Decode(encoded).hash;
+                received.emplace(hash, std::move(encoded));
+            }
+            const size_t before = met.size();
+            const size_t wanted_before = wanted.size();
+            std::vector<Hash> open = std::move(wanted);
+            wanted.clear();
+            while (!open.empty()) {
+                const Hash hash = open.back();
+                open.pop_back();
+                const auto found = received.find(hash);
+                if (found == received.end()) {
+                    wanted.push_back(hash);
+                    continue;
+                }
+                const pg::NamedCommit named = pg::ObjectIntake::Decode(found->second);
+                commits->Add(named.commit.generation, found->second);
+                for (const Hash& parent : named.commit.parents) {
+                    if (!intake_.IsWhole(parent) && met.insert(parent).second) {
+                        open.push_back(parent);
+                    }
+                }
+            }
+            if (met.size() == before && wanted.size() == wanted_before) {
+                throw Error(ErrorCode::kCorruption,
+                            "remote \"" + store_.name() + "\" has not sent commit " + asked[0].ToHex());
+            }
+        }
+    }
+
+    Store store_;
+    Snapshot snapshot_;
+    pg::ObjectIntake intake_;
+    int64 max_bytes_;
+};
+
+// False if the name is taken.
+bool AddTag(const RemoteRef& tag) {
+    pg::LockRefName(tag.name);
+    Snapshot latest = pg::RegisterNewestSnapshot();
+    pg::Branch branch;
+    const bool is_taken =
+        pg::TryFindBranch(tag.name, latest, &branch) || pg::FindTag(tag.name, latest).has_value();
+    pg::ReleaseSnapshot(latest);
+    if (is_taken) {
+        return false;
+    }
+    Oid types[] = {TEXTOID, BYTEAOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+    Datum values[std::size(types)];
+    Guarded([&] {
+        values[0] = pg::MakeVarlena(tag.name);
+        values[1] = pg::HashDatum(tag.head);
+        values[2] = tag.message ? pg::MakeVarlena(*tag.message) : Datum{0};
+        values[3] = pg::MakeVarlena(tag.tagger);
+        values[4] = TimestampTzGetDatum(tag.created_at);
+    });
+    pg::ExecuteAsOwner(
+        "INSERT INTO _kvs.tag (name, commit_hash, message, tagger, created_at) VALUES ($1, $2, $3, $4, $5)",
+        std::size(types), types, values, tag.message ? "     " : "  n  ");
+    return true;
+}
+
+void AddTags(const std::vector<RemoteRef>& refs, Fetcher* fetcher, std::vector<RefTransfer>* reports) {
+    for (const RemoteRef& ref : refs) {
+        if (ref.is_tag && fetcher->IsWhole(ref.head) && AddTag(ref)) {
+            reports->push_back({ref.name, std::nullopt, ref.head, 0, 0});
+        }
+    }
+}
+
+// Nothing but the initial commit on any branch, no uncommitted work, no tag. What fetches have brought may be
+// there.
+void RequireEmptyStore() {
+    Oid types[] = {BYTEAOID};
+    Datum values[] = {Guarded([] { return pg::HashDatum(kEmptyRoot); })};
+    pg::OwnerQuery query(
+        "SELECT EXISTS (SELECT FROM _kvs.branch"
+        "               WHERE head <> _kvs.initial_commit() OR working_meta_root <> $1 OR name <> 'main')"
+        " OR EXISTS (SELECT FROM _kvs.tag) OR EXISTS (SELECT FROM _kvs.working)",
+        1, types, values);
+    const bool in_use = query.Next() && query.Bool(1);
+    query.Finish();
+    if (in_use) {
+        throw Error(ErrorCode::kWrongState, "the store is not empty",
+                    "A clone fills a new store; kvs.fetch(remote) brings branches of a remote into any.");
+    }
+}
+
+}  // namespace
+
+std::vector<RefTransfer> Fetch(std::string_view remote, std::optional<std::string_view> branch,
+                               int64 max_bytes) {
+    pg::BeginRefEdit();
+    Fetcher fetcher(remote, max_bytes);
+    const std::vector<RemoteRef> refs = fetcher.Refs();
+    std::vector<RefTransfer> reports;
+    bool in_budget = true;
+    bool is_found = !branch.has_value();
+    for (const RemoteRef& ref : refs) {
+        if (!ref.is_tag && in_budget && (!branch || ref.name == *branch)) {
+            is_found = true;
+            in_budget = fetcher.BringBranch(ref, &reports);
+        }
+    }
+    if (!is_found) {
+        throw Error(ErrorCode::kUnknownRef, "branch \"" + std::string(*branch) +
+                                                "\" does not exist on remote \"" + std::string(remote) +
+                                                "\"");
+    }
+    AddTags(refs, &fetcher, &reports);
+    fetcher.Finish();
+    return reports;
+}
+
+RefTransfer Pull(std::string_view remote, std::string_view branch) {
+    const RefTransfer fetched = Fetch(remote, branch, PG_INT64_MAX).at(0);
+    const Hash head = *fetched.new_commit;
+    RefTransfer report = fetched;
+    report.ref = branch;
+    Snapshot latest = pg::RegisterNewestSnapshot();
+    pg::Branch local;
+    const bool exists = pg::TryFindBranch(branch, latest, &local);
+    pg::ReleaseSnapshot(latest);
+    if (exists) {
+        pg::StagedMerge merge;
+        merge.branch_id = local.id;
+        merge.source = std::string(remote) + "/" + std::string(branch);
+        merge.source_commit = head;
+        merge.message = "Merge " + merge.source + " into " + std::string(branch);
+        report.old_commit = local.head;
+        report.new_commit = pg::MergeOrStage(merge, branch, {}).commit.value_or(local.head);
+        return report;
+    }
+    report.old_commit = pg::MoveBranchTo(branch, head, {false, "pull"});
+    return report;
+}
+
+std::vector<RefTransfer> Clone(std::string_view remote) {
+    pg::BeginRefEdit();
+    RequireEmptyStore();
+    Fetcher fetcher(remote, PG_INT64_MAX);
+    const std::vector<RemoteRef> refs = fetcher.Refs();
+    std::vector<RefTransfer> reports;
+    for (const RemoteRef& ref : refs) {
+        if (ref.is_tag) {
+            RefTransfer report;
+            report.ref = ref.name;
+            fetcher.Bring(ref.head, &report);
+            AddTag(ref);
+            reports.push_back(std::move(report));
+        } else {
+            fetcher.BringBranch(ref, &reports);
+            RefTransfer& report = reports.back();
+            report.ref = ref.name;
+            report.old_commit = pg::MoveBranchTo(ref.name, ref.head, {false, "clone"});
+        }
+    }
+    fetcher.Finish();
+    return reports;
+}
+
+}  // namespace kvs::remote

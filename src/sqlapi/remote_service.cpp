@@ -1,0 +1,229 @@
+// What other stores call when they fetch from this one or push to it: schema kvs_remote.
+#include <queue>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "kvs/error.h"
+#include "kvs/version/commit.h"
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/branch_move.h"
+#include "pg/chunk_store.h"
+#include "pg/collected_rows.h"
+#include "pg/commit_range.h"
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/object_intake.h"
+#include "pg/ref_edit.h"
+#include "pg/scratch.h"
+#include "pg/whole_commits.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
+// After so many bytes an answer ends, and the caller asks for the rest.
+constexpr size_t kAnswerBytes = size_t{8} << 20;
+
+kvs::Hash AddressOf(Datum element) {
+    const std::string_view bytes = Guarded([&] { return DatumContents(element); });
+    if (bytes.size() != kvs::Hash::kSize) {
+        throw Error(ErrorCode::kInvalidArgument, "an address has 32 bytes");
+    }
+    return kvs::Hash::FromBytes(bytes);
+}
+
+void AddBytes(const CollectedRows& rows, std::string_view bytes) {
+    Guarded([&] {
+        Datum value = MakeVarlena(bytes);
+        bool is_null = false;
+        AddRow(rows, &value, &is_null);
+        pfree(DatumGetPointer(value));
+    });
+}
+
+// Commits and ancestors of theirs, of the highest generations first.
+void SendCommits(const DatumArray& wanted, int32 count, const CollectedRows& rows) {
+    Snapshot snapshot = GetActiveSnapshot();
+    std::priority_queue<std::pair<uint64_t, kvs::Hash>> queue;
+    std::unordered_set<kvs::Hash, HashOfHash> met;
+    const auto add = [&](const kvs::Hash& hash) {
+        if (met.insert(hash).second) {
+            queue.emplace(ReadCommit(hash, snapshot).generation, hash);
+        }
+    };
+    for (int i = 0; i < wanted.count; i++) {
+        add(AddressOf(wanted.elements[i]));
+    }
+    Scratch scratch("kvs remote commits");
+    size_t bytes = 0;
+    for (; !queue.empty() && count > 0 && bytes < kAnswerBytes; count--) {
+        const Commit commit = ReadCommit(queue.top().second, snapshot);
+        queue.pop();
+        const std::string encoded = EncodeCommit(commit);
+        AddBytes(rows, encoded);
+        bytes += encoded.size();
+        for (const kvs::Hash& parent : commit.parents) {
+            add(parent);
+        }
+        scratch.Reset();
+    }
+    scratch.Finish();
+}
+
+// Frames of chunks, of as many as an answer may hold.
+void SendChunks(const DatumArray& addresses, const CollectedRows& rows) {
+    Scratch scratch("kvs remote chunks");
+    ChunkStore chunks(GetActiveSnapshot());
+    size_t bytes = 0;
+    for (int i = 0; i < addresses.count && bytes < kAnswerBytes; i++) {
+        const ChunkStore::Portable chunk = chunks.ReadPortable(AddressOf(addresses.elements[i]));
+        AddBytes(rows, chunk.frame);
+        bytes += chunk.frame.size();
+        scratch.Reset();
+    }
+    scratch.Finish();
+}
+
+void SendKnownCommits(const DatumArray& commits, const CollectedRows& rows) {
+    WholeCommits whole(GetActiveSnapshot());
+    for (int i = 0; i < commits.count; i++) {
+        const kvs::Hash hash = AddressOf(commits.elements[i]);
+        if (whole.Contains(hash)) {
+            AddBytes(rows, hash.AsBytes());
+        }
+    }
+}
+
+void SendMissingChunks(const DatumArray& addresses, const CollectedRows& rows) {
+    Scratch scratch("kvs remote chunks");
+    ChunkStore chunks(GetActiveSnapshot());
+    for (int i = 0; i < addresses.count; i++) {
+        const kvs::Hash address = AddressOf(addresses.elements[i]);
+        if (!chunks.Contains(address)) {
+            AddBytes(rows, address.AsBytes());
+        }
+        scratch.Reset();
+    }
+    scratch.Finish();
+}
+
+int64 ReceiveChunks(const DatumArray& frames) {
+    BeginRefEdit();
+    Snapshot snapshot = RegisterNewestSnapshot();
+    ObjectIntake intake(snapshot);
+    for (int i = 0; i < frames.count; i++) {
+        intake.AddChunk(Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            return DatumContents(frames.elements[i]);
+        }));
+    }
+    intake.Flush();
+    ReleaseSnapshot(snapshot);
+    return intake.chunks();
+}
+
+int64 ReceiveCommits(const DatumArray& encoded) {
+    BeginRefEdit();
+    Snapshot snapshot = RegisterNewestSnapshot();
+    ObjectIntake intake(snapshot);
+    std::vector<NamedCommit> window;
+    for (int i = 0; i < encoded.count; i++) {
+        window.push_back(ObjectIntake::Decode(Guarded([&] { return DatumContents(encoded.elements[i]); })));
+        if (window.size() == kCommitWindow || i + 1 == encoded.count) {
+            intake.AddCommits(window);
+            window.clear();
+        }
+    }
+    ReleaseSnapshot(snapshot);
+    return encoded.count;
+}
+
+// 0 if the branch is new.
+Datum MoveBranch(std::string_view branch, std::string_view head_bytes, bool force) {
+    if (head_bytes.size() != kvs::Hash::kSize) {
+        throw Error(ErrorCode::kInvalidArgument, "an address has 32 bytes");
+    }
+    const kvs::Hash head = kvs::Hash::FromBytes(head_bytes);
+    BeginRefEdit();
+    Snapshot snapshot = RegisterNewestSnapshot();
+    if (!WholeCommits(snapshot).Contains(head)) {
+        throw Error(ErrorCode::kWrongState, "commit " + head.ToHex() + " is missing", "Push again.");
+    }
+    ReleaseSnapshot(snapshot);
+    const std::optional<kvs::Hash> before = MoveBranchTo(branch, head, {force, "push"});
+    return before ? Guarded([&] { return HashDatum(*before); }) : Datum{0};
+}
+
+}  // namespace
+
+// (wanted, max_rows)
+KVS_FUNCTION(kvs_remote_commits)
+{
+    RequireRead();
+    const DatumArray wanted = RequiredArray(fcinfo, 0, "wanted");
+    const int32 count = OptionalInt4(fcinfo, 1).value_or(1);
+    SendCommits(wanted, count, CollectRows(fcinfo));
+    PG_RETURN_NULL();
+}
+
+// (addresses)
+KVS_FUNCTION(kvs_remote_chunks)
+{
+    RequireRead();
+    const DatumArray addresses = RequiredArray(fcinfo, 0, "addresses");
+    SendChunks(addresses, CollectRows(fcinfo));
+    PG_RETURN_NULL();
+}
+
+// (hashes)
+KVS_FUNCTION(kvs_remote_known_commits)
+{
+    RequireRead();
+    const DatumArray commits = RequiredArray(fcinfo, 0, "hashes");
+    SendKnownCommits(commits, CollectRows(fcinfo));
+    PG_RETURN_NULL();
+}
+
+// (addresses)
+KVS_FUNCTION(kvs_remote_missing_chunks)
+{
+    RequireRead();
+    const DatumArray addresses = RequiredArray(fcinfo, 0, "addresses");
+    SendMissingChunks(addresses, CollectRows(fcinfo));
+    PG_RETURN_NULL();
+}
+
+// (frames)
+KVS_FUNCTION(kvs_remote_receive_chunks)
+{
+    RequireWrite(kEditMode, "kvs_remote.receive_chunks()");
+    PG_RETURN_INT64(ReceiveChunks(RequiredArray(fcinfo, 0, "frames")));
+}
+
+// (commits)
+KVS_FUNCTION(kvs_remote_receive_commits)
+{
+    RequireWrite(kEditMode, "kvs_remote.receive_commits()");
+    PG_RETURN_INT64(ReceiveCommits(RequiredArray(fcinfo, 0, "commits")));
+}
+
+// (branch, head, force)
+KVS_FUNCTION(kvs_remote_move_branch)
+{
+    RequireWrite(kEditMode, "kvs_remote.move_branch()");
+    const std::string_view branch = RequiredBytes(fcinfo, 0, "branch");
+    const std::string_view head = RequiredBytes(fcinfo, 1, "head");
+    const Datum before = MoveBranch(branch, head, BoolOr(fcinfo, 2, false));
+    if (before == 0) {
+        PG_RETURN_NULL();
+    }
+    return before;
+}

@@ -1,0 +1,120 @@
+// Remotes: add_remote, drop_remote, fetch, push, pull, clone.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/access_guard.h"
+#include "pg/arguments.h"
+#include "pg/collected_rows.h"
+#include "pg/convert.h"
+#include "pg/entry_point.h"
+#include "pg/ref_edit.h"
+#include "pg/remote_table.h"
+#include "remote/conninfo.h"
+#include "remote/transfer.h"
+
+namespace {
+
+using namespace kvs;
+using namespace kvs::pg;
+
+constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
+enum TransferColumn { kRef, kOldCommit, kNewCommit, kChunks, kBytes, kTransferColumns };
+
+// Server code.
+void FillCommit(const std::string& hex, Datum* value, bool* is_null) {
+    *is_null = hex.empty();
+    *value = hex.empty() ? Datum{0} : MakeVarlena(hex);
+}
+
+void ReturnTransfers(const CollectedRows& rows, const std::vector<remote::RefTransfer>& transfers) {
+    for (const remote::RefTransfer& transfer : transfers) {
+        const std::string old_hex = transfer.old_commit ? transfer.old_commit->ToHex() : std::string();
+        const std::string new_hex = transfer.new_commit ? transfer.new_commit->ToHex() : std::string();
+        Guarded([&] {
+            Datum values[kTransferColumns];
+            bool nulls[kTransferColumns] = {};
+            values[kRef] = MakeVarlena(transfer.ref);
+            FillCommit(old_hex, &values[kOldCommit], &nulls[kOldCommit]);
+            FillCommit(new_hex, &values[kNewCommit], &nulls[kNewCommit]);
+            values[kChunks] = Int64GetDatum(transfer.chunks);
+            values[kBytes] = Int64GetDatum(transfer.bytes);
+            AddRow(rows, values, nulls);
+        });
+    }
+}
+
+void AddCheckedRemote(std::string_view name, std::string_view conninfo) {
+    remote::CheckConninfo(conninfo);
+    AddRemote(name, conninfo);
+}
+
+// Server code. max_bytes of kvs.fetch.
+int64 ByteLimit(FunctionCallInfo fcinfo, int argument) {
+    const int64 limit = OptionalInt8(fcinfo, argument).value_or(PG_INT64_MAX);
+    if (limit <= 0) {
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_bytes must be positive"));
+    }
+    return limit;
+}
+
+}  // namespace
+
+// (name, conninfo)
+KVS_FUNCTION(kvs_add_remote)
+{
+    RequireWrite(kEditMode, "kvs.add_remote()");
+    const std::string_view name = RequiredBytes(fcinfo, 0, "name");
+    AddCheckedRemote(name, RequiredBytes(fcinfo, 1, "conninfo"));
+    PG_RETURN_BOOL(true);
+}
+
+// (name)
+KVS_FUNCTION(kvs_drop_remote)
+{
+    RequireWrite(kEditMode, "kvs.drop_remote()");
+    PG_RETURN_BOOL(DropRemote(RequiredBytes(fcinfo, 0, "name")));
+}
+
+// (remote, branch, max_bytes)
+KVS_FUNCTION(kvs_fetch)
+{
+    RequireWrite(kEditMode, "kvs.fetch()");
+    const std::string_view name = RequiredBytes(fcinfo, 0, "remote");
+    const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 1);
+    const int64 limit = ByteLimit(fcinfo, 2);
+    ReturnTransfers(CollectRows(fcinfo), remote::Fetch(name, branch, limit));
+    PG_RETURN_NULL();
+}
+
+// (remote, branch, force)
+KVS_FUNCTION(kvs_push)
+{
+    RequireWrite(kEditMode, "kvs.push()");
+    const std::string_view name = RequiredBytes(fcinfo, 0, "remote");
+    const std::string_view branch = RequiredBytes(fcinfo, 1, "branch");
+    const bool force = BoolOr(fcinfo, 2, false);
+    ReturnTransfers(CollectRows(fcinfo), {remote::Push(name, branch, force)});
+    PG_RETURN_NULL();
+}
+
+// (remote, branch)
+KVS_FUNCTION(kvs_pull)
+{
+    RequireWrite(kEditMode, "kvs.pull()");
+    const std::string_view name = RequiredBytes(fcinfo, 0, "remote");
+    const std::string_view branch = RequiredBytes(fcinfo, 1, "branch");
+    ReturnTransfers(CollectRows(fcinfo), {remote::Pull(name, branch)});
+    PG_RETURN_NULL();
+}
+
+// (remote)
+KVS_FUNCTION(kvs_clone)
+{
+    RequireWrite(kEditMode, "kvs.clone()");
+    const std::string_view name = RequiredBytes(fcinfo, 0, "remote");
+    ReturnTransfers(CollectRows(fcinfo), remote::Clone(name));
+    PG_RETURN_NULL();
+}
