@@ -83,8 +83,12 @@ ObjectCheck::ObjectCheck(Snapshot snapshot, const FindingSink& sink)
               ReportNode(type, address, problem, keys);
           }) {}
 
+// A chunk that is missing is told once, whoever refers to it.
 void ObjectCheck::Report(const char* type, const Hash& address, const std::string& problem,
                          const std::string& keys) {
+    if (strcmp(type, "missing_object") == 0 && !missing_.insert(address).second) {
+        return;
+    }
     sink_(
         {"error", type, address.ToHex(), problem + " (" + keys + (keys.empty() ? "" : ", ") + where_ + ")"});
 }
@@ -94,12 +98,9 @@ void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::s
     met_.AddNode(address);
     all_reached_ = false;
     Report(type, address, problem, keys);
-    if (strcmp(type, "missing_object") == 0) {
-        missing_.insert(address);
-    }
 }
 
-// A chunk cannot be read because the one that it is a delta against is missing, which is told once.
+// A chunk cannot be read because the one that it is a delta against is missing.
 void ObjectCheck::ReportMissingBase(const Hash& address, const StoredChunk& chunk) {
     if (missing_.insert(*chunk.missing_base).second) {
         sink_({"error", "missing_object", chunk.missing_base->ToHex(),

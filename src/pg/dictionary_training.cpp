@@ -23,7 +23,8 @@ constexpr size_t kTrainingSamples = 1000;  // of a class
 constexpr size_t kTestSamples = 200;
 constexpr size_t kMinSamples = 60;  // of both together
 constexpr size_t kMaxSampleSize = size_t{16} << 10;
-constexpr size_t kDictionaryCapacity = size_t{32} << 10;
+// A larger dictionary knows more, and says it in longer offsets: the one that does best is taken.
+constexpr size_t kCapacities[] = {size_t{8} << 10, size_t{16} << 10, size_t{32} << 10, size_t{64} << 10};
 constexpr int64 kMinSavingPercent = 10;
 
 // Some 4,096 pages of the table. Deltas are left out: their chunks look like those that they stand on.
@@ -109,18 +110,27 @@ Training Train(ChunkClass chunk_class, Reservoir* reservoir, const std::optional
     result.bytes_without =
         EncodedSize(test, in_use ? DictionaryCache::Get().FindDictionary(*in_use) : nullptr);
     result.bytes_with = result.bytes_without;
-    Guarded([] { CHECK_FOR_INTERRUPTS(); });
-    std::optional<std::string> bytes = TrainDictionary(training, kDictionaryCapacity);
-    Guarded([] { CHECK_FOR_INTERRUPTS(); });
-    if (!bytes) {
+    std::string best;
+    for (const size_t capacity : kCapacities) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        std::optional<std::string> bytes = TrainDictionary(training, capacity);
+        if (!bytes) {
+            continue;
+        }
+        const Dictionary dictionary(0, *bytes);
+        const int64 size = EncodedSize(test, &dictionary);
+        if (best.empty() || size < result.bytes_with) {
+            result.bytes_with = size;
+            best = *std::move(bytes);
+        }
+    }
+    if (best.empty()) {
         return result;
     }
-    const Dictionary dictionary(0, *bytes);
-    result.bytes_with = EncodedSize(test, &dictionary);
     if (result.bytes_with * 100 <= result.bytes_without * (100 - kMinSavingPercent)) {
         const double saving =
             1 - static_cast<double>(result.bytes_with) / static_cast<double>(result.bytes_without);
-        result.id = StoreDictionary({chunk_class, *bytes, result.samples, saving});
+        result.id = StoreDictionary({chunk_class, best, result.samples, saving});
     }
     return result;
 }

@@ -45,8 +45,8 @@ const StoredChunks::Verified::Chunk* StoredChunks::Verified::Find(const Hash& ad
     return found == old_.end() ? nullptr : &found->second;
 }
 
-void StoredChunks::Verified::Add(const Hash& address, std::string_view raw, int depth) {
-    if (raw.size() > kMaxDeltaChunkSize) {
+void StoredChunks::Verified::Add(const Hash& address, Chunk chunk) {
+    if (chunk.raw.size() > kMaxDeltaChunkSize) {
         return;
     }
     if (young_size_ > kVerifiedBytes) {
@@ -54,8 +54,9 @@ void StoredChunks::Verified::Add(const Hash& address, std::string_view raw, int 
         young_.clear();
         young_size_ = 0;
     }
-    if (young_.try_emplace(address, Chunk{std::string(raw), depth}).second) {
-        young_size_ += raw.size();
+    const size_t size = chunk.raw.size();
+    if (young_.try_emplace(address, std::move(chunk)).second) {
+        young_size_ += size;
     }
 }
 
@@ -123,7 +124,7 @@ StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
     }
     chunk.state = StoredChunk::State::kWhole;
     chunk.raw = std::move(raw).value();
-    verified_.Add(address, chunk.raw, FrameDepth(frame));
+    verified_.Add(address, {chunk.raw, FrameDepth(frame), chunk.stored_size});
     return chunk;
 }
 
@@ -139,8 +140,14 @@ std::string StoredChunks::ReadOrThrow(const Hash& address) {
 }
 
 NodeRef StoredChunks::ReadNode(const Hash& address) {
-    const Verified::Chunk* verified = verified_.Find(address);
-    Result<NodeRef> node = Node::Parse(verified != nullptr ? verified->raw : ReadOrThrow(address));
+    std::string raw;
+    if (const Verified::Chunk* verified = verified_.Find(address)) {
+        raw = verified->raw;
+        stored_bytes_ += verified->stored_size;
+    } else {
+        raw = ReadOrThrow(address);
+    }
+    Result<NodeRef> node = Node::Parse(std::move(raw));
     if (!node.ok()) {
         ThrowCorrupt(address, std::string("is not a valid node: ") + node.error().what());
     }

@@ -50,7 +50,7 @@ class StoredChunks : public NodeStore, private BaseSource {
     Hash WriteNode(std::string encoded) override;
     Hash WriteBlob(std::string_view payload) override;
 
-    // Bytes of all frames that were read.
+    // Bytes of the frames of all chunks that were read.
     uint64_t stored_bytes() const { return stored_bytes_; }
 
   private:
@@ -61,9 +61,10 @@ class StoredChunks : public NodeStore, private BaseSource {
         struct Chunk {
             std::string raw;
             int depth = 0;  // of its frame
+            uint64_t stored_size = 0;
         };
         const Chunk* Find(const Hash& address) const;
-        void Add(const Hash& address, std::string_view raw, int depth);
+        void Add(const Hash& address, Chunk chunk);
 
       private:
         size_t young_size_ = 0;

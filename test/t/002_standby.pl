@@ -13,6 +13,7 @@ use Test::More;
 
 my $primary = new_node('primary', streaming => 1, preload => 1);
 fill_store($primary, 'postgres', number_of_rows(2_000, 200_000));
+pack_store($primary, 'postgres');
 
 $primary->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -32,6 +33,19 @@ is(fingerprint($standby, 'postgres'), fingerprint($primary, 'postgres'), 'the st
 is( $standby->safe_psql('postgres',
     q(SET kvs.as_of = 'HEAD~1'; SELECT kvs.get('streamed'), kvs.count_keys('streamed:'))),
     '|0', 'the standby reads the past');
+
+# Dictionaries and deltas that come by streaming, in a session that has read what was there before.
+$primary->safe_psql('postgres', <<'SQL');
+SELECT kvs.mput(array_agg('packed:' || i), array_agg(jsonb_build_object('wholly', md5(i::text), 'other', repeat('documents ', 9))), 'packed')
+FROM generate_series(1, 3000) AS i;
+SELECT kvs.commit('other documents', branch => 'packed');
+SELECT * FROM kvs.train_dictionaries();
+SELECT kvs.put('packed:0000001', '"changed"', branch => 'packed');
+SELECT kvs.commit('changed', branch => 'packed');
+SELECT * FROM kvs.repack();
+SQL
+$primary->wait_for_catchup($standby);
+is(fingerprint($standby, 'postgres'), fingerprint($primary, 'postgres'), 'the standby reads repacked chunks');
 
 # One reader all the while: what it has cached must not hide what arrives.
 my $reader = $standby->background_psql('postgres', on_error_stop => 0);
@@ -55,7 +69,8 @@ foreach my $write (
     q(kvs.commit('m')),                      q(kvs.flush()),
     q(kvs.create_branch('b')),               q(kvs.delete_branch('late')),
     q(kvs.rename_branch('late', 'later')),   q(kvs.create_tag('t')),
-    q(kvs.delete_tag('v1')),                 q(kvs.lock('#')))
+    q(kvs.delete_tag('v1')),                 q(kvs.lock('#')),
+    q(kvs.repack()),                         q(kvs.train_dictionaries()))
 {
     is(sqlstate_of($standby, 'postgres', "SELECT $write"), '25006', "refused on a standby: $write");
 }

@@ -14,6 +14,7 @@ use Test::More;
 my $node = new_node('main');
 my $dir  = PostgreSQL::Test::Utils::tempdir;
 fill_store($node, 'postgres', number_of_rows(2_000, 200_000));
+pack_store($node, 'postgres');
 $node->safe_psql('postgres', q(CREATE ROLE reporting; GRANT SELECT ON kvs.entries TO reporting));
 $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE keeper;

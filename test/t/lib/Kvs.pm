@@ -21,6 +21,7 @@ our @EXPORT = qw(
   fingerprint
   new_node
   number_of_rows
+  pack_store
   small_or_long
   sqlstate_of
   wait_until
@@ -125,6 +126,33 @@ SQL
     return;
 }
 
+# A branch "packed", with a history whose chunks are stored in every way: raw, with a dictionary, as deltas.
+sub pack_store
+{
+    my ($node, $database) = @_;
+    $node->safe_psql($database, <<'SQL');
+SELECT kvs.create_branch('packed', encode(_kvs.initial_commit(), 'hex'));
+SELECT kvs.import($$
+    SELECT 'packed:' || lpad(i::text, 7, '0'), jsonb_build_object('n', i, 'text', md5(i::text))
+    FROM generate_series(1, 5000) AS i$$, branch => 'packed', message => 'packed');
+SELECT * FROM kvs.train_dictionaries();
+SQL
+    foreach my $n (1 .. 4)
+    {
+        $node->safe_psql($database, <<SQL);
+SET kvs.branch = 'packed';
+SELECT kvs.mput(array_agg('packed:' || lpad(i::text, 7, '0')), array_agg(jsonb_build_object('n', -i, 'text', md5('$n ' || i))))
+FROM generate_series($n, 5000, 100) AS i;
+SELECT kvs.put('large', to_jsonb((SELECT string_agg(md5(i::text), ' ') FROM generate_series($n, 1000) AS i)));
+SELECT kvs.commit('packed $n');
+SQL
+    }
+    $node->safe_psql($database, 'SELECT * FROM kvs.repack()');
+    is( $node->safe_psql($database, 'SELECT DISTINCT get_byte(body, 0) FROM _kvs.chunk WHERE get_byte(body, 0) > 1 ORDER BY 1'),
+        "2\n3", 'chunks are stored in every way');
+    return;
+}
+
 # All that can be read of a store, as text: equal for equal stores, wherever they lie.
 sub fingerprint
 {
@@ -142,6 +170,9 @@ FROM kvs.branches AS b, LATERAL kvs.scan(branch => b.name) AS e GROUP BY b.name 
 SELECT 'backwards', count(*), md5(string_agg(e::text, E'\n')) FROM kvs.scan(reverse => true) AS e;
 SELECT 'at tags', t.name, count(*), md5(string_agg(e::text, E'\n'))
 FROM kvs.tags AS t, LATERAL kvs.scan(as_of => t.name) AS e GROUP BY t.name ORDER BY t.name;
+SELECT 'at commits', l.hash, count(*), md5(string_agg(e::text, E'\n'))
+FROM (SELECT DISTINCT l.hash FROM kvs.branches AS b, LATERAL kvs.log(b.name) AS l) AS l,
+     LATERAL kvs.scan(as_of => l.hash) AS e GROUP BY l.hash ORDER BY l.hash;
 SELECT 'table', count(*), md5(string_agg(e::text, E'\n' ORDER BY key)) FROM kvs.entries AS e;
 SELECT 'table key', key, value, version FROM kvs.entries WHERE key = 'counted';
 SELECT 'count', kvs.count_keys(), kvs.count_keys('doc:');
