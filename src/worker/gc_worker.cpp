@@ -25,12 +25,12 @@ namespace {
 
 using namespace kvs::pg;
 
-// New chunks since the last collection, and how many there are to be for the next one. Where the server's
-// statistics were reset since, what they count now is all that is known to be new.
+// Whether $1 chunks, and $2 percent of those that the last collection left, were stored since then. Where the
+// server's statistics began anew meanwhile (a crash, a promotion, another server), nobody knows, and one
+// collection too many does no harm; where there was none yet, what vacuum has counted helps.
 constexpr const char* kGrowthQuery = R"(
-SELECT CASE WHEN l.at IS NULL THEN greatest(s.inserted, s.rows)
-            WHEN s.inserted < l.chunks_inserted THEN s.inserted
-            ELSE s.inserted - l.chunks_inserted END
+SELECT s.inserted < l.chunks_inserted
+    OR CASE WHEN l.at IS NULL THEN greatest(s.inserted, s.rows) ELSE s.inserted - l.chunks_inserted END
        >= $1 + $2 / 100.0 * coalesce(l.objects_live, 0)
 FROM (SELECT pg_stat_get_tuples_inserted(c.oid) AS inserted, c.reltuples::bigint AS rows
       FROM pg_class AS c WHERE c.oid = '_kvs.chunk'::regclass) AS s

@@ -85,13 +85,20 @@ fill_store($node, 'postgres', 500);
 $node->safe_psql('postgres', 'CREATE DATABASE empty');
 add_store($node, 'other');
 fill_store($node, 'other', 500);
-my %before = map { $_ => fingerprint($node, $_) } 'postgres', 'other';
+
+# All but the reflog, of which a part is collected too.
+sub contents
+{
+    my ($database) = @_;
+    return join("\n", grep { !/^reflog\|/ } split /\n/, fingerprint($node, $database));
+}
+my %before = map { $_ => contents($_) } 'postgres', 'other';
 sub unchanged
 {
     my ($name) = @_;
     foreach my $database ('postgres', 'other')
     {
-        is(fingerprint($node, $database), $before{$database}, "$name: $database is what it was");
+        is(contents($database), $before{$database}, "$name: $database is what it was");
     }
     return;
 }
@@ -153,7 +160,7 @@ foreach my $round (1 .. $rounds)
     make_garbage('postgres', $documents);
     my $all = garbage('postgres');
     switch_autogc('on');
-    my $pid = collection_where('postgres', 'chunks_removed > 0');
+    my $pid = collection_where('postgres', 'chunks_removed > 10000');
     kill 'TERM', $pid;
     switch_autogc('off');
     $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'kvs collector'");
@@ -164,7 +171,7 @@ foreach my $round (1 .. $rounds)
     make_garbage('postgres', $documents);
     $all = garbage('postgres');
     switch_autogc('on');
-    $pid = collection_where('postgres', 'chunks_removed > 10000 OR commits_removed > 0');
+    $pid = collection_where('postgres', 'chunks_removed > 10000');
     kill 'KILL', $pid;
     $node->poll_query_until('postgres', 'SELECT true');
     switch_autogc('off');
