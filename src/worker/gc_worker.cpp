@@ -26,10 +26,10 @@ namespace {
 using namespace kvs::pg;
 
 // Whether $1 chunks, and $2 percent of those that the last collection left, were stored since then. Where the
-// server's statistics began anew meanwhile (a crash, a promotion, another server), nobody knows, and one
-// collection too many does no harm; where there was none yet, what vacuum has counted helps.
+// server's statistics began anew meanwhile (a crash, another server), nobody knows, and one collection too
+// many does no harm; where there was none yet, what vacuum has counted helps.
 constexpr const char* kGrowthQuery = R"(
-SELECT s.inserted < l.chunks_inserted
+SELECT coalesce(s.inserted < l.chunks_inserted OR pg_stat_get_bgwriter_stat_reset_time() > l.at, false)
     OR CASE WHEN l.at IS NULL THEN greatest(s.inserted, s.rows) ELSE s.inserted - l.chunks_inserted END
        >= $1 + $2 / 100.0 * coalesce(l.objects_live, 0)
 FROM (SELECT pg_stat_get_tuples_inserted(c.oid) AS inserted, c.reltuples::bigint AS rows

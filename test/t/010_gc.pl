@@ -21,8 +21,8 @@ my $node = new_node('main', preload => 1, streaming => 1, conf => "${conf}kvs.au
 # A branch with an import, and then without: nothing refers to its chunks any more.
 sub make_garbage
 {
-    my ($database, $rows) = @_;
-    $node->safe_psql($database, <<SQL);
+    my ($database, $rows, $server) = @_;
+    ($server // $node)->safe_psql($database, <<SQL);
 SELECT kvs.create_branch('garbage', (SELECT hash FROM kvs.log() WHERE parents = '{}'));
 SELECT kvs.import(\$\$SELECT 'doc:' || lpad(i::text, 7, '0'), jsonb_build_object('n', i, 'text', repeat(md5(random()::text), 60))
     FROM generate_series(1, $rows) AS i\$\$, branch => 'garbage', message => 'import');
@@ -212,7 +212,7 @@ is(sqlstate_of($standby, 'postgres', 'SELECT * FROM kvs.gc()'), '25006', 'standb
 is(sqlstate_of($standby, 'postgres', 'SELECT * FROM kvs.repair()'), '25006', 'standby: no repair');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM kvs.gc_progress'), 0, 'standby: the view');
 $standby->promote;
-$standby->poll_query_until('postgres', "SELECT count(*) > 1 FROM _kvs.collection WHERE objects_removed > 100");
+make_garbage('postgres', 2000, $standby);
 ok($standby->poll_query_until('postgres', 'SELECT objects_removed = 0 FROM kvs.gc(dry_run => true)'), 'promoted: collected');
 $standby->stop;
 
