@@ -3,6 +3,7 @@
 #include "pg/node_cache_memory.h"
 #include "pg/server.h"
 #include "pg/settings.h"
+#include "worker/gc_launcher.h"
 #include "worker/wal_flusher.h"
 
 extern "C" {
@@ -16,5 +17,6 @@ extern "C" void _PG_init() {
         kvs::pg::InstallNodeCacheHooks();
         kvs::pg::InstallGcProgressHooks();
         kvs::worker::RegisterWalFlusher();
+        kvs::worker::RegisterGcLauncher();
     }
 }
