@@ -20,15 +20,19 @@ void LockBranch(int32 branch, LOCKMODE mode) {
     LockDatabaseObject(ObjectOid(Object::kBranch), branch, 0, mode);
 }
 
-void LockBranchBounded(int32 branch, LOCKMODE mode) {
-    struct SessionTimeout {
-        const int value = LockTimeout;
-        ~SessionTimeout() { LockTimeout = value; }
-    } session;
+BoundedWait::BoundedWait() : session_timeout_(LockTimeout) {
     if (settings.branch_lock_timeout > 0 &&
-        (session.value == 0 || settings.branch_lock_timeout < session.value)) {
+        (session_timeout_ == 0 || settings.branch_lock_timeout < session_timeout_)) {
         LockTimeout = settings.branch_lock_timeout;
     }
+}
+
+BoundedWait::~BoundedWait() {
+    LockTimeout = session_timeout_;
+}
+
+void LockBranchBounded(int32 branch, LOCKMODE mode) {
+    const BoundedWait bounded;
     Guarded([&] { LockBranch(branch, mode); });
 }
 

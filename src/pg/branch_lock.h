@@ -17,6 +17,18 @@ void LockBranch(int32 branch, LOCKMODE mode);
 // Waits at most kvs.branch_lock_timeout. Errors: 55P03.
 void LockBranchBounded(int32 branch, LOCKMODE mode);
 
+// While it lives, each wait for a lock lasts at most kvs.branch_lock_timeout. Errors of such a wait: 55P03.
+class BoundedWait {
+  public:
+    BoundedWait();
+    ~BoundedWait();
+    BoundedWait(const BoundedWait&) = delete;
+    BoundedWait& operator=(const BoundedWait&) = delete;
+
+  private:
+    int session_timeout_;
+};
+
 bool TryLockBranch(int32 branch, LOCKMODE mode);
 
 }  // namespace kvs::pg

@@ -4,6 +4,7 @@
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
+#include "pg/branch_lock.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
 #include "pg/jsonb_json.h"
@@ -59,11 +60,15 @@ uint64 ExecuteForBranch(const char* sql, int32 branch_id) {
 
 }  // namespace
 
-std::optional<StagedMerge> FindStagedMerge(int32 branch_id) {
+std::optional<StagedMerge> FindStagedMerge(int32 branch_id, StagedMergeLock lock) {
     Oid types[] = {INT4OID};
     Datum values[] = {Int32GetDatum(branch_id)};
-    OwnerQuery row("SELECT stash_id, source, source_commit, message FROM _kvs.merge WHERE branch_id = $1", 1,
-                   types, values);
+    std::string sql = "SELECT stash_id, source, source_commit, message FROM _kvs.merge WHERE branch_id = $1";
+    if (lock != StagedMergeLock::kNone) {
+        sql += lock == StagedMergeLock::kShared ? " FOR SHARE" : " FOR UPDATE";
+    }
+    const BoundedWait bounded;
+    OwnerQuery row(sql.c_str(), 1, types, values, true);
     std::optional<StagedMerge> found;
     if (row.Next()) {
         found.emplace();
@@ -87,8 +92,8 @@ void RequireNoStagedMerge(int32 branch_id, std::string_view branch) {
     }
 }
 
-StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch) {
-    std::optional<StagedMerge> found = FindStagedMerge(branch_id);
+StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch, StagedMergeLock lock) {
+    std::optional<StagedMerge> found = FindStagedMerge(branch_id, lock);
     if (!found) {
         throw Error(ErrorCode::kWrongState, "no merge is staged on branch " + Quoted(branch),
                     "kvs.merge() stages one when it meets conflicts.");
@@ -126,12 +131,23 @@ bool DropStagedMerge(int32 branch_id) {
 }
 
 StagedResolutions::StagedResolutions(int32 branch_id) : branch_id_(branch_id) {
+    Load();
+}
+
+bool StagedResolutions::Reload() {
+    const auto before = std::move(decisions_);
+    decisions_.clear();
+    Load();
+    return decisions_ != before;
+}
+
+void StagedResolutions::Load() {
     Oid types[] = {INT4OID};
-    Datum values[] = {Int32GetDatum(branch_id)};
+    Datum values[] = {Int32GetDatum(branch_id_)};
     OwnerQuery row(
         "SELECT key, path, base, ours, theirs, resolution, value FROM _kvs.conflict "
         "WHERE branch_id = $1 AND resolution IS NOT NULL",
-        1, types, values);
+        1, types, values, true);
     while (row.Next()) {
         Decision decision;
         std::pair<std::string, std::string> place(row.Bytes(1), row.Bytes(2));
