@@ -166,6 +166,22 @@ SELECT (r).merged, (r).conflicts FROM (SELECT kvs.merge('x2', target => 'x1') AS
 SELECT key, value FROM kvs.mget(ARRAY['m:p', 'm:q'], branch => 'x1');
 SELECT kvs.delete_tag('x1-before') AS deleted;
 
+-- A merge may decide for the side with the lower version. The other side, when it moves forward to that, goes on
+-- from its own: versions never rewind.
+SELECT kvs.create_branch('w1') AS branch, kvs.put('m:w', '"base"', branch => 'w1'), kvs.put('m:same', '"base"', branch => 'w1');
+SELECT kvs.commit('w', branch => 'w1') IS NOT NULL, kvs.create_branch('w2', 'w1') AS branch;
+SELECT kvs.put('m:w', '"ours"', branch => 'w1'), kvs.put('m:same', '"x"', branch => 'w1');
+SELECT kvs.put('m:w', '"t1"', branch => 'w2'), kvs.put('m:w', '"t2"', branch => 'w2'), kvs.put('m:same', '"y"', branch => 'w2'),
+       kvs.put('m:same', '"x"', branch => 'w2');
+SELECT kvs.commit('w1', branch => 'w1') IS NOT NULL, kvs.commit('w2', branch => 'w2') IS NOT NULL;
+SELECT pg_temp.outcome(r) FROM kvs.merge('w2', target => 'w1', strategy => 'ours') AS r;
+SELECT pg_temp.outcome(r) FROM kvs.merge('w1', target => 'w2') AS r;
+SELECT key, version, value FROM kvs.mget(ARRAY['m:w', 'm:same'], branch => 'w1');
+SELECT key, version, value FROM kvs.mget(ARRAY['m:w', 'm:same'], branch => 'w2');
+SELECT version, op, value FROM kvs.history('m:w', branch => 'w2');
+SELECT kvs.cas('m:w', 2, '"stale"', branch => 'w2') AS stale, kvs.cas('m:w', 3, '"stale"', branch => 'w2') AS stale;
+SELECT count(*) AS uncommitted FROM kvs.status('w2');
+
 -- Many keys: one range record in the log, and history goes through it.
 SET kvs.bulk_log_threshold = 10;
 SELECT kvs.create_branch('big') AS branch;
@@ -197,5 +213,5 @@ DROP ROLE regress_merge_stranger;
 
 SELECT count(*) AS problems FROM kvs.check() WHERE severity = 'error';
 SELECT kvs.switch_branch('main') AS switched;
-SELECT bool_and(kvs.delete_branch(name, force => true)) FROM unnest(ARRAY['m', 'f', 's', 'p', 'u', 't', 'x1', 'x2', 'big']) AS name;
+SELECT bool_and(kvs.delete_branch(name, force => true)) FROM unnest(ARRAY['m', 'f', 's', 'p', 'u', 't', 'x1', 'x2', 'w1', 'w2', 'big']) AS name;
 RESET kvs.author;

@@ -99,15 +99,16 @@ CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, 
     return {WriteCommit(commit, snapshot), commit.generation};
 }
 
-RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute,
-                          const BeforeApply& before_apply) {
+RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute, const BeforeApply& before_apply,
+                          const InputsChanged& inputs_changed) {
     Branch seen;
     RewritePlan plan = ComputeUnlocked(compute, name, &seen);
     LockBranchBounded(seen.id, ShareRowExclusiveLock);
     FlushSession session(seen.id);
     const int64 folded = session.Fold();
     RequireNothingLeft(session.branch());
-    if (folded > 0 || !SameState(session.branch(), seen)) {
+    const bool other_inputs = inputs_changed && inputs_changed();
+    if (other_inputs || folded > 0 || !SameState(session.branch(), seen)) {
         ChunkStore chunks(session.snapshot());
         plan = compute(session.branch(), &chunks, session.snapshot());
         chunks.Flush();
@@ -151,7 +152,7 @@ void RequireClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, c
 void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RewrittenTrees& to,
                  const std::string& author, RewritePlan* plan) {
     const RootPair head = RootsOf(branch.head, snapshot);
-    if (branch.working == head) {
+    if (branch.working == head && !RewindsVersions(chunks, head, to.roots)) {
         plan->working = to.roots;
         return;
     }

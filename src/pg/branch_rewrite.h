@@ -54,9 +54,13 @@ using PlanFunction = std::function<RewritePlan(const Branch& branch, ChunkStore*
 // Called under the lock, once a plan is final and before it is applied, also when it does not apply.
 using BeforeApply = std::function<void(const Branch& branch, const RewritePlan& plan, Snapshot snapshot)>;
 
+// Called under the lock: whether what the plan was computed from, the branch aside, has changed since. Then
+// it is computed once more. Locks what it looks at.
+using InputsChanged = std::function<bool()>;
+
 // Errors: those of `plan`; kUnknownRef; kSerialization; 55P03 when the lock is not to be had in time.
 RewritePlan RewriteBranch(std::string_view branch, const PlanFunction& plan,
-                          const BeforeApply& before_apply = {});
+                          const BeforeApply& before_apply = {}, const InputsChanged& inputs_changed = {});
 
 // A commit as a parent.
 struct CommitPlace {

@@ -125,15 +125,16 @@ std::string NameConflicts(const std::vector<KeyConflict>& conflicts) {
     return conflicts.size() > kMaxNamed ? names + ", ..." : names;
 }
 
-MergeReport MergeInto(
-    const MergeRequest& request, const KeyResolver& resolve,
-    const std::function<void(const Branch& branch, const MergeReport& report)>& before_apply) {
+MergeReport MergeInto(const MergeRequest& request, const MergeSteps& steps) {
     MergeReport report;
     const std::string author = AuthorName({});
     const RewritePlan done = RewriteBranch(
         request.branch,
         [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
             report = {};
+            if (steps.restart) {
+                steps.restart();
+            }
             RewritePlan plan;
             plan.operation = Operation::kMerge;
             CommitTable graph(snapshot);
@@ -147,7 +148,7 @@ MergeReport MergeInto(
             }
             RewrittenTrees merged = PlanThreeWay(
                 branch, chunks, snapshot, MergeBaseRoots(branch.head, request.source, chunks, snapshot),
-                RootsOf(request.source, snapshot), {LoadMergePolicies(), resolve, author}, &plan);
+                RootsOf(request.source, snapshot), {LoadMergePolicies(), steps.resolve, author}, &plan);
             report.conflicts = std::move(merged.conflicts);
             report.merged = merged.changed;
             if (report.conflicts.empty()) {
@@ -158,7 +159,8 @@ MergeReport MergeInto(
             }
             return plan;
         },
-        [&](const Branch& branch, const RewritePlan&, Snapshot) { before_apply(branch, report); });
+        [&](const Branch& branch, const RewritePlan&, Snapshot) { steps.before_apply(branch, report); },
+        steps.inputs_changed);
     if (report.conflicts.empty()) {
         report.commit = done.head;
     } else {

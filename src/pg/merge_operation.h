@@ -53,10 +53,17 @@ struct MergeReport {
     std::vector<KeyConflict> conflicts;
 };
 
-// Merges a commit into a branch; with conflicts left nothing is applied. Under the branch's lock, before
-// anything is applied, `before_apply` is told what will be. Errors: as RewriteBranch and PlanThreeWay.
-MergeReport MergeInto(
-    const MergeRequest& request, const KeyResolver& resolve,
-    const std::function<void(const Branch& branch, const MergeReport& report)>& before_apply);
+// What a caller has to say in the course of a merge.
+struct MergeSteps {
+    KeyResolver resolve;
+    std::function<void()> restart;  // before each computation; may be empty
+    InputsChanged inputs_changed;   // see RewriteBranch; may be empty
+    // Under the branch's lock, before anything is applied: what will be.
+    std::function<void(const Branch& branch, const MergeReport& report)> before_apply;
+};
+
+// Merges a commit into a branch; with conflicts left nothing is applied. Errors: as RewriteBranch and
+// PlanThreeWay.
+MergeReport MergeInto(const MergeRequest& request, const MergeSteps& steps);
 
 }  // namespace kvs::pg

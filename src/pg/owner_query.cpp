@@ -17,7 +17,7 @@ constexpr long kFetchRows = 256;
 
 }  // namespace
 
-OwnerQuery::OwnerQuery(const char* sql, int count, Oid* types, Datum* values) {
+OwnerQuery::OwnerQuery(const char* sql, int count, Oid* types, Datum* values, bool latest) {
     OwnerScope owner;
     Guarded([&] {
         // SPI makes a context of its own the current one; whoever reads the rows keeps his.
@@ -25,7 +25,7 @@ OwnerQuery::OwnerQuery(const char* sql, int count, Oid* types, Datum* values) {
         SPI_connect();
         row_context_ =
             AllocSetContextCreate(CurrentMemoryContext, "kvs owner query row", ALLOCSET_DEFAULT_SIZES);
-        portal_ = SPI_cursor_open_with_args(nullptr, sql, count, types, values, nullptr, true, 0);
+        portal_ = SPI_cursor_open_with_args(nullptr, sql, count, types, values, nullptr, !latest, 0);
         MemoryContextSwitchTo(caller);
     });
 }

@@ -1,7 +1,9 @@
 // A query over the extension's tables that is run as their owner and read row by row, for the cold paths.
 //
-// Rows are fetched in batches, under the active snapshot. Queries nest: one that was opened later must be
-// finished earlier. The access guard has to be asked before. Errors: PgError.
+// Rows are fetched in batches, under the active snapshot, or, where `latest` asks for it, under one that
+// shows what is committed now (at the stricter levels the transaction's): for queries that decide under a
+// lock, or that lock rows. Queries nest: one that was opened later must be finished earlier. The access guard
+// has to be asked before. Errors: PgError.
 #pragma once
 
 #include <optional>
@@ -15,7 +17,8 @@ namespace kvs::pg {
 class OwnerQuery {
   public:
     // The SQL is ours, never a user's; its parameters are `count` in number.
-    explicit OwnerQuery(const char* sql, int count = 0, Oid* types = nullptr, Datum* values = nullptr);
+    explicit OwnerQuery(const char* sql, int count = 0, Oid* types = nullptr, Datum* values = nullptr,
+                        bool latest = false);
 
     // Moves to the next row; false after the last. What was read from the row before is gone then.
     bool Next();

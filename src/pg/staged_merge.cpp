@@ -7,8 +7,10 @@
 #include "pg/convert.h"
 #include "pg/guard.h"
 #include "pg/jsonb_json.h"
+#include "pg/lock_timeout.h"
 #include "pg/owner_query.h"
 #include "pg/owner_scope.h"
+#include "pg/settings.h"
 
 namespace kvs::pg {
 
@@ -59,11 +61,15 @@ uint64 ExecuteForBranch(const char* sql, int32 branch_id) {
 
 }  // namespace
 
-std::optional<StagedMerge> FindStagedMerge(int32 branch_id) {
+std::optional<StagedMerge> FindStagedMerge(int32 branch_id, StagedMergeLock lock) {
     Oid types[] = {INT4OID};
     Datum values[] = {Int32GetDatum(branch_id)};
-    OwnerQuery row("SELECT stash_id, source, source_commit, message FROM _kvs.merge WHERE branch_id = $1", 1,
-                   types, values);
+    std::string sql = "SELECT stash_id, source, source_commit, message FROM _kvs.merge WHERE branch_id = $1";
+    if (lock != StagedMergeLock::kNone) {
+        sql += lock == StagedMergeLock::kShared ? " FOR SHARE" : " FOR UPDATE";
+    }
+    const LockTimeoutScope bounded(settings.branch_lock_timeout);
+    OwnerQuery row(sql.c_str(), 1, types, values, true);
     std::optional<StagedMerge> found;
     if (row.Next()) {
         found.emplace();
@@ -87,8 +93,8 @@ void RequireNoStagedMerge(int32 branch_id, std::string_view branch) {
     }
 }
 
-StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch) {
-    std::optional<StagedMerge> found = FindStagedMerge(branch_id);
+StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch, StagedMergeLock lock) {
+    std::optional<StagedMerge> found = FindStagedMerge(branch_id, lock);
     if (!found) {
         throw Error(ErrorCode::kWrongState, "no merge is staged on branch " + Quoted(branch),
                     "kvs.merge() stages one when it meets conflicts.");
@@ -133,13 +139,15 @@ void NoticeConflicts(const std::vector<KeyConflict>& conflicts, std::string_view
 }
 
 MergeReport MergeOrStage(const StagedMerge& merge, std::string_view branch_name, const KeyResolver& resolve) {
-    const MergeReport report = MergeInto({branch_name, merge.source_commit, merge.message}, resolve,
-                                         [&](const Branch& branch, const MergeReport& planned) {
-                                             RequireNoStagedMerge(branch.id, branch.name);
-                                             if (!planned.conflicts.empty()) {
-                                                 StageMerge(merge, branch.name, planned.conflicts);
-                                             }
-                                         });
+    MergeSteps steps;
+    steps.resolve = resolve;
+    steps.before_apply = [&](const Branch& branch, const MergeReport& planned) {
+        RequireNoStagedMerge(branch.id, branch.name);
+        if (!planned.conflicts.empty()) {
+            StageMerge(merge, branch.name, planned.conflicts);
+        }
+    };
+    const MergeReport report = MergeInto({branch_name, merge.source_commit, merge.message}, steps);
     if (!report.conflicts.empty()) {
         NoticeConflicts(report.conflicts, branch_name);
     }
@@ -152,12 +160,23 @@ bool DropStagedMerge(int32 branch_id) {
 }
 
 StagedResolutions::StagedResolutions(int32 branch_id) : branch_id_(branch_id) {
+    Load();
+}
+
+bool StagedResolutions::Reload() {
+    const auto before = std::move(decisions_);
+    decisions_.clear();
+    Load();
+    return decisions_ != before;
+}
+
+void StagedResolutions::Load() {
     Oid types[] = {INT4OID};
-    Datum values[] = {Int32GetDatum(branch_id)};
+    Datum values[] = {Int32GetDatum(branch_id_)};
     OwnerQuery row(
         "SELECT key, path, base, ours, theirs, resolution, value FROM _kvs.conflict "
         "WHERE branch_id = $1 AND resolution IS NOT NULL",
-        1, types, values);
+        1, types, values, true);
     while (row.Next()) {
         Decision decision;
         std::pair<std::string, std::string> place(row.Bytes(1), row.Bytes(2));

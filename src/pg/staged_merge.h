@@ -27,12 +27,18 @@ struct StagedMerge {
     std::string message;
 };
 
-// As the session sees it.
-std::optional<StagedMerge> FindStagedMerge(int32 branch_id);
+// Who decides conflicts shares the staged merge with others who do; who ends it, or stages its conflicts
+// anew, has it for himself. Both until the end of the transaction; waits last at most
+// kvs.branch_lock_timeout.
+enum class StagedMergeLock { kNone, kShared, kExclusive };
+
+// As it is committed now, or as this transaction left it.
+std::optional<StagedMerge> FindStagedMerge(int32 branch_id, StagedMergeLock lock = StagedMergeLock::kNone);
 
 // Error(kWrongState) if there is one, or if there is none.
 void RequireNoStagedMerge(int32 branch_id, std::string_view branch);
-StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch);
+StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch,
+                               StagedMergeLock lock = StagedMergeLock::kNone);
 
 // Stages a merge with its conflicts. Errors: kWrongState if there is one already.
 void StageMerge(const StagedMerge& merge, std::string_view branch, const std::vector<KeyConflict>& conflicts);
@@ -58,6 +64,9 @@ class StagedResolutions {
     // Forgets which decisions were asked for, before the merge is computed once more.
     void Restart() { used_.clear(); }
 
+    // Reads them again; true if they are others now.
+    bool Reload();
+
     // The conflicts that are left, put in the place of those staged before; decisions that still hold stay.
     void Restage(const std::vector<KeyConflict>& left);
 
@@ -65,7 +74,11 @@ class StagedResolutions {
     struct Decision {
         MergeConflict seen;
         Resolution resolution;
+
+        bool operator==(const Decision&) const = default;
     };
+
+    void Load();
 
     int32 branch_id_;
     std::map<std::pair<std::string, std::string>, Decision> decisions_;  // by key and path

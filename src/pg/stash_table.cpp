@@ -7,8 +7,10 @@
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
+#include "pg/lock_timeout.h"
 #include "pg/owner_query.h"
 #include "pg/owner_scope.h"
+#include "pg/settings.h"
 
 namespace kvs::pg {
 
@@ -35,6 +37,21 @@ int64 AddStash(const Branch& branch, const Hash& commit, const std::string& auth
         " VALUES ($6, $1, $2, $3, $4, $5, now())",
         std::size(types), types, values, "      ");
     return id;
+}
+
+Hash ReadStash(int64 id, const char* sql) {
+    Oid types[] = {INT8OID};
+    Datum values[] = {Int64GetDatum(id)};
+    OwnerQuery row(sql, 1, types, values, true);
+    std::optional<Hash> found;
+    if (row.Next()) {
+        found = row.Address(1);
+    }
+    row.Finish();
+    if (!found) {
+        throw Error(ErrorCode::kNotFound, "there is no stash " + std::to_string(id), "See view kvs.stashes.");
+    }
+    return *found;
 }
 
 }  // namespace
@@ -70,15 +87,16 @@ std::optional<int64> StashWork(std::string_view branch_name, std::string_view me
     return id;
 }
 
-MergeReport ApplyStash(
-    std::string_view branch_name, const Hash& stash, const KeyResolver& resolve,
-    const std::function<void(const Branch& branch, const MergeReport& report)>& before_apply) {
+MergeReport ApplyStash(std::string_view branch_name, const Hash& stash, const MergeSteps& steps) {
     MergeReport report;
     const std::string author = AuthorName({});
     RewriteBranch(
         branch_name,
         [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
             report = {};
+            if (steps.restart) {
+                steps.restart();
+            }
             const Commit work = ReadCommit(stash, snapshot);
             const RootPair base = RootsOf(work.parents.at(0), snapshot);
             const RootPair theirs{work.data_root, work.meta_root};
@@ -87,7 +105,7 @@ MergeReport ApplyStash(
             plan.onto = branch.head;
             plan.numbers = ChangeNumbers(DifferMuch(chunks, base, theirs));
             RewrittenTrees merged = MergeTrees(chunks, base, branch.working, theirs,
-                                               {LoadMergePolicies(), resolve, author}, &*plan.numbers);
+                                               {LoadMergePolicies(), steps.resolve, author}, &*plan.numbers);
             report.conflicts = std::move(merged.conflicts);
             report.merged = report.conflicts.empty() ? merged.changed : 0;
             plan.applies = report.conflicts.empty();
@@ -95,23 +113,18 @@ MergeReport ApplyStash(
             plan.previous = std::move(merged.previous);
             return plan;
         },
-        [&](const Branch& branch, const RewritePlan&, Snapshot) { before_apply(branch, report); });
+        [&](const Branch& branch, const RewritePlan&, Snapshot) { steps.before_apply(branch, report); },
+        steps.inputs_changed);
     return report;
 }
 
 Hash FindStash(int64 id) {
-    Oid types[] = {INT8OID};
-    Datum values[] = {Int64GetDatum(id)};
-    OwnerQuery row("SELECT commit_hash FROM _kvs.stash WHERE id = $1", 1, types, values);
-    std::optional<Hash> found;
-    if (row.Next()) {
-        found = row.Address(1);
-    }
-    row.Finish();
-    if (!found) {
-        throw Error(ErrorCode::kNotFound, "there is no stash " + std::to_string(id), "See view kvs.stashes.");
-    }
-    return *found;
+    return ReadStash(id, "SELECT commit_hash FROM _kvs.stash WHERE id = $1");
+}
+
+void LockStash(int64 id) {
+    const LockTimeoutScope bounded(settings.branch_lock_timeout);
+    ReadStash(id, "SELECT commit_hash FROM _kvs.stash WHERE id = $1 FOR UPDATE");
 }
 
 bool DropStash(int64 id) {

@@ -16,12 +16,13 @@ namespace kvs::pg {
 std::optional<int64> StashWork(std::string_view branch, std::string_view message);
 
 // Merges what a stash holds into the working state of a branch; commits nothing. As MergeInto.
-MergeReport ApplyStash(
-    std::string_view branch, const Hash& stash, const KeyResolver& resolve,
-    const std::function<void(const Branch& branch, const MergeReport& report)>& before_apply);
+MergeReport ApplyStash(std::string_view branch, const Hash& stash, const MergeSteps& steps);
 
 // The stash's commit. Errors: kNotFound.
 Hash FindStash(int64 id);
+
+// Until the end of the transaction nobody else drops or pops it. Errors: kNotFound if somebody has.
+void LockStash(int64 id);
 
 // false if there is none.
 bool DropStash(int64 id);

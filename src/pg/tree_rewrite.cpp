@@ -39,6 +39,10 @@ bool SameContent(const EntryState& a, const EntryState& b) {
     return a.item == b.item && (!a.item || SameTagsAndSchema(a.meta, b.meta));
 }
 
+uint64_t VersionOf(const EntryState& state) {
+    return state.written() ? DecodeMetadataHeader(state.meta).OrThrow().version : 0;
+}
+
 // The trees of `ours`, as they are edited.
 class Edit {
   public:
@@ -282,6 +286,18 @@ std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base,
     return conflicts;
 }
 
+bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
+    DiffCursor diff(*chunks, from.meta_root, to.meta_root);
+    while (std::optional<TreeChange> change = diff.Next()) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        if (change->from && (!change->to || DecodeMetadataHeader(*change->to).OrThrow().version <=
+                                                DecodeMetadataHeader(*change->from).OrThrow().version)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPair& to,
                          const RootPair& working, const std::string& author, ChangeNumbers* numbers) {
     Edit edit(chunks, working, author, numbers);
@@ -289,7 +305,11 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
         if (!cursor.ours_changed()) {
-            edit.Take(cursor.key(), cursor.theirs());
+            if (VersionOf(cursor.theirs()) > VersionOf(cursor.ours())) {
+                edit.Take(cursor.key(), cursor.theirs());
+            } else if (!SameContent(cursor.ours(), cursor.theirs())) {
+                edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), true);
+            }
         } else if (!SameContent(cursor.ours(), cursor.theirs())) {
             if (SameContent(cursor.base(), cursor.theirs())) {
                 continue;

@@ -75,6 +75,10 @@ RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPa
 std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
                                        const RootPair& theirs, const MergePolicies& policies);
 
+// Whether a branch that went from one state to the other as it is would give a version to a key that the key
+// has had already: where the other state's history decided for a side with a lower version.
+bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& to);
+
 // What lies uncommitted in `working` over `head`, put on top of `to`, which the operation has made of head.
 // A key that differs in both is a collision, and keeps its uncommitted content.
 RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPair& to,

@@ -117,7 +117,7 @@ void RequireOnePlace(int32 branch_id, std::string_view key) {
         values[1] = MakeVarlena(key);
     });
     OwnerQuery row("SELECT count(*) FROM _kvs.conflict WHERE branch_id = $1 AND key = $2", std::size(types),
-                   types, values);
+                   types, values, true);
     row.Next();
     const int64 places = row.Int8(1);
     row.Finish();
@@ -131,7 +131,7 @@ void RequireOnePlace(int32 branch_id, std::string_view key) {
 bool Resolve(const ResolveArguments& arguments) {
     RequireValue(arguments);
     const Branch branch = FindBranch(arguments.branch, GetActiveSnapshot());
-    RequireStagedMerge(branch.id, branch.name);
+    RequireStagedMerge(branch.id, branch.name, StagedMergeLock::kShared);
     const bool has_value = DatumGetPointer(arguments.value) != nullptr;
     if (has_value && !arguments.path) {
         RequireOnePlace(branch.id, arguments.key);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "pg/access_guard.h"
 #include "pg/arguments.h"
 #include "pg/chunk_store.h"
@@ -68,20 +69,31 @@ Datum Continue(FunctionCallInfo fcinfo, std::optional<std::string_view> message,
     const Branch target = FindBranch(branch_name, GetActiveSnapshot());
     const StagedMerge staged = RequireStagedMerge(target.id, target.name);
     StagedResolutions resolutions(target.id);
-    const auto settle = [&](const Branch& branch, const MergeReport& planned) {
-        RequireStagedMerge(branch.id, branch.name);
+    MergeSteps steps;
+    steps.resolve = resolutions.Resolver();
+    steps.restart = [&] { resolutions.Restart(); };
+    steps.inputs_changed = [&] {
+        const StagedMerge now = RequireStagedMerge(target.id, target.name, StagedMergeLock::kExclusive);
+        if (now.source_commit != staged.source_commit || now.stash_id != staged.stash_id) {
+            throw Error(
+                ErrorCode::kWrongState,
+                "another session has ended the merge and staged another one on branch " + Quoted(target.name),
+                "See view kvs.conflicts, then call kvs.merge_continue() again.");
+        }
+        return resolutions.Reload();
+    };
+    steps.before_apply = [&](const Branch& branch, const MergeReport& planned) {
         if (planned.conflicts.empty()) {
             DropStagedMerge(branch.id);
         } else {
             resolutions.Restage(planned.conflicts);
         }
     };
-    const KeyResolver resolver = resolutions.Resolver();
     const MergeReport report =
         staged.stash_id
-            ? ApplyStash(target.name, staged.source_commit, resolver, settle)
+            ? ApplyStash(target.name, staged.source_commit, steps)
             : MergeInto({target.name, staged.source_commit, std::string(message.value_or(staged.message))},
-                        resolver, settle);
+                        steps);
     if (!report.conflicts.empty()) {
         NoticeConflicts(report.conflicts, target.name);
     }
@@ -108,15 +120,17 @@ Datum ApplyOneStash(FunctionCallInfo fcinfo, const StashArguments& arguments) {
     staged.stash_id = arguments.id;
     staged.source = "stash " + std::to_string(arguments.id);
     staged.source_commit = FindStash(arguments.id);
-    const MergeReport report = ApplyStash(target.name, staged.source_commit, {},
-                                          [&](const Branch& branch, const MergeReport& planned) {
-                                              RequireNoStagedMerge(branch.id, branch.name);
-                                              if (!planned.conflicts.empty()) {
-                                                  StageMerge(staged, branch.name, planned.conflicts);
-                                              } else if (arguments.pop) {
-                                                  DropStash(arguments.id);
-                                              }
-                                          });
+    MergeSteps steps;
+    steps.before_apply = [&](const Branch& branch, const MergeReport& planned) {
+        LockStash(arguments.id);
+        RequireNoStagedMerge(branch.id, branch.name);
+        if (!planned.conflicts.empty()) {
+            StageMerge(staged, branch.name, planned.conflicts);
+        } else if (arguments.pop) {
+            DropStash(arguments.id);
+        }
+    };
+    const MergeReport report = ApplyStash(target.name, staged.source_commit, steps);
     if (!report.conflicts.empty()) {
         NoticeConflicts(report.conflicts, target.name);
     }

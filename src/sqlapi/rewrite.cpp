@@ -160,15 +160,18 @@ kvs::Hash Reset(std::string_view ref, std::string_view mode, std::string_view br
     const RewritePlan done = RewriteBranch(
         subject.branch.name,
         [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
+            // What the ref names when it is the reset's turn: HEAD may have moved since it was called, and a
+            // commit that it waited for must not get lost.
+            const kvs::Hash commit = ResolveCommit(ref, branch.name, snapshot);
             RewritePlan plan;
             plan.operation = Operation::kReset;
             plan.reflog_operation = "reset";
-            plan.onto = subject.commit;
+            plan.onto = commit;
             plan.working = branch.working;
             const bool clean = IsClean(branch, chunks, snapshot);
-            plan.applies = subject.commit != branch.head || (hard && !clean);
+            plan.applies = commit != branch.head || (hard && !clean);
             if (hard && plan.applies) {
-                const RootPair to = RootsOf(subject.commit, snapshot);
+                const RootPair to = RootsOf(commit, snapshot);
                 plan.numbers = ChangeNumbers(DifferMuch(chunks, branch.working, to));
                 plan.working = SwitchTrees(chunks, branch.working, to, author, &*plan.numbers).roots;
                 plan.keeps_discarded = !clean;
