@@ -38,6 +38,8 @@ constexpr RootColumn kRootColumns[] = {
     {Kind::kMetadataTree, "change", "to_meta_root", kIsRange},
 };
 
+constexpr RootColumn kStoredCommit = {Kind::kCommit, "commit", "hash", kAlways};
+
 std::string SelectColumn(const RootColumn& root) {
     return std::string("SELECT ") + root.column + " AS hash FROM _kvs." + root.table + " WHERE " +
            root.condition + " AND " + root.column + " IS NOT NULL";
@@ -72,6 +74,9 @@ void ScanColumn(const RootColumn& root, const RootScope& scope,
 void ForEachRoot(const RootScope& scope, const std::function<void(const Root& root)>& visit) {
     for (const RootColumn& root : kRootColumns) {
         ScanColumn(root, scope, visit);
+    }
+    if (scope.changed_since != InvalidTransactionId) {
+        ScanColumn(kStoredCommit, scope, visit);
     }
 }
 
