@@ -3,9 +3,10 @@
 //     u8 codec    0 raw, 1 zstd, 2 zstd with a dictionary, 3 zstd delta against another chunk
 //     raw:        the chunk
 //     zstd:       u32 size of the chunk, then one zstd frame
-//     dictionary: u32 id of the dictionary, u32 size of the chunk, then one zstd frame
-//     delta:      32-byte address of the base, u8 depth, u32 size of the chunk, then one zstd frame whose
-//                 prefix is the base's raw chunk
+//     dictionary: u32 id of the dictionary, u32 size of the chunk, then one zstd frame without its magic
+//     number delta:      32-byte address of the base, u8 depth, u32 size of the chunk, then one zstd frame,
+//     likewise,
+//                 whose prefix is the base's raw chunk
 //
 // A chunk's address covers its raw bytes, never the frame, so frames may be rewritten at will: which codec a
 // chunk has, and against which base, is nobody's business but the store's.

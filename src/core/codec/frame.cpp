@@ -24,6 +24,9 @@ constexpr size_t kZstdHeaderSize = 1 + sizeof(uint32_t);
 constexpr size_t kDictionaryHeaderSize = 1 + 2 * sizeof(uint32_t);
 constexpr size_t kDeltaHeaderSize = kMaxFrameHeadSize;
 
+// Every zstd frame begins with it; where references are stored it is left out.
+constexpr std::string_view kZstdMagic = "\x28\xb5\x2f\xfd";
+
 // Bounds from the zstd format (RFC 8878): a block takes at least 4 bytes and yields at most 128 KiB.
 constexpr size_t kZstdMinBlock = 4;
 constexpr size_t kZstdMaxBlockContent = size_t{128} << 10;
@@ -180,7 +183,8 @@ std::string FrameCodec::Encode(std::string_view raw, int level, const Dictionary
             AppendFixed(frame, dictionary->id());
         }
         AppendFixed(frame, static_cast<uint32_t>(raw.size()));
-        frame.append(scratch, size);
+        const std::string_view compressed(scratch, size);
+        frame.append(dictionary == nullptr ? compressed : compressed.substr(kZstdMagic.size()));
     }
     contexts_->TrimScratch();
     return frame;
@@ -207,7 +211,7 @@ std::string FrameCodec::EncodeDelta(std::string_view raw, std::string_view base_
     frame.append(link.base.AsBytes());
     frame.push_back(static_cast<char>(link.depth));
     AppendFixed(frame, static_cast<uint32_t>(raw.size()));
-    frame.append(scratch, size);
+    frame.append(std::string_view(scratch, size).substr(kZstdMagic.size()));
     contexts_->TrimScratch();
     return frame;
 }
@@ -237,7 +241,13 @@ Result<std::string> FrameCodec::DecodeOne(std::string_view frame, const Sources&
         (codec == kDeltaCodec && !reader.ReadBytes(Hash::kSize + 1, &link)) || !reader.ReadFixed(&raw_size)) {
         return Corrupt("it ends too early");
     }
-    const std::string_view compressed = reader.rest();
+    std::string_view compressed = reader.rest();
+    std::string with_magic;
+    if (codec != kZstdCodec) {
+        with_magic.reserve(kZstdMagic.size() + compressed.size());
+        with_magic.append(kZstdMagic).append(compressed);
+        compressed = with_magic;
+    }
     const size_t limit = codec == kDeltaCodec        ? kMaxDeltaChunkSize
                          : codec == kDictionaryCodec ? kMaxDictionaryChunkSize
                                                      : kMaxRawChunkSize;
