@@ -97,7 +97,11 @@ RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot s
     const bool clean = IsClean(branch, chunks, snapshot);
     const RootPair ours = clean ? branch.working : RootsOf(branch.head, snapshot);
     ChangeNumbers numbers(DifferMuch(chunks, base, theirs));
-    RewrittenTrees merged = MergeTrees(chunks, base, ours, theirs, rules, &numbers);
+    MergeRules above_working = rules;
+    if (!clean) {
+        above_working.above = branch.working;
+    }
+    RewrittenTrees merged = MergeTrees(chunks, base, ours, theirs, above_working, &numbers);
     if (!merged.conflicts.empty()) {
         return merged;
     }

@@ -46,13 +46,18 @@ uint64_t VersionOf(const EntryState& state) {
 // The trees of `ours`, as they are edited.
 class Edit {
   public:
-    Edit(ChunkStore* chunks, const RootPair& ours, std::string author, ChangeNumbers* numbers)
+    Edit(ChunkStore* chunks, const RootPair& ours, std::string author, ChangeNumbers* numbers,
+         const std::optional<RootPair>& above = std::nullopt)
         : chunks_(chunks),
           data_(*chunks, ours.data_root),
           meta_(*chunks, ours.meta_root),
           author_(std::move(author)),
           numbers_(numbers),
-          now_(FromServerTime(GetCurrentTimestamp())) {}
+          now_(FromServerTime(GetCurrentTimestamp())) {
+        if (above) {
+            above_.emplace(*chunks, above->meta_root);
+        }
+    }
 
     Timestamp now() const { return now_; }
 
@@ -87,14 +92,14 @@ class Edit {
         if (authored) {
             next.updated_at = incoming.updated_at;
         }
-        PutMetadata(key, next);
+        PutNext(key, next);
         PutItem(key, theirs.item);
         out_.changed++;
     }
 
     // Content that is neither side's.
     void Write(std::string_view key, const Metadata& metadata, const std::optional<DataItem>& item) {
-        PutMetadata(key, metadata);
+        PutNext(key, metadata);
         if (item) {
             data_.Put(key, ToTreeItem(EncodeDataItem(*item), chunks_));
         } else {
@@ -125,8 +130,11 @@ class Edit {
     }
 
   private:
-    void PutMetadata(std::string_view key, const Metadata& metadata) {
-        meta_.Put(key, EncodeMetadata(metadata));
+    void PutNext(std::string_view key, Metadata next) {
+        if (const std::optional<FoundValue> found = above_ ? above_->Get(key) : std::nullopt) {
+            next.version = std::max(next.version, DecodeMetadataHeader(found->value).OrThrow().version + 1);
+        }
+        meta_.Put(key, EncodeMetadata(next));
     }
 
     void PutItem(std::string_view key, std::optional<std::string_view> item) {
@@ -140,6 +148,7 @@ class Edit {
     ChunkStore* chunks_;
     TreeEditor data_;
     TreeEditor meta_;
+    std::optional<Tree> above_;
     std::string author_;
     ChangeNumbers* numbers_;
     Timestamp now_;
@@ -243,7 +252,21 @@ ChangeNumbers::ChangeNumbers(bool one_for_all) : is_range_(one_for_all) {
     });
 }
 
+ChangeNumbers ChangeNumbers::Unlogged() {
+    ChangeNumbers numbers;
+    numbers.unlogged_seq_ = 0;
+    Guarded([&] {
+        if (!pg_strong_random(numbers.log_.data(), numbers.log_.size())) {
+            ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values"));
+        }
+    });
+    return numbers;
+}
+
 ChangeId ChangeNumbers::Next() {
+    if (unlogged_seq_ >= 0) {
+        return {log_, static_cast<uint64_t>(++unlogged_seq_)};
+    }
     const int64 seq = is_range_ ? range_seq_ : Guarded([] { return NextChangeSeq(); });
     return {log_, static_cast<uint64_t>(seq)};
 }
@@ -259,7 +282,7 @@ bool DifferMuch(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
 
 RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
                           const RootPair& theirs, const MergeRules& rules, ChangeNumbers* numbers) {
-    Edit edit(chunks, ours, rules.author, numbers);
+    Edit edit(chunks, ours, rules.author, numbers, rules.above);
     MergeCursor cursor(*chunks, base, ours, theirs);
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
@@ -304,21 +327,16 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
     MergeCursor cursor(*chunks, head, working, to);
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        if (!cursor.ours_changed()) {
-            if (VersionOf(cursor.theirs()) > VersionOf(cursor.ours())) {
-                edit.Take(cursor.key(), cursor.theirs());
-            } else if (!SameContent(cursor.ours(), cursor.theirs())) {
-                edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), true);
-            }
-        } else if (!SameContent(cursor.ours(), cursor.theirs())) {
-            if (SameContent(cursor.base(), cursor.theirs())) {
-                continue;
-            }
-            if (SameContent(cursor.base(), cursor.ours())) {
-                edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), true);
-            } else if (edit.out().collisions.size() < kMaxCollisions) {
+        const bool same = SameContent(cursor.ours(), cursor.theirs());
+        if (!same && !SameContent(cursor.base(), cursor.ours())) {
+            if (!SameContent(cursor.base(), cursor.theirs()) &&
+                edit.out().collisions.size() < kMaxCollisions) {
                 edit.out().collisions.emplace_back(cursor.key());
             }
+        } else if (VersionOf(cursor.theirs()) > VersionOf(cursor.ours())) {
+            edit.Take(cursor.key(), cursor.theirs());
+        } else if (!same) {
+            edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), true);
         }
     }
     return edit.Finish();

@@ -27,15 +27,22 @@ class ChangeNumbers {
     // `one_for_all`: the operation will be a range record.
     explicit ChangeNumbers(bool one_for_all);
 
+    // For entries of commits that no branch's working state goes through, as when commits are copied one on top of
+    // the other: names of their own, which lead to no log.
+    static ChangeNumbers Unlogged();
+
     ChangeId Next();
     bool is_range() const { return is_range_; }
     int64 range_seq() const { return range_seq_; }
     const LogId& log() const { return log_; }
 
   private:
+    ChangeNumbers() = default;
+
     LogId log_;
-    bool is_range_;
+    bool is_range_ = false;
     int64 range_seq_ = 0;
+    int64 unlogged_seq_ = -1;  // the last one given; -1: numbers are those of the log
 };
 
 // Whether so many keys differ between two states that kvs.bulk_log_threshold asks for a range record.
@@ -65,6 +72,8 @@ struct MergeRules {
     std::string author;  // who has written what comes out of two changes of one key
     bool keeps_authors =
         true;  // who wrote what is taken from theirs, and when, comes along; else `author`, now
+    // Versions come out above those that this state has, too: a working state that will take over what changes.
+    std::optional<RootPair> above = std::nullopt;
 };
 
 // Three-way merge: ours with what theirs changed since base. Where a conflict stays, ours is kept.

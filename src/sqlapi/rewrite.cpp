@@ -274,14 +274,14 @@ class RebaseRows {
                 plan.operation = Operation::kReset;
                 plan.reflog_operation = "rebase";
                 plan.onto = subject.commit;
-                plan.numbers = ChangeNumbers(true);
+                ChangeNumbers unlogged = ChangeNumbers::Unlogged();
                 RootPair tip = RootsOf(subject.commit, snapshot);
                 const MergeRules rules = {LoadMergePolicies(), resolve, author};
                 for (size_t i = 0; i < old_.size(); i++) {
                     const Commit commit = ReadCommit(old_[i], snapshot);
                     RewrittenTrees merged =
                         MergeTrees(chunks, RootsOf(commit.parents.at(0), snapshot), tip,
-                                   {commit.data_root, commit.meta_root}, rules, &*plan.numbers);
+                                   {commit.data_root, commit.meta_root}, rules, &unlogged);
                     if (!merged.conflicts.empty()) {
                         ThrowConflicts("rebase of commit " + ShortHash(old_[i]), merged.conflicts,
                                        "Use strategy => 'ours' (what onto has) or 'theirs', or kvs.merge().");
@@ -292,6 +292,7 @@ class RebaseRows {
                         moved.push_back(i);
                     }
                 }
+                plan.numbers = ChangeNumbers(DifferMuch(chunks, branch.working, tip));
                 plan.working = SwitchTrees(chunks, branch.working, tip, author, &*plan.numbers).roots;
                 return plan;
             });

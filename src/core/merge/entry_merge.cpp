@@ -162,6 +162,7 @@ class EntryMerger {
                 return;
             case Resolution::Kind::kBase:
                 TakeContent(base_);
+                Finish();
                 return;
             case Resolution::Kind::kValue:
                 break;
@@ -171,7 +172,11 @@ class EntryMerger {
             ThrowNotForBytes();
         }
         TakeContent(modified);
-        merged_.value->payload = codec_.Encode(resolution->value);
+        // What comes out as it was keeps its bytes.
+        if (!SameValue(resolution->value, *DocumentOf(modified))) {
+            merged_.value->payload = codec_.Encode(resolution->value);
+        }
+        Finish();
     }
 
     // Both sides hold something.
