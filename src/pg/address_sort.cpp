@@ -15,7 +15,7 @@ enum SortColumn { kAddressColumn = 1, kNumberColumn, kKeyColumn, kSortColumns = 
 
 }  // namespace
 
-AddressSort::AddressSort(int memory) {
+AddressSort::AddressSort(int memory, bool again) {
     Guarded([&] {
         TupleDesc row_type = CreateTemplateTupleDesc(kSortColumns);
         TupleDescInitEntry(row_type, kAddressColumn, "address", BYTEAOID, -1, 0);
@@ -28,7 +28,7 @@ AddressSort::AddressSort(int memory) {
         Oid collation = InvalidOid;
         bool nulls_first = false;
         sort_ = tuplesort_begin_heap(row_type, 1, &column, &operator_id, &collation, &nulls_first, memory,
-                                     nullptr, TUPLESORT_NONE);
+                                     nullptr, again ? TUPLESORT_RANDOMACCESS : TUPLESORT_NONE);
         row_context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs address sort", ALLOCSET_SMALL_SIZES);
     });
 }
@@ -67,6 +67,10 @@ bool AddressSort::Next() {
         key_ = Contents(DatumGetPointer(out_->tts_values[kKeyColumn - 1]));
     }
     return found;
+}
+
+void AddressSort::Rewind() {
+    Guarded([&] { tuplesort_rescan(static_cast<Tuplesortstate*>(sort_)); });
 }
 
 void AddressSort::Finish() {

@@ -12,11 +12,14 @@ namespace kvs::pg {
 
 class AddressSort {
   public:
-    // `memory` in kB.
-    explicit AddressSort(int memory = maintenance_work_mem);
+    // `memory` in kB. `again`: it will be read more than once.
+    explicit AddressSort(int memory = maintenance_work_mem, bool again = false);
 
     // An address with a number that the caller gives a meaning.
     void Add(const Hash& address, int64 number) { Add(address, number, {}); }
+
+    // A chunk that is stored as a delta against another one, which is its key().
+    void AddDelta(const Hash& address, const Hash& base) { Add(address, 0, base.AsBytes()); }
 
     // A node that is known to be whole.
     void AddNode(const Hash& address) { Add(address, -1, {}); }
@@ -36,6 +39,9 @@ class AddressSort {
     bool is_blob() const { return number_ >= 0; }
     int64 blob_size() const { return number_; }
     std::string_view key() const { return key_; }
+
+    // Back to before the first element.
+    void Rewind();
 
     // Frees the sort's files. To be called on the normal way out.
     void Finish();

@@ -74,7 +74,7 @@ Mark::Mark(Snapshot snapshot, TimestampTz reflog_since, GcReport* report)
       report_(report),
       stored_(snapshot),
       roots_(SortMemory()),
-      live_(SortMemory()),
+      live_(SortMemory(), true),
       recent_data_(static_cast<size_t>(maintenance_work_mem) * 128),
       recent_metadata_(static_cast<size_t>(maintenance_work_mem) * 128) {}
 
@@ -226,9 +226,44 @@ void Mark::Visit(const Hash& address, const Node& node, bool is_data) {
     }
 }
 
+// What live chunks are deltas against stays as well, link by link of the chains.
+void Mark::FollowDeltas(AddressSort* deltas, AddressSort* bases) {
+    std::optional<AddressSort> link;
+    for (int depth = 1; depth <= kMaxDeltaDepth; depth++) {
+        AddressSort* from = link ? &*link : &live_;
+        AddressSort next(SortMemory());
+        bool found = false;
+        if (link) {
+            deltas->Rewind();
+        }
+        bool more = from->Next();
+        while (more && deltas->Next()) {
+            while (more && from->address() < deltas->address()) {
+                more = from->Next();
+            }
+            if (more && from->address() == deltas->address()) {
+                const Hash base = Hash::FromBytes(deltas->key());
+                bases->Add(base, 0);
+                next.Add(base, 0);
+                found = true;
+            }
+        }
+        if (link) {
+            link->Finish();
+        }
+        next.Sort();
+        link.emplace(next);
+        if (!found) {
+            break;
+        }
+    }
+    link->Finish();
+}
+
 // Walks what is stored and what is live side by side.
 void Mark::Compare(Garbage* garbage) {
     AddressSort stored(SortMemory());
+    AddressSort deltas(SortMemory(), true);
     const int64 count = Guarded([&] {
         Relation chunk = table_open(ObjectOid(Object::kChunk), AccessShareLock);
         TupleTableSlot* row = table_slot_create(chunk, nullptr);
@@ -249,9 +284,8 @@ void Mark::Compare(Garbage* garbage) {
             if (address.size() == Hash::kSize) {
                 stored.Add(Hash::FromBytes(address), size);
                 rows++;
-                // What a delta needs stays as long as the delta is there, also if that goes now.
                 if (const std::optional<Hash> base = FrameBase(head)) {
-                    live_.Add(*base, 0);
+                    deltas.AddDelta(Hash::FromBytes(address), *base);
                 }
             }
         }
@@ -265,12 +299,22 @@ void Mark::Compare(Garbage* garbage) {
     garbage->BeginChunks(count);
     stored.Sort();
     live_.Sort();
+    deltas.Sort();
+    AddressSort bases(SortMemory());
+    FollowDeltas(&deltas, &bases);
+    bases.Sort();
+    live_.Rewind();
     bool more_live = live_.Next();
+    bool more_bases = bases.Next();
     while (stored.Next()) {
         while (more_live && live_.address() < stored.address()) {
             more_live = live_.Next();
         }
-        if (more_live && live_.address() == stored.address()) {
+        while (more_bases && bases.address() < stored.address()) {
+            more_bases = bases.Next();
+        }
+        if ((more_live && live_.address() == stored.address()) ||
+            (more_bases && bases.address() == stored.address())) {
             result_.objects_live++;
             result_.bytes_live += stored.number();
         } else {
@@ -283,6 +327,8 @@ void Mark::Compare(Garbage* garbage) {
     garbage->EndChunks();
     report_->Set(GcCounter::kChunksMarked, count - garbage->chunk_count());
     stored.Finish();
+    deltas.Finish();
+    bases.Finish();
     live_.Finish();
 }
 

@@ -61,6 +61,7 @@ class Mark {
     NodeRef ReadNode(const Hash& address);
     void VisitLevel(int level);
     void Visit(const Hash& address, const Node& node, bool is_data);
+    void FollowDeltas(AddressSort* deltas, AddressSort* bases);
     void Compare(Garbage* garbage);
 
     Snapshot snapshot_;
