@@ -76,11 +76,13 @@ class HotNodes {
 };
 
 // Branches, their working states, and tags.
-void AddRefs(Snapshot snapshot, HotNodes* hot) {
+void AddRefs(Snapshot snapshot, MemoryContext scratch, HotNodes* hot) {
     OwnerQuery ref(
         "SELECT head, working_data_root, working_meta_root FROM _kvs.branch "
         "UNION SELECT commit_hash, NULL, NULL FROM _kvs.tag");
     while (ref.Next()) {
+        Guarded([&] { MemoryContextReset(scratch); });
+        const MemoryScope scope(scratch);
         if (const std::optional<Hash> commit = ref.Address(1)) {
             hot->AddCommit(ReadCommit(*commit, snapshot));
         }
@@ -111,10 +113,7 @@ void AddReplacedBy(const Commit& commit, const Commit& parent, StoredChunks* chu
 }
 
 // Children follow their parents in most cases, so that what was read for one commit serves the next.
-void AddHistory(Snapshot snapshot, StoredChunks* chunks, ReplacementSort* replaced) {
-    MemoryContext scratch = Guarded([] {
-        return AllocSetContextCreate(CurrentMemoryContext, "kvs repack plan", ALLOCSET_DEFAULT_SIZES);
-    });
+void AddHistory(Snapshot snapshot, MemoryContext scratch, StoredChunks* chunks, ReplacementSort* replaced) {
     OwnerQuery row("SELECT hash FROM _kvs.commit ORDER BY generation, committed_at");
     while (row.Next()) {
         Guarded([&] { MemoryContextReset(scratch); });
@@ -129,16 +128,19 @@ void AddHistory(Snapshot snapshot, StoredChunks* chunks, ReplacementSort* replac
         }
     }
     row.Finish();
-    Guarded([&] { MemoryContextDelete(scratch); });
 }
 
 }  // namespace
 
 void PlanRepacking(StoredChunks* chunks, Snapshot snapshot, int memory, ReplacementSort* plan) {
+    MemoryContext scratch = Guarded([] {
+        return AllocSetContextCreate(CurrentMemoryContext, "kvs repack plan", ALLOCSET_DEFAULT_SIZES);
+    });
     HotNodes hot(chunks, memory);
-    AddRefs(snapshot, &hot);
+    AddRefs(snapshot, scratch, &hot);
     ReplacementSort replaced(ReplacementSort::Order::kByOldChunk, memory);
-    AddHistory(snapshot, chunks, &replaced);
+    AddHistory(snapshot, scratch, chunks, &replaced);
+    Guarded([&] { MemoryContextDelete(scratch); });
 
     AddressSort* hot_addresses = hot.addresses();
     hot_addresses->Sort();

@@ -37,6 +37,8 @@ my @operations = (
     [ 'check',                    q(SELECT count(*) FROM kvs.check()) ],
     [ 'delete_prefix',            q(SELECT kvs.delete_prefix('doc:1')) ],
     [ 'restore',                  q(SELECT kvs.restore('doc:*', 'empty')) ],
+    [ 'repack',                   q(SELECT kvs.commit('all'); SELECT * FROM kvs.repack()) ],
+    [ 'train_dictionaries',       q(SELECT * FROM kvs.train_dictionaries()) ],
 );
 
 $node->safe_psql('postgres', q(SELECT kvs.create_branch('empty')));
