@@ -118,6 +118,15 @@ SELECT kvs.flush();
 SELECT * FROM pg_temp.collect();
 COMMIT;
 SELECT kvs.get('gc:2'), kvs.get('gc:2', as_of => 'HEAD');
+-- What the same transaction has made and left is garbage like any other.
+BEGIN;
+SELECT kvs.create_branch('gc-own', 'gc'), kvs.put('gc:own', '"own"', branch => 'gc-own');
+SELECT kvs.commit('g own', branch => 'gc-own') AS own \gset
+SELECT kvs.delete_branch('gc-own', force => true);
+DELETE FROM _kvs.reflog WHERE branch = 'gc-own';
+SELECT * FROM pg_temp.collect();
+SELECT count(*) FROM _kvs.commit WHERE hash = decode(:'own', 'hex');
+ROLLBACK;
 SELECT kvs.put('gc:3', '"flushed"');
 SELECT kvs.flush();
 BEGIN;

@@ -36,9 +36,15 @@ LateRoots::LateRoots(const Garbage* garbage, TimestampTz reflog_since, Snapshot 
     running_.insert(marked->subxip, marked->subxip + marked->subxcnt);
 }
 
-// Whether the mark has seen what this transaction stored. In doubt it has not.
+bool LateRoots::IsNewCommit(const Hash& commit) const {
+    const std::optional<TransactionId> inserter = CommitInserter(commit, snapshot_);
+    return inserter && !WasMarked(*inserter);
+}
+
+// Whether the mark has seen what this transaction stored. In doubt it has not. What the current one stored,
+// it did before it marked.
 bool LateRoots::WasMarked(TransactionId inserter) const {
-    if (TransactionIdPrecedes(inserter, xmin_)) {
+    if (TransactionIdPrecedes(inserter, xmin_) || TransactionIdIsCurrentTransactionId(inserter)) {
         return true;
     }
     return running_is_complete_ && TransactionIdPrecedes(inserter, xmax_) && !running_.contains(inserter);
@@ -57,10 +63,19 @@ bool LateRoots::Walk(Snapshot snapshot) {
     stored_ = &stored;
     ForEachRoot({reflog_since_, xmin_}, [&](const Root& root) {
         const MemoryScope scope(scratch);
-        if (root.kind == Root::Kind::kCommit) {
-            WalkCommits(root.address);
-        } else {
-            WalkTree(root.kind, root.address);
+        switch (root.kind) {
+            case Root::Kind::kCommit:
+                WalkCommits(root.address);
+                break;
+            case Root::Kind::kStoredCommit:
+                if (IsNewCommit(root.address)) {
+                    WalkCommits(root.address);
+                }
+                break;
+            case Root::Kind::kDataTree:
+            case Root::Kind::kMetadataTree:
+                WalkTree(root.kind, root.address);
+                break;
         }
     });
     stored.Finish();

@@ -35,6 +35,7 @@ class LateRoots {
   private:
     void WalkCommits(const Hash& tip);
     void WalkTree(Root::Kind kind, const Hash& root);
+    bool IsNewCommit(const Hash& commit) const;
     bool WasMarked(TransactionId inserter) const;
     bool IsFull() const;
 

@@ -38,7 +38,7 @@ constexpr RootColumn kRootColumns[] = {
     {Kind::kMetadataTree, "change", "to_meta_root", kIsRange},
 };
 
-constexpr RootColumn kStoredCommit = {Kind::kCommit, "commit", "hash", kAlways};
+constexpr RootColumn kStoredCommit = {Kind::kStoredCommit, "commit", "hash", kAlways};
 
 std::string SelectColumn(const RootColumn& root) {
     return std::string("SELECT ") + root.column + " AS hash FROM _kvs." + root.table + " WHERE " +

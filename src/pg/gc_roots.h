@@ -17,7 +17,7 @@
 namespace kvs::pg {
 
 struct Root {
-    enum class Kind { kCommit, kDataTree, kMetadataTree };
+    enum class Kind { kCommit, kDataTree, kMetadataTree, kStoredCommit };
 
     Kind kind;
     Hash address;
@@ -28,9 +28,9 @@ struct RootScope {
     TransactionId changed_since;  // only rows that this transaction or a later one has written; invalid: all
 };
 
-// Where only changed rows are asked for, the commits that were stored are roots too: one that no ref names
-// yet, because what it came with is still on its way, was stored as whole and has to stay so. (To a mark it
-// is garbage like any other, and goes before its chunks do.)
+// Where only changed rows are asked for, the commits that were stored are told too (kStoredCommit): one that
+// no ref names yet, because what it came with is still on its way, was stored as whole and has to stay so. To
+// a mark that saw it, it is garbage like any other, and goes before its chunks do.
 //
 // Calls `visit` with every reference to a tree or a commit, under the active snapshot, several times for one
 // address. The empty tree and the initial commit are among them. Memory: that of a batch of rows. Errors:
