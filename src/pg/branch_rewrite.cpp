@@ -150,13 +150,14 @@ void RequireClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, c
 }
 
 void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RewrittenTrees& to,
-                 const std::string& author, RewritePlan* plan) {
+                 const std::string& author, ChangesOf changes_of, RewritePlan* plan) {
     const RootPair head = RootsOf(branch.head, snapshot);
     if (branch.working == head && !RewindsVersions(chunks, head, to.roots)) {
         plan->working = to.roots;
         return;
     }
-    const RewrittenTrees carried = CarryOver(chunks, head, to.roots, branch.working, author, &*plan->numbers);
+    const RewrittenTrees carried =
+        CarryOver(chunks, head, to.roots, branch.working, author, &*plan->numbers, changes_of);
     if (!carried.collisions.empty()) {
         std::string keys;
         for (const std::string& key : carried.collisions) {

@@ -85,6 +85,6 @@ void RequireClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, c
 // The new working roots, where `to` is what the head's contents became: uncommitted work is carried over.
 // Adds to the plan what it needs. Errors: kWrongState where a key with uncommitted work changes.
 void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RewrittenTrees& to,
-                 const std::string& author, RewritePlan* plan);
+                 const std::string& author, ChangesOf changes_of, RewritePlan* plan);
 
 }  // namespace kvs::pg

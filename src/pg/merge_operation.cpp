@@ -29,7 +29,7 @@ void PlanFastForward(const Branch& branch, ChunkStore* chunks, Snapshot snapshot
     RewrittenTrees to;
     to.roots = RootsOf(source, snapshot);
     plan->numbers = ChangeNumbers(true);
-    PlanWorking(branch, chunks, snapshot, to, author, plan);
+    PlanWorking(branch, chunks, snapshot, to, author, ChangesOf::kOthers, plan);
     plan->applies = true;
     plan->onto = source;
     plan->reflog_operation = "fast-forward";
@@ -110,7 +110,7 @@ RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot s
     if (clean) {
         plan->working = merged.roots;
     } else {
-        PlanWorking(branch, chunks, snapshot, merged, rules.author, plan);
+        PlanWorking(branch, chunks, snapshot, merged, rules.author, ChangesOf::kThisOperation, plan);
     }
     return merged;
 }

@@ -108,10 +108,15 @@ class Edit {
         out_.changed++;
     }
 
-    // A key whose history goes on with theirs.
-    void Follow(std::string_view key, const EntryState& theirs) {
+    // A key whose history goes on with theirs, unless it has one of its own above.
+    void Follow(std::string_view key, const EntryState& ours, const EntryState& theirs) {
         if (numbers_->is_range() || !theirs.written()) {
             return;
+        }
+        if (const std::optional<FoundValue> found = above_ ? above_->Get(key) : std::nullopt) {
+            if (!ours.written() || found->value != ours.meta) {
+                return;
+            }
         }
         const MetadataHeader header = DecodeMetadataHeader(theirs.meta).OrThrow();
         if (header.change.log_id == numbers_->log()) {
@@ -289,7 +294,7 @@ RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPa
         if (cursor.ours_changed()) {
             MergeKey(cursor, chunks, rules, &edit);
         } else if (!SameContent(cursor.ours(), cursor.theirs())) {
-            edit.Follow(cursor.key(), cursor.theirs());
+            edit.Follow(cursor.key(), cursor.ours(), cursor.theirs());
             edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), rules.keeps_authors);
         }
     }
@@ -322,7 +327,8 @@ bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& t
 }
 
 RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPair& to,
-                         const RootPair& working, const std::string& author, ChangeNumbers* numbers) {
+                         const RootPair& working, const std::string& author, ChangeNumbers* numbers,
+                         ChangesOf changes_of) {
     Edit edit(chunks, working, author, numbers);
     MergeCursor cursor(*chunks, head, working, to);
     while (cursor.Next()) {
@@ -333,7 +339,8 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
                 edit.out().collisions.size() < kMaxCollisions) {
                 edit.out().collisions.emplace_back(cursor.key());
             }
-        } else if (VersionOf(cursor.theirs()) > VersionOf(cursor.ours())) {
+        } else if (VersionOf(cursor.theirs()) > VersionOf(cursor.ours()) &&
+                   (!cursor.ours_changed() || changes_of == ChangesOf::kThisOperation)) {
             edit.Take(cursor.key(), cursor.theirs());
         } else if (!same) {
             edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), true);

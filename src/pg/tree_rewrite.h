@@ -27,8 +27,8 @@ class ChangeNumbers {
     // `one_for_all`: the operation will be a range record.
     explicit ChangeNumbers(bool one_for_all);
 
-    // For entries of commits that no branch's working state goes through, as when commits are copied one on top of
-    // the other: names of their own, which lead to no log.
+    // For entries of commits that no branch's working state goes through, as when commits are copied one on
+    // top of the other: names of their own, which lead to no log.
     static ChangeNumbers Unlogged();
 
     ChangeId Next();
@@ -72,7 +72,8 @@ struct MergeRules {
     std::string author;  // who has written what comes out of two changes of one key
     bool keeps_authors =
         true;  // who wrote what is taken from theirs, and when, comes along; else `author`, now
-    // Versions come out above those that this state has, too: a working state that will take over what changes.
+    // Versions come out above those that this state has, too: a working state that will take over what
+    // changes.
     std::optional<RootPair> above = std::nullopt;
 };
 
@@ -89,9 +90,14 @@ std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base,
 bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& to);
 
 // What lies uncommitted in `working` over `head`, put on top of `to`, which the operation has made of head.
-// A key that differs in both is a collision, and keeps its uncommitted content.
+// A key that differs in both is a collision, and keeps its uncommitted content. Where `to` has changes of
+// others they are taken over as they are, but for keys that were written and changed back since head: those
+// go on from their own versions. Changes of this operation (with versions above those of `working`) are
+// always taken as they are, so that the log holds them.
+enum class ChangesOf { kThisOperation, kOthers };
 RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPair& to,
-                         const RootPair& working, const std::string& author, ChangeNumbers* numbers);
+                         const RootPair& working, const std::string& author, ChangeNumbers* numbers,
+                         ChangesOf changes_of);
 
 // The contents of `to` for a branch that is at `from`.
 RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootPair& to,
