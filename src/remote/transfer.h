@@ -1,5 +1,5 @@
 // Fetch, push, pull and clone: what moves between this store and another one, and which refs move with it
-// (docs/decisions/remote-transfer.md).
+// (docs/decisions/0015-remote-transfer.md).
 //
 // Everything that is brought here becomes visible with the caller's transaction. What is sent is committed on
 // the other side batch by batch, the ref at the end, so that a push that was interrupted goes on where it
