@@ -53,7 +53,8 @@ SQL
 sub content_of
 {
     my ($branch) = @_;
-    return $node->safe_psql('postgres', "SELECT root, (SELECT count(*) FROM kvs.status('$branch')) FROM kvs.log('$branch', 1)");
+    return $node->safe_psql('postgres',
+        "SELECT root, (SELECT count(*) FROM kvs.status('$branch')) FROM kvs.log('$branch', 1)");
 }
 
 # The processes whose parent a process is.
@@ -99,7 +100,8 @@ my %operations = (
 foreach my $name (sort keys %operations)
 {
     my $prepare = "SELECT kvs.create_branch('work', 'ours')";
-    $prepare .= q(; SELECT kvs.import('SELECT key, to_jsonb(''work''::text) FROM kvs.scan(branch => ''work'')', branch => 'work'))
+    $prepare .= q(; SELECT kvs.import('SELECT key, to_jsonb(''work''::text) FROM kvs.scan(branch => ''work'')',
+                                      branch => 'work'))
       if $name eq 'stash' || $name eq 'reset';
     my $remove = q(SELECT kvs.delete_branch('work', force => true); SELECT kvs.stash_drop(id) FROM kvs.stashes);
 
@@ -140,14 +142,17 @@ foreach my $name (sort keys %operations)
 
 # A staged merge.
 $node->safe_psql('postgres', q(SELECT kvs.create_branch('work', 'ours')));
-$node->safe_psql('postgres', q(SELECT kvs.put('key:0000001', '"late"', branch => 'theirs'), kvs.put('key:0000002', '"late"', branch => 'theirs');
+$node->safe_psql('postgres', q(SELECT kvs.put('key:0000001', '"late"', branch => 'theirs'),
+    kvs.put('key:0000002', '"late"', branch => 'theirs');
     SELECT kvs.commit('late', branch => 'theirs')));
 $node->safe_psql('postgres', q(SELECT kvs.merge('theirs', target => 'work')));
 $node->safe_psql('postgres', q(SELECT kvs.resolve('key:0000001', 'theirs', branch => 'work'),
     kvs.resolve('key:0000002', 'value', '"mine"', branch => 'work')));
-$node->safe_psql('postgres', q(SELECT kvs.put('stashed', '1', branch => 'ours'); SELECT kvs.stash('aside', branch => 'ours')));
+$node->safe_psql('postgres', q(SELECT kvs.put('stashed', '1', branch => 'ours');
+    SELECT kvs.stash('aside', branch => 'ours')));
 $node->safe_psql('postgres', q(SELECT kvs.set_merge_policy('list:*', 'append')));
-my $staged = q(SELECT c.* FROM kvs.conflicts AS c ORDER BY branch, key, path; SELECT * FROM kvs.stashes; SELECT * FROM kvs.merge_policies);
+my $staged = q(SELECT c.* FROM kvs.conflicts AS c ORDER BY branch, key, path; SELECT * FROM kvs.stashes;
+    SELECT * FROM kvs.merge_policies);
 my $expected = $node->safe_psql('postgres', $staged);
 is(scalar(split /\n/, $expected), 5, 'three conflicts are staged, a stash, a policy');
 run_and_kill('SELECT pg_sleep(100)', 0.1);
@@ -160,7 +165,8 @@ $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'restored', $dump ], 
 foreach my $database ('restored', 'postgres')
 {
     is($node->safe_psql($database, $staged), $expected, "$database: the same is staged");
-    is($node->safe_psql($database, q(SELECT kvs.resolve(key, 'ours', branch => 'work') FROM kvs.conflicts WHERE resolution IS NULL)),
+    is($node->safe_psql($database, q(SELECT kvs.resolve(key, 'ours', branch => 'work') FROM kvs.conflicts
+        WHERE resolution IS NULL)),
         't', "$database: the third is decided");
     is($node->safe_psql($database, q(SELECT commit IS NOT NULL, conflicts FROM kvs.merge_continue(branch => 'work'))),
         't|0', "$database: merge_continue");

@@ -38,11 +38,13 @@ sub make_store
 SELECT kvs.import('SELECT ''key:'' || lpad(i::text, 8, ''0''), jsonb_build_object(''n'', i, ''text'', md5(i::text))
                    FROM generate_series(1, $size) AS i', message => 'import');
 SELECT kvs.create_branch('theirs', 'HEAD');
-SELECT kvs.patch('key:' || lpad((2 * i * $step + 1)::text, 8, '0'), '{"ours": true}') FROM generate_series(0, $changes - 1) AS i;
+SELECT kvs.patch('key:' || lpad((2 * i * $step + 1)::text, 8, '0'), '{"ours": true}')
+FROM generate_series(0, $changes - 1) AS i;
 SELECT kvs.patch('key:' || lpad(((2 * i + 1) * $step + 1)::text, 8, '0'), '{"theirs": true}', branch => 'theirs')
 FROM generate_series(0, $changes - 1) AS i;
 SELECT kvs.commit('ours'), kvs.commit('theirs', branch => 'theirs');
-SELECT kvs.create_branch('rebased', 'theirs'), kvs.create_branch('reverted', 'theirs'), kvs.create_branch('behind', 'HEAD~1');
+SELECT kvs.create_branch('rebased', 'theirs'), kvs.create_branch('reverted', 'theirs'),
+       kvs.create_branch('behind', 'HEAD~1');
 SQL
     return;
 }
@@ -54,7 +56,8 @@ my %operations = (
     'rebase'        => q(SELECT count(*) FROM kvs.rebase('rebased', 'main@{1}')),
     'revert'        => q(SELECT count(kvs.revert('HEAD', branch => 'reverted'))),
     'reset'         => q(SELECT count(kvs.reset('HEAD~1', branch => 'reverted'))));
-my %result = ('preview_merge' => 0, 'merge' => $changes, 'fast-forward' => $changes, 'rebase' => 1, 'revert' => 1, 'reset' => 1);
+my %result = (
+    'preview_merge' => 0, 'merge' => $changes, 'fast-forward' => $changes, 'rebase' => 1, 'revert' => 1, 'reset' => 1);
 
 make_store('once',  $keys);
 make_store('twice', 2 * $keys);
