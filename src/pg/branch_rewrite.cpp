@@ -113,6 +113,9 @@ RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute, co
         plan = compute(session.branch(), &chunks, session.snapshot());
         chunks.Flush();
     }
+    if (plan.refusal) {
+        throw *plan.refusal;
+    }
     if (before_apply) {
         before_apply(session.branch(), plan, session.snapshot());
     }
@@ -140,9 +143,10 @@ bool IsClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
     return SameContents(chunks, RootsOf(branch.head, snapshot), branch.working);
 }
 
-void RequireClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const char* operation) {
+void RefuseUnlessClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const char* operation,
+                       RewritePlan* plan) {
     if (!IsClean(branch, chunks, snapshot)) {
-        throw Error(
+        plan->refusal.emplace(
             ErrorCode::kWrongState,
             std::string("cannot ") + operation + ": branch \"" + branch.name + "\" has uncommitted work",
             "Commit it with kvs.commit(), or put it aside with kvs.stash().");
@@ -163,11 +167,11 @@ void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, co
         for (const std::string& key : carried.collisions) {
             keys += (keys.empty() ? "" : ", ") + Quoted(key);
         }
-        throw Error(ErrorCode::kWrongState,
-                    "uncommitted changes of branch \"" + std::string(branch.name) +
-                        "\" would be overwritten: " + keys +
-                        (carried.collisions.size() == kMaxCollisions ? ", ..." : ""),
-                    "Commit them with kvs.commit(), or put them aside with kvs.stash().");
+        plan->refusal.emplace(ErrorCode::kWrongState,
+                              "uncommitted changes of branch \"" + std::string(branch.name) +
+                                  "\" would be overwritten: " + keys +
+                                  (carried.collisions.size() == kMaxCollisions ? ", ..." : ""),
+                              "Commit them with kvs.commit(), or put them aside with kvs.stash().");
     }
     plan->working = carried.roots;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kvs/entry.h"
+#include "kvs/error.h"
 #include "kvs/hash.h"
 #include "pg/branch_table.h"
 #include "pg/chunk_store.h"
@@ -40,7 +41,10 @@ struct RewritePlan {
     bool log_as_range = false;              // one record, whatever the number of changes
     std::optional<ChangeNumbers> numbers;   // absent: nothing changes in the working state
     std::map<std::string, int64> previous;  // see RewrittenTrees
-    bool keeps_discarded = false;           // uncommitted work is thrown away: kept as a commit in the reflog
+    // Why uncommitted work forbids it. Raised only when the plan is final: what it is first computed from
+    // lacks the working rows, and so may be behind.
+    std::optional<Error> refusal;
+    bool keeps_discarded = false;  // uncommitted work is thrown away: kept as a commit in the reflog
 
     // Left behind by RewriteBranch.
     Hash head;
@@ -79,11 +83,13 @@ RootPair RootsOf(const Hash& commit, Snapshot snapshot);
 // Whether the branch has no uncommitted work.
 bool IsClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot);
 
-// Error(kWrongState) for a branch with uncommitted work. `operation` as in "cannot rebase".
-void RequireClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const char* operation);
+// Error(kWrongState) as the plan's refusal for a branch with uncommitted work. `operation` as in "cannot
+// rebase".
+void RefuseUnlessClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const char* operation,
+                       RewritePlan* plan);
 
 // The new working roots, where `to` is what the head's contents became: uncommitted work is carried over.
-// Adds to the plan what it needs. Errors: kWrongState where a key with uncommitted work changes.
+// Adds to the plan what it needs; refuses (kWrongState) where a key with uncommitted work changes.
 void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RewrittenTrees& to,
                  const std::string& author, ChangesOf changes_of, RewritePlan* plan);
 

@@ -32,7 +32,7 @@ RootPair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks
 
 // Plans to put what `theirs` changed since `base` into the branch's head and its working state. Fills
 // plan->numbers, previous and working; the answer's roots are the new head's. With conflicts the plan stays
-// as it was. Errors: kWrongState where uncommitted work is in the way.
+// as it was. Refuses where uncommitted work is in the way.
 RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RootPair& base,
                             const RootPair& theirs, const MergeRules& rules, RewritePlan* plan);
 

@@ -268,7 +268,7 @@ class RebaseRows {
                 if (IsAncestor(graph, subject.commit, branch.head)) {
                     return plan;
                 }
-                RequireClean(branch, chunks, snapshot, "rebase");
+                RefuseUnlessClean(branch, chunks, snapshot, "rebase", &plan);
                 old_ = CommitsToMove(branch, subject.commit, snapshot);
                 plan.applies = true;
                 plan.operation = Operation::kReset;

@@ -241,7 +241,8 @@ sub step_revert
     my $commit   = pick(grep { @{ $_->{parents} } > 0 } map { $commits{$_} } sort keys %commits) or return;
     my $parent   = 1 + int(rand(@{ $commit->{parents} }));
     my $argument = @{ $commit->{parents} } > 1 ? ", parent => $parent" : '';
-    return step_transplant('revert', $branch, $commit->{content}, $commits{ $commit->{parents}[ $parent - 1 ] }{content},
+    my $before   = $commits{ $commit->{parents}[ $parent - 1 ] };
+    return step_transplant('revert', $branch, $commit->{content}, $before->{content},
         "kvs.revert(:'$commit->{name}'$argument, branch => '$branch')", 'manual');
 }
 
@@ -414,7 +415,8 @@ foreach my $history (1 .. $histories)
         check_states($step);
     }
     check_logs();
-    ask("SELECT kvs.delete_branch(name, force => true) AS deleted FROM kvs.branches WHERE starts_with(name, '$prefix') \\g /dev/null");
+    ask("SELECT kvs.delete_branch(name, force => true) AS deleted FROM kvs.branches "
+          . "WHERE starts_with(name, '$prefix') \\g /dev/null");
     my $difference = first_difference();
     next if $difference eq '';
     is($difference, '', "history $history of KVS_SEED=$seed");

@@ -234,7 +234,8 @@ sub step_merge
     my $name     = 'c' . $next_commit;
     my $outcome  = sub {
         my ($call, $sqlstate, @result) = @_;
-        ask("\\unset r_$name", "SELECT commit AS $name, fast_forward, merged, conflicts FROM $call \\gset r_", '\echo merge :SQLSTATE');
+        ask("\\unset r_$name", "SELECT commit AS $name, fast_forward, merged, conflicts FROM $call \\gset r_",
+            '\echo merge :SQLSTATE');
         expect("merge $sqlstate");
         return if $sqlstate ne '00000';
         ask('\echo merge :r_fast_forward :r_merged :r_conflicts');
@@ -290,7 +291,8 @@ sub step_merge
 sub step_transplant
 {
     my ($branch, $kind) = @_;
-    my @candidates = grep { @{ $_->{parents} } && !$_->{unnamed} } map { commit_of($_) } sort keys %{ $model->{commits} };
+    my @candidates = map { commit_of($_) } sort keys %{ $model->{commits} };
+    @candidates = grep { @{ $_->{parents} } && !$_->{unnamed} } @candidates;
     @candidates = grep { @{ $_->{parents} } == 1 } @candidates if $kind eq 'cherry-pick';
     my $commit   = pick(@candidates) or return;
     my $name     = 'c' . $next_commit;
@@ -371,7 +373,8 @@ sub step_stash
     {
         my $clean = is_clean($branch);
         my $name  = 's' . @script;
-        ask("\\unset $name", "SELECT kvs.stash('$name', branch => '$branch') AS $name \\gset", "\\echo stash :{?$name}");
+        ask("\\unset $name", "SELECT kvs.stash('$name', branch => '$branch') AS $name \\gset",
+            "\\echo stash :{?$name}");
         expect('stash ' . ($clean ? 'FALSE' : 'TRUE'));
         return if $clean;
         $count{stash}++;
@@ -526,7 +529,8 @@ sub tell_run
         if ($dice < 0.15)
         {
             my ($before, $commits) = (dclone($model), $next_commit);
-            ask('BEGIN ISOLATION LEVEL ' . pick('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE') . ';', 'SAVEPOINT a;');
+            ask('BEGIN ISOLATION LEVEL ' . pick('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE') . ';',
+                'SAVEPOINT a;');
             foreach (1 .. 1 + int(rand(3)))
             {
                 step();
@@ -550,7 +554,8 @@ sub tell_run
         }
         check_states(++$step, 1);
     }
-    ask("SELECT 'history', name, k, version, value FROM kvs.branches, unnest(ARRAY['" . join("','", @keys) . "']) AS k, "
+    my $list = join(',', map { "'$_'" } @keys);
+    ask("SELECT 'history', name, k, version, value FROM kvs.branches, unnest(ARRAY[$list]) AS k, "
           . "LATERAL kvs.history(k, branch => name) WITH ORDINALITY AS h WHERE starts_with(name, '$prefix') "
           . 'ORDER BY name, k, ordinality;');
     return;
