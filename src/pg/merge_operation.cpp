@@ -57,9 +57,8 @@ KeyResolver ResolverOf(MergeStrategy strategy) {
     if (strategy == MergeStrategy::kManual) {
         return {};
     }
-    const Resolution all{
-        strategy == MergeStrategy::kOurs ? Resolution::Kind::kOurs : Resolution::Kind::kTheirs, {}};
-    return [all](std::string_view, const MergeConflict&) { return all; };
+    const auto kind = strategy == MergeStrategy::kOurs ? Resolution::Kind::kOurs : Resolution::Kind::kTheirs;
+    return [kind](std::string_view, const MergeConflict&) { return Resolution{kind, {}}; };
 }
 
 MergePolicies LoadMergePolicies() {

@@ -83,9 +83,9 @@ void RepairHeads() {
     }
     branch.Finish();
     fresh.Release();
-    for (const auto& [id, head] : heads) {
+    for (const std::pair<int32, Hash>& each : heads) {
         Oid types[] = {INT4OID, BYTEAOID};
-        Datum values[] = {Int32GetDatum(id), Guarded([&] { return HashDatum(head); })};
+        Datum values[] = {Int32GetDatum(each.first), Guarded([&] { return HashDatum(each.second); })};
         ExecuteAsOwner("UPDATE _kvs.branch SET head = $2 WHERE id = $1", 2, types, values, "  ");
     }
 }
@@ -167,10 +167,10 @@ class ChunkRepair {
     }
 
     void Store() {
-        for (const auto& [address, node] : nodes_) {
+        for (const auto& each : nodes_) {
             FreshSnapshot fresh;
-            Replace(fresh.get(), address,
-                    [&](ChunkStore* chunks) { chunks->WriteNode(std::string(node->bytes())); });
+            Replace(fresh.get(), each.first,
+                    [&](ChunkStore* chunks) { chunks->WriteNode(std::string(each.second->bytes())); });
             fresh.Release();
         }
     }

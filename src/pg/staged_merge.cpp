@@ -147,7 +147,7 @@ MergeReport MergeOrStage(const StagedMerge& merge, std::string_view branch_name,
             StageMerge(merge, branch.name, planned.conflicts);
         }
     };
-    const MergeReport report = MergeInto({branch_name, merge.source_commit, merge.message}, steps);
+    MergeReport report = MergeInto({branch_name, merge.source_commit, merge.message}, steps);
     if (!report.conflicts.empty()) {
         NoticeConflicts(report.conflicts, branch_name);
     }
@@ -217,7 +217,8 @@ void StagedResolutions::Restage(const std::vector<KeyConflict>& left) {
     Datum values[std::size(types)];
     values[0] = Int32GetDatum(branch_id_);
     ExecuteForBranch("DELETE FROM _kvs.conflict WHERE branch_id = $1 AND resolution IS NULL", branch_id_);
-    for (const auto& [place, decision] : decisions_) {
+    for (const auto& each : decisions_) {
+        const std::pair<std::string, std::string>& place = each.first;
         if (used_.contains(place)) {
             continue;
         }

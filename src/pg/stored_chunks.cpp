@@ -45,7 +45,7 @@ const StoredChunks::Verified::Chunk* StoredChunks::Verified::Find(const Hash& ad
     return found == old_.end() ? nullptr : &found->second;
 }
 
-void StoredChunks::Verified::Add(const Hash& address, Chunk chunk) {
+void StoredChunks::Verified::Add(const Hash& address, Chunk&& chunk) {
     if (chunk.raw.size() > kMaxDeltaChunkSize) {
         return;
     }

@@ -64,7 +64,7 @@ class StoredChunks : public NodeStore, private BaseSource {
             uint64_t stored_size = 0;
         };
         const Chunk* Find(const Hash& address) const;
-        void Add(const Hash& address, Chunk chunk);
+        void Add(const Hash& address, Chunk&& chunk);
 
       private:
         size_t young_size_ = 0;

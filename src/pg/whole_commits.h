@@ -3,7 +3,8 @@
 // That a commit or a chunk is there proves nothing of what it refers to: a collection may have removed part
 // of what no ref reaches, and a transfer may have been given up. What is whole is what a branch, a tag or a
 // branch of a remote reaches, and what this transaction has stored, because commits are stored last
-// (docs/decisions/0015-remote-transfer.md). The caller holds the lock of BeginRefEdit as long as it relies on it.
+// (docs/decisions/0015-remote-transfer.md). The caller holds the lock of BeginRefEdit as long as it relies on
+// it.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,6 @@ namespace kvs::remote {
 
 namespace {
 
-using pg::Guarded;
-
 constexpr int32 kProtocol = 1;
 
 template <typename T>
@@ -103,6 +101,7 @@ std::vector<std::string> Store::Commits(const std::vector<Hash>& wanted, int cou
     const QueryResult result = connection_.Run("SELECT kvs_remote.commits($1, $2)",
                                                {Parameter::Addresses(wanted), Parameter::Int4(count)});
     std::vector<std::string> commits;
+    commits.reserve(static_cast<size_t>(result.rows()));
     for (int row = 0; row < result.rows(); row++) {
         commits.emplace_back(result.Bytes(row, 0));
     }
@@ -126,6 +125,7 @@ void Store::Fetch(const std::vector<Hash>& addresses, const Taker& take) {
 std::vector<Hash> Store::RunForAddresses(const char* sql, const std::vector<Hash>& addresses) {
     const QueryResult result = connection_.Run(sql, {Parameter::Addresses(addresses)});
     std::vector<Hash> answer;
+    answer.reserve(static_cast<size_t>(result.rows()));
     for (int row = 0; row < result.rows(); row++) {
         answer.push_back(AddressIn(result, row, 0));
     }

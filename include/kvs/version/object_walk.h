@@ -20,8 +20,8 @@
 #include "kvs/entry.h"
 #include "kvs/hash.h"
 #include "kvs/node_store.h"
-#include "kvs/tree/tree_pair.h"
 #include "kvs/tree/chunk.h"
+#include "kvs/tree/tree_pair.h"
 #include "kvs/version/commit.h"
 
 namespace kvs {
