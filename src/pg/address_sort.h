@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kvs/hash.h"
+#include "pg/row_sort.h"
 #include "pg/server.h"
 
 namespace kvs::pg {
@@ -28,7 +29,7 @@ class AddressSort {
     void AddBlob(const Hash& address, int64 size, std::string_view key) { Add(address, size, key); }
 
     // To be called once, before the first Next.
-    void Sort();
+    void Sort() { rows_.Sort(); }
 
     // Moves to the next element, of which several may have one address; false after the last. Views are valid
     // until then.
@@ -41,18 +42,15 @@ class AddressSort {
     std::string_view key() const { return key_; }
 
     // Back to before the first element.
-    void Rewind();
+    void Rewind() { rows_.Rewind(); }
 
     // Frees the sort's files. To be called on the normal way out.
-    void Finish();
+    void Finish() { rows_.Finish(); }
 
   private:
     void Add(const Hash& address, int64 number, std::string_view key);
 
-    void* sort_;  // Tuplesortstate
-    TupleTableSlot* in_;
-    TupleTableSlot* out_;
-    MemoryContext row_context_;
+    RowSort rows_;
     std::string_view address_;
     int64 number_ = -1;
     std::string_view key_;

@@ -12,6 +12,11 @@ namespace kvs::pg {
 // Contents of a text, bytea or jsonb argument, detoasted; nullopt for NULL.
 std::optional<std::string_view> OptionalBytes(FunctionCallInfo fcinfo, int argument);
 
+// The same, empty for NULL.
+inline std::string_view BytesOrEmpty(FunctionCallInfo fcinfo, int argument) {
+    return OptionalBytes(fcinfo, argument).value_or(std::string_view());
+}
+
 // The same for an argument that must not be NULL. Errors: 22004, which names the argument.
 std::string_view RequiredBytes(FunctionCallInfo fcinfo, int argument, const char* name);
 

@@ -1,7 +1,5 @@
 #include "pg/branch_rewrite.h"
 
-#include <algorithm>
-
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
 #include "pg/branch_lock.h"
@@ -75,29 +73,6 @@ void Apply(FlushSession* session, RewritePlan* plan) {
 }
 
 }  // namespace
-
-CommitPlace PlaceOf(const Hash& commit, Snapshot snapshot) {
-    return {commit, ReadCommit(commit, snapshot).generation};
-}
-
-CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, Snapshot snapshot) {
-    Commit commit;
-    commit.parents = {parent.hash};
-    commit.generation = parent.generation + 1;
-    commit.parents.insert(commit.parents.end(), planned.further_parents.begin(),
-                          planned.further_parents.end());
-    for (const Hash& each : planned.further_parents) {
-        commit.generation = std::max(commit.generation, ReadCommit(each, snapshot).generation + 1);
-    }
-    commit.data_root = planned.roots.data_root;
-    commit.meta_root = planned.roots.meta_root;
-    commit.author = planned.author;
-    commit.committer = Guarded([] { return GetUserNameFromId(GetSessionUserId(), false); });
-    commit.message = planned.message;
-    commit.committed_at = FromServerTime(GetCurrentTimestamp());
-    commit.log_id = Guarded([] { return CurrentLog(); });
-    return {WriteCommit(commit, snapshot), commit.generation};
-}
 
 RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute, const BeforeApply& before_apply,
                           const InputsChanged& inputs_changed) {

@@ -18,18 +18,11 @@
 #include "kvs/hash.h"
 #include "pg/branch_table.h"
 #include "pg/chunk_store.h"
+#include "pg/commit_maker.h"
 #include "pg/server.h"
 #include "pg/tree_rewrite.h"
 
 namespace kvs::pg {
-
-// A commit that a plan makes: on top of the one before it, or of the plan's `onto`.
-struct PlannedCommit {
-    RootPair roots;
-    std::vector<Hash> further_parents;  // those of a merge beside the first
-    std::string author;
-    std::string message;
-};
 
 struct RewritePlan {
     bool applies = false;  // false: the branch stays as it is
@@ -65,17 +58,6 @@ using InputsChanged = std::function<bool()>;
 // Errors: those of `plan`; kUnknownRef; kSerialization; 55P03 when the lock is not to be had in time.
 RewritePlan RewriteBranch(std::string_view branch, const PlanFunction& plan,
                           const BeforeApply& before_apply = {}, const InputsChanged& inputs_changed = {});
-
-// A commit as a parent.
-struct CommitPlace {
-    Hash hash;
-    uint64_t generation;
-};
-
-// Writes a commit on top of `parent`.
-CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, Snapshot snapshot);
-
-CommitPlace PlaceOf(const Hash& commit, Snapshot snapshot);
 
 // The roots of a commit.
 RootPair RootsOf(const Hash& commit, Snapshot snapshot);

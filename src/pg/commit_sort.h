@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "pg/server.h"
+#include "pg/row_sort.h"
 
 namespace kvs::pg {
 
@@ -16,22 +16,18 @@ class CommitSort {
     void Add(uint64_t generation, std::string_view encoded);
 
     // To be called once, before the first Next.
-    void Sort();
+    void Sort() { rows_.Sort(); }
 
     // Moves to the next commit; false after the last.
-    bool Next();
+    bool Next() { return rows_.Next(); }
     // Valid until then.
-    std::string_view encoded() const { return encoded_; }
+    std::string_view encoded() const;
 
     // Frees the sort's files. To be called on the normal way out.
-    void Finish();
+    void Finish() { rows_.Finish(); }
 
   private:
-    void* sort_;  // Tuplesortstate
-    TupleTableSlot* in_;
-    TupleTableSlot* out_;
-    MemoryContext row_context_;
-    std::string_view encoded_;
+    RowSort rows_;
 };
 
 }  // namespace kvs::pg

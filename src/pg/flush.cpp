@@ -8,6 +8,7 @@
 #include "kvs/tree/editor.h"
 #include "pg/auto_flush.h"
 #include "pg/chunk_store.h"
+#include "pg/commit_maker.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/durability.h"
@@ -216,19 +217,10 @@ std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message
     if (SameContents(&chunks, {head.data_root, head.meta_root}, branch.working)) {
         return std::nullopt;
     }
-    Commit commit;
-    commit.generation = head.generation + 1;
-    commit.parents = {branch.head};
-    commit.data_root = branch.working.data_root;
-    commit.meta_root = branch.working.meta_root;
-    commit.author = AuthorName(author);
-    commit.committer = Guarded([] { return GetUserNameFromId(GetSessionUserId(), false); });
-    commit.message = message;
-    commit.committed_at = FromServerTime(GetCurrentTimestamp());
-    commit.log_id = Guarded([] { return CurrentLog(); });
+    const PlannedCommit planned = {branch.working, {}, AuthorName(author), std::string(message)};
     const Hash before = branch.head;
-    branch.head = WriteCommit(commit, session->snapshot());
-    AppendReflog(branch, &before, &branch.head, "commit", commit.author);
+    branch.head = MakeCommit(planned, {before, head.generation}, session->snapshot()).hash;
+    AppendReflog(branch, &before, &branch.head, "commit", planned.author);
     return branch.head;
 }
 

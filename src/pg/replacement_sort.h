@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kvs/hash.h"
+#include "pg/row_sort.h"
 #include "pg/server.h"
 
 namespace kvs::pg {
@@ -26,20 +27,19 @@ class ReplacementSort {
     void Add(const Replacement& replacement);
 
     // To be called once, before the first Next.
-    void Sort();
+    void Sort() { rows_.Sort(); }
 
     // The next element; false after the last.
     bool Next(Replacement* replacement);
 
     // Frees the sort's files. To be called on the normal way out.
-    void Finish();
+    void Finish() { rows_.Finish(); }
 
   private:
+    int64 RankOf(int64 generation) const;
+
     Order order_;
-    void* sort_;  // Tuplesortstate
-    TupleTableSlot* in_;
-    TupleTableSlot* out_;
-    MemoryContext row_context_;
+    RowSort rows_;
 };
 
 }  // namespace kvs::pg

@@ -31,7 +31,7 @@ KVS_FUNCTION(kvs_commit)
 {
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.commit()");
     const std::string_view message = RequiredBytes(fcinfo, 0, "message");
-    const std::string_view author = OptionalBytes(fcinfo, 1).value_or(std::string_view());
+    const std::string_view author = BytesOrEmpty(fcinfo, 1);
     const Datum hash = CommitHex(OptionalBytes(fcinfo, 2), message, author);
     if (hash == 0) {
         ereport(NOTICE, errmsg("nothing to commit"));
@@ -44,5 +44,5 @@ KVS_FUNCTION(kvs_commit)
 KVS_FUNCTION(kvs_flush)
 {
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.flush()");
-    PG_RETURN_INT64(FlushBranch(OptionalBytes(fcinfo, 0).value_or(std::string_view())));
+    PG_RETURN_INT64(FlushBranch(BytesOrEmpty(fcinfo, 0)));
 }

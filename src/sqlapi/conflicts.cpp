@@ -252,7 +252,7 @@ KVS_FUNCTION(kvs_resolve)
     arguments.resolution = RequiredBytes(fcinfo, 1, "resolution");
     arguments.value = PG_ARGISNULL(2) ? Datum{0} : PG_GETARG_DATUM(2);
     arguments.path = OptionalBytes(fcinfo, 3);
-    arguments.branch = OptionalBytes(fcinfo, 4).value_or(std::string_view());
+    arguments.branch = BytesOrEmpty(fcinfo, 4);
     PG_RETURN_BOOL(Resolve(arguments));
 }
 

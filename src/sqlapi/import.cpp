@@ -14,6 +14,6 @@ KVS_FUNCTION(kvs_import)
     // With a message it is a commit as well.
     RequireWrite(ACL_INSERT | ACL_UPDATE | (PG_ARGISNULL(2) ? 0 : ACL_DELETE), "kvs.import()");
     const std::string_view query = RequiredBytes(fcinfo, 0, "query");
-    const std::string_view branch = OptionalBytes(fcinfo, 1).value_or(std::string_view());
+    const std::string_view branch = BytesOrEmpty(fcinfo, 1);
     PG_RETURN_INT64(ImportQuery(query, branch, OptionalBytes(fcinfo, 2)));
 }

@@ -63,6 +63,6 @@ KVS_FUNCTION(kvs_lock)
 {
     RequireWrite(ACL_UPDATE, "kvs.lock()");
     const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
-    LockNamespace(pattern, OptionalBytes(fcinfo, 1).value_or(std::string_view()));
+    LockNamespace(pattern, BytesOrEmpty(fcinfo, 1));
     PG_RETURN_BOOL(true);
 }

@@ -137,15 +137,11 @@ Datum ApplyOneStash(FunctionCallInfo fcinfo, const StashArguments& arguments) {
     return FormResult(fcinfo, report);
 }
 
-std::string_view BranchArgument(FunctionCallInfo fcinfo, int argument) {
-    return OptionalBytes(fcinfo, argument).value_or(std::string_view());
-}
-
 Datum StashEntry(FunctionCallInfo fcinfo, bool pop) {
     if (PG_ARGISNULL(0)) {
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("id must not be null"));
     }
-    return ApplyOneStash(fcinfo, {PG_GETARG_INT64(0), BranchArgument(fcinfo, 1), pop});
+    return ApplyOneStash(fcinfo, {PG_GETARG_INT64(0), BytesOrEmpty(fcinfo, 1), pop});
 }
 
 }  // namespace
@@ -154,7 +150,7 @@ Datum StashEntry(FunctionCallInfo fcinfo, bool pop) {
 KVS_FUNCTION(kvs_merge)
 {
     RequireWrite(kMergeRights, "kvs.merge()");
-    const MergeArguments arguments = {RequiredBytes(fcinfo, 0, "source"), BranchArgument(fcinfo, 1),
+    const MergeArguments arguments = {RequiredBytes(fcinfo, 0, "source"), BytesOrEmpty(fcinfo, 1),
                                       OptionalBytes(fcinfo, 2), RequiredBytes(fcinfo, 3, "strategy")};
     return Merge(fcinfo, arguments);
 }
@@ -163,14 +159,14 @@ KVS_FUNCTION(kvs_merge)
 KVS_FUNCTION(kvs_merge_continue)
 {
     RequireWrite(kMergeRights, "kvs.merge_continue()");
-    return Continue(fcinfo, OptionalBytes(fcinfo, 0), BranchArgument(fcinfo, 1));
+    return Continue(fcinfo, OptionalBytes(fcinfo, 0), BytesOrEmpty(fcinfo, 1));
 }
 
 // (branch)
 KVS_FUNCTION(kvs_merge_abort)
 {
     RequireWrite(kMergeRights, "kvs.merge_abort()");
-    PG_RETURN_BOOL(Abort(BranchArgument(fcinfo, 0)));
+    PG_RETURN_BOOL(Abort(BytesOrEmpty(fcinfo, 0)));
 }
 
 // (id, branch)

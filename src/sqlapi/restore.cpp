@@ -116,5 +116,5 @@ KVS_FUNCTION(kvs_restore)
     RequireWrite(ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.restore()");
     const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
     const std::string_view ref = RequiredBytes(fcinfo, 1, "ref");
-    PG_RETURN_INT64(Restore(pattern, ref, OptionalBytes(fcinfo, 2).value_or(std::string_view())));
+    PG_RETURN_INT64(Restore(pattern, ref, BytesOrEmpty(fcinfo, 2)));
 }

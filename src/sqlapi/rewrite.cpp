@@ -311,10 +311,6 @@ class RebaseRows {
     TupleDesc row_type_;
 };
 
-std::string_view BranchArgument(FunctionCallInfo fcinfo, int argument) {
-    return OptionalBytes(fcinfo, argument).value_or(std::string_view());
-}
-
 }  // namespace
 
 // (ref, parent, branch)
@@ -322,7 +318,7 @@ KVS_FUNCTION(kvs_revert)
 {
     RequireWrite(kRewriteRights, "kvs.revert()");
     const Datum hash =
-        HexDatum(Revert(RequiredBytes(fcinfo, 0, "ref"), OptionalInt4(fcinfo, 1), BranchArgument(fcinfo, 2)));
+        HexDatum(Revert(RequiredBytes(fcinfo, 0, "ref"), OptionalInt4(fcinfo, 1), BytesOrEmpty(fcinfo, 2)));
     fcinfo->isnull = hash == 0;
     return hash;
 }
@@ -332,7 +328,7 @@ KVS_FUNCTION(kvs_cherry_pick)
 {
     RequireWrite(kRewriteRights, "kvs.cherry_pick()");
     const Datum hash = HexDatum(CherryPick(RequiredBytes(fcinfo, 0, "ref"),
-                                           RequiredBytes(fcinfo, 1, "strategy"), BranchArgument(fcinfo, 2)));
+                                           RequiredBytes(fcinfo, 1, "strategy"), BytesOrEmpty(fcinfo, 2)));
     fcinfo->isnull = hash == 0;
     return hash;
 }
@@ -342,7 +338,7 @@ KVS_FUNCTION(kvs_reset)
 {
     RequireWrite(kRewriteRights, "kvs.reset()");
     return HexDatum(
-        Reset(RequiredBytes(fcinfo, 0, "ref"), RequiredBytes(fcinfo, 1, "mode"), BranchArgument(fcinfo, 2)));
+        Reset(RequiredBytes(fcinfo, 0, "ref"), RequiredBytes(fcinfo, 1, "mode"), BytesOrEmpty(fcinfo, 2)));
 }
 
 // (branch, onto, strategy)
@@ -357,15 +353,14 @@ KVS_FUNCTION(kvs_squash)
 {
     RequireWrite(kRewriteRights, "kvs.squash()");
     return HexDatum(Squash(RequiredBytes(fcinfo, 0, "from_ref"), RequiredBytes(fcinfo, 1, "message"),
-                           BranchArgument(fcinfo, 2)));
+                           BytesOrEmpty(fcinfo, 2)));
 }
 
 // (message, branch)
 KVS_FUNCTION(kvs_stash)
 {
     RequireWrite(kRewriteRights, "kvs.stash()");
-    const std::optional<int64> id =
-        StashWork(BranchArgument(fcinfo, 1), OptionalBytes(fcinfo, 0).value_or(std::string_view()));
+    const std::optional<int64> id = StashWork(BytesOrEmpty(fcinfo, 1), BytesOrEmpty(fcinfo, 0));
     if (!id) {
         ereport(NOTICE, errmsg("there is no uncommitted work to put aside"));
         PG_RETURN_NULL();

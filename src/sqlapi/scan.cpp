@@ -57,12 +57,8 @@ class RangeRows {
         const ScanArguments arguments = Guarded([&] {
             row_type_ = ResultRowType(fcinfo);
             RequireRead();
-            return ScanArguments{OptionalBytes(fcinfo, 0).value_or(std::string_view()),
-                                 OptionalBytes(fcinfo, 1),
-                                 OptionalBytes(fcinfo, 2),
-                                 RowLimit(fcinfo, 3),
-                                 BoolOr(fcinfo, 4, false),
-                                 OptionalBytes(fcinfo, 5),
+            return ScanArguments{BytesOrEmpty(fcinfo, 0), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2),
+                                 RowLimit(fcinfo, 3),     BoolOr(fcinfo, 4, false), OptionalBytes(fcinfo, 5),
                                  OptionalBytes(fcinfo, 6)};
         });
         remaining_ = arguments.max_rows;
@@ -233,6 +229,5 @@ KVS_FUNCTION(kvs_mget)
 KVS_FUNCTION(kvs_count_keys)
 {
     RequireRead();
-    PG_RETURN_INT64(CountKeys(OptionalBytes(fcinfo, 0).value_or(std::string_view()), OptionalBytes(fcinfo, 1),
-                              OptionalBytes(fcinfo, 2)));
+    PG_RETURN_INT64(CountKeys(BytesOrEmpty(fcinfo, 0), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2)));
 }

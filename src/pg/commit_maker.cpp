@@ -1,0 +1,35 @@
+#include "pg/commit_maker.h"
+
+#include <algorithm>
+
+#include "pg/commit_table.h"
+#include "pg/convert.h"
+#include "pg/guard.h"
+
+namespace kvs::pg {
+
+CommitPlace PlaceOf(const Hash& commit, Snapshot snapshot) {
+    LockCommitForReference(commit);
+    return {commit, ReadCommit(commit, snapshot).generation};
+}
+
+CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, Snapshot snapshot) {
+    Commit commit;
+    commit.parents = {parent.hash};
+    commit.generation = parent.generation + 1;
+    commit.parents.insert(commit.parents.end(), planned.further_parents.begin(),
+                          planned.further_parents.end());
+    for (const Hash& each : planned.further_parents) {
+        commit.generation = std::max(commit.generation, PlaceOf(each, snapshot).generation + 1);
+    }
+    commit.data_root = planned.roots.data_root;
+    commit.meta_root = planned.roots.meta_root;
+    commit.author = planned.author;
+    commit.committer = Guarded([] { return GetUserNameFromId(GetSessionUserId(), false); });
+    commit.message = planned.message;
+    commit.committed_at = FromServerTime(GetCurrentTimestamp());
+    commit.log_id = Guarded([] { return CurrentLog(); });
+    return {WriteCommit(commit, snapshot), commit.generation};
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,33 @@
+// Making commits: of a flush, and of the operations that rewrite a branch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kvs/hash.h"
+#include "pg/change_log.h"
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+// A commit that is to be made on top of another.
+struct PlannedCommit {
+    RootPair roots;
+    std::vector<Hash> further_parents;  // those of a merge beside the first
+    std::string author;
+    std::string message;
+};
+
+// A commit as a parent.
+struct CommitPlace {
+    Hash hash;
+    uint64_t generation;
+};
+
+// That of a stored commit, which cannot be collected from now on: see LockCommitForReference.
+CommitPlace PlaceOf(const Hash& commit, Snapshot snapshot);
+
+// Writes a commit on top of `parent`, which PlaceOf or this function has given.
+CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, Snapshot snapshot);
+
+}  // namespace kvs::pg
