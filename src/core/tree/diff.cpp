@@ -57,6 +57,12 @@ class Side {
         at_end_ = here.index == here.node->count();
     }
 
+    // The last key and the number of the entries in the subtree that the item of `level` > 0 leads to.
+    std::string_view ChildLastKey(int level, std::string* buffer) const {
+        return levels_[level].node->Key(levels_[level].index, buffer);
+    }
+    uint64_t ChildEntries(int level) const { return levels_[level].node->ChildEntries(levels_[level].index); }
+
     Hash ChildHash(int level) const { return levels_[level].node->ChildHash(levels_[level].index); }
 
     // Moves behind the item of `level`.
@@ -107,6 +113,28 @@ class DiffCursor::Impl {
     }
 
     std::optional<TreeChange> Next() {
+        const std::optional<int> order = Find();
+        return order ? std::optional(Emit(*order)) : std::nullopt;
+    }
+
+    uint64_t CountRest() {
+        uint64_t count = 0;
+        while (const std::optional<int> order = Find()) {
+            const uint64_t skipped = *order < 0   ? SkipAlone(from_, to_)
+                                     : *order > 0 ? SkipAlone(to_, from_)
+                                                  : 0;
+            if (skipped == 0) {
+                Emit(*order);
+            }
+            count += std::max<uint64_t>(skipped, 1);
+        }
+        return count;
+    }
+
+  private:
+    // Moves both sides to the next change: the sign of which side's key comes first, 0 for a key of both;
+    // nullopt after the last.
+    std::optional<int> Find() {
         if (from_emitted_) {
             from_.Skip(0);
         }
@@ -131,11 +159,25 @@ class DiffCursor::Impl {
                 to_.Skip(0);
                 continue;
             }
-            return Emit(order);
+            return order;
         }
     }
 
-  private:
+    // Moves `side` behind the largest subtree that starts here and ends before the other side's entry, and
+    // inside the range; the number of its entries, 0 if there is none.
+    uint64_t SkipAlone(Side& side, const Side& other) {
+        for (int level = side.Top(); level > 0; --level) {
+            const std::string_view last = side.ChildLastKey(level, &key_);
+            if ((other.at_end() || other.leaf().CompareKey(other.index(), last) > 0) &&
+                (!range_.end || last < *range_.end)) {
+                const uint64_t entries = side.ChildEntries(level);
+                side.Skip(level);
+                return entries;
+            }
+        }
+        return 0;
+    }
+
     // Goes down in both trees to the start of the range. A subtree that both share there is skipped.
     void SeekStart() {
         for (int level = std::max(from_.height(), to_.height()); level >= 0; --level) {
@@ -232,6 +274,10 @@ DiffCursor& DiffCursor::operator=(DiffCursor&&) noexcept = default;
 
 std::optional<TreeChange> DiffCursor::Next() {
     return impl_->Next();
+}
+
+uint64_t DiffCursor::CountRest() {
+    return impl_->CountRest();
 }
 
 }  // namespace kvs

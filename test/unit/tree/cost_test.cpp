@@ -212,6 +212,18 @@ TEST_F(CostTest, RankAndNthReadOnePath) {
     EXPECT_EQ(nodes().reads(), static_cast<uint64_t>(depth_));
 }
 
+TEST_F(CostTest, CountingInsertionsReadsThePathsToTheirEnds) {
+    Batch batch;
+    for (size_t i = 0; i < kCount; ++i) {
+        batch[MakeKey(KeyShape::kSequential, kCount / 2) + ":" + MakeKey(KeyShape::kSequential, i)] = "new";
+    }
+    const Hash more = Edit(nodes(), root_, batch);
+    nodes().ResetCounters();
+    EXPECT_EQ(DiffCursor(nodes(), root_, more).CountRest(), kCount);
+    EXPECT_EQ(DiffCursor(nodes(), more, root_).CountRest(), kCount);
+    EXPECT_LE(nodes().reads(), 500u);
+}
+
 TEST_F(CostTest, ASpliceReadsAndWritesThePathsToItsEnds) {
     // Half of the keys changed, new ones among them: taken over with a few nodes at each end.
     Batch batch;
