@@ -43,6 +43,10 @@ uint64_t VersionOf(const EntryState& state) {
     return state.written() ? DecodeMetadataHeader(state.meta).OrThrow().version : 0;
 }
 
+// So many keys of theirs in a range that ours left alone are put in one by one before the rest of the range
+// is taken over: a take-over costs a few nodes at both ends.
+constexpr uint64_t kSingleKeys = 32;
+
 // The trees of `ours`, as they are edited.
 class Edit {
   public:
@@ -62,14 +66,34 @@ class Edit {
     Timestamp now() const { return now_; }
 
     // Theirs as it is: for keys whose versions theirs continues.
-    void Take(std::string_view key, const EntryState& theirs) {
+    void Take(std::string_view key, const EntryState& ours, const EntryState& theirs) {
         if (!theirs.written()) {
             meta_.Delete(key);
         } else {
             meta_.Put(key, theirs.meta);
         }
         PutItem(key, theirs.item);
-        out_.changed++;
+        out_.changed += ours.item == theirs.item ? 0 : 1;
+    }
+
+    // The same for all keys of a range, in which ours is as the base.
+    void TakeRange(const RootPair& base, const RootPair& theirs, const KeyRange& range) {
+        data_.Splice(theirs.data_root, range);
+        meta_.Splice(theirs.meta_root, range);
+        out_.changed +=
+            static_cast<int64>(DiffCursor(*chunks_, base.data_root, theirs.data_root, range).CountRest());
+    }
+
+    // The content of ours, as a version above theirs' if theirs has counted as far.
+    void Keep(std::string_view key, const EntryState& ours, const EntryState& theirs) {
+        const uint64_t outdone = VersionOf(theirs) + (SameContent(ours, theirs) ? 0 : 1);
+        if (ours.written() && VersionOf(ours) < outdone) {
+            Metadata next = DecodeMetadata(ours.meta).OrThrow();
+            next.version = VersionOf(theirs) + 1;
+            next.change = numbers_->Next();
+            next.comment.reset();
+            PutNext(key, next);
+        }
     }
 
     // The content of theirs as a new version of ours. `authored`: who wrote it, and when, comes along.
@@ -225,12 +249,14 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
     KeyMerge merge(cursor, chunks);
     const MergedEntry merged = merge.Run(rules.policies, rules.resolve, &edit->out().conflicts);
     switch (merged.outcome) {
-        case MergedEntry::Outcome::kOurs:
-            return;
         case MergedEntry::Outcome::kTheirs:
             if (!SameContent(cursor.ours(), cursor.theirs())) {
                 edit->Adopt(key, cursor.ours(), cursor.theirs(), rules.keeps_authors);
+                return;
             }
+            [[fallthrough]];
+        case MergedEntry::Outcome::kOurs:
+            edit->Keep(key, cursor.ours(), cursor.theirs());
             return;
         case MergedEntry::Outcome::kMerged:
             break;
@@ -244,6 +270,31 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
     next.tags = merged.tags;
     next.schema_hash = merged.schema_hash;
     edit->Write(key, next, item);
+}
+
+bool IsLong(const MergeCursor::OneSidedRange& range) {
+    return range.passed >= kSingleKeys;
+}
+
+// Behind the one-sided range that the cursor's key lies in; false if nothing is left there.
+bool SkipRange(MergeCursor* cursor) {
+    const std::optional<std::string> end = cursor->one_sided_range().keys.end;
+    if (end) {
+        cursor->SkipTo(*end);
+    }
+    return end.has_value();
+}
+
+// Takes over what theirs alone changed: the cursor's key, or all that is left of the range that it lies in.
+// false if nothing is left behind that.
+bool TakeOver(MergeCursor* cursor, const RootPair& base, const RootPair& theirs, Edit* edit) {
+    const MergeCursor::OneSidedRange& range = cursor->one_sided_range();
+    if (!IsLong(range)) {
+        edit->Take(cursor->key(), cursor->ours(), cursor->theirs());
+        return true;
+    }
+    edit->TakeRange(base, theirs, {std::string(cursor->key()), range.keys.end});
+    return SkipRange(cursor);
 }
 
 }  // namespace
@@ -289,10 +340,15 @@ RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPa
                           const RootPair& theirs, const MergeRules& rules, ChangeNumbers* numbers) {
     Edit edit(chunks, ours, rules.author, numbers, rules.above);
     MergeCursor cursor(*chunks, base, ours, theirs);
+    const bool takes_over = rules.continues_base && numbers->is_range() && !rules.above;
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
         if (cursor.ours_changed()) {
             MergeKey(cursor, chunks, rules, &edit);
+        } else if (takes_over) {
+            if (!TakeOver(&cursor, base, theirs, &edit)) {
+                break;
+            }
         } else if (!SameContent(cursor.ours(), cursor.theirs())) {
             edit.Follow(cursor.key(), cursor.ours(), cursor.theirs());
             edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), rules.keeps_authors);
@@ -309,6 +365,8 @@ std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base,
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
         if (cursor.ours_changed()) {
             KeyMerge(cursor, chunks).Run(policies, {}, &conflicts);
+        } else if (IsLong(cursor.one_sided_range()) && !SkipRange(&cursor)) {
+            break;
         }
     }
     return conflicts;
@@ -333,17 +391,22 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
     MergeCursor cursor(*chunks, head, working, to);
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        const bool same = SameContent(cursor.ours(), cursor.theirs());
-        if (!same && !SameContent(cursor.base(), cursor.ours())) {
-            if (!SameContent(cursor.base(), cursor.theirs()) &&
-                edit.out().collisions.size() < kMaxCollisions) {
+        const EntryState& ours = cursor.ours();
+        const EntryState& theirs = cursor.theirs();
+        const bool same = SameContent(ours, theirs);
+        if (!same && !SameContent(cursor.base(), ours)) {
+            if (SameContent(cursor.base(), theirs)) {
+                edit.Keep(cursor.key(), ours, theirs);
+            } else if (edit.out().collisions.size() < kMaxCollisions) {
                 edit.out().collisions.emplace_back(cursor.key());
             }
-        } else if (VersionOf(cursor.theirs()) > VersionOf(cursor.ours()) &&
+        } else if (VersionOf(theirs) > VersionOf(ours) &&
                    (!cursor.ours_changed() || changes_of == ChangesOf::kThisOperation)) {
-            edit.Take(cursor.key(), cursor.theirs());
+            edit.Take(cursor.key(), ours, theirs);
         } else if (!same) {
-            edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), true);
+            edit.Adopt(cursor.key(), ours, theirs, true);
+        } else {
+            edit.Keep(cursor.key(), ours, theirs);
         }
     }
     return edit.Finish();
