@@ -43,6 +43,10 @@ uint64_t VersionOf(const EntryState& state) {
     return state.written() ? DecodeMetadataHeader(state.meta).OrThrow().version : 0;
 }
 
+bool IsOf(const EntryState& state, const LogId& log) {
+    return DecodeMetadataHeader(state.meta).OrThrow().change.log_id == log;
+}
+
 // So many keys of theirs in a range that ours left alone are put in one by one before the rest of the range
 // is taken over: a take-over costs a few nodes at both ends.
 constexpr uint64_t kSingleKeys = 32;
@@ -84,16 +88,19 @@ class Edit {
             static_cast<int64>(DiffCursor(*chunks_, base.data_root, theirs.data_root, range).CountRest());
     }
 
-    // The content of ours, as a version above theirs' if theirs has counted as far.
+    // The content of ours, in a version that is not below theirs', and above it if theirs has another content.
+    // A key that ours never had becomes a deleted one.
     void Keep(std::string_view key, const EntryState& ours, const EntryState& theirs) {
-        const uint64_t outdone = VersionOf(theirs) + (SameContent(ours, theirs) ? 0 : 1);
-        if (ours.written() && VersionOf(ours) < outdone) {
-            Metadata next = DecodeMetadata(ours.meta).OrThrow();
-            next.version = VersionOf(theirs) + 1;
-            next.change = numbers_->Next();
-            next.comment.reset();
-            PutNext(key, next);
+        const uint64_t lowest = VersionOf(theirs) + (SameContent(ours, theirs) ? 0 : 1);
+        if (VersionOf(ours) >= lowest) {
+            return;
         }
+        Metadata next = DecodeMetadata(ours.written() ? ours.meta : theirs.meta).OrThrow();
+        next.deleted = !ours.item;
+        next.version = lowest;
+        next.change = IsHidden(key, ours) ? unlogged_.Next() : numbers_->Next();
+        next.comment.reset();
+        PutNext(key, next);
     }
 
     // The content of theirs as a new version of ours. `authored`: who wrote it, and when, comes along.
@@ -159,6 +166,13 @@ class Edit {
     }
 
   private:
+    // Whether the working state above has a key of its own there, so that the log will not hold what the edit
+    // makes of it.
+    bool IsHidden(std::string_view key, const EntryState& ours) const {
+        const std::optional<FoundValue> found = above_ ? above_->Get(key) : std::nullopt;
+        return found && found->value != ours.meta;
+    }
+
     void PutNext(std::string_view key, Metadata next) {
         if (const std::optional<FoundValue> found = above_ ? above_->Get(key) : std::nullopt) {
             next.version = std::max(next.version, DecodeMetadataHeader(found->value).OrThrow().version + 1);
@@ -180,6 +194,7 @@ class Edit {
     std::optional<Tree> above_;
     std::string author_;
     ChangeNumbers* numbers_;
+    ChangeNumbers unlogged_ = ChangeNumbers::Unlogged();
     Timestamp now_;
     StandardMetadataService rules_;
     RewrittenTrees out_;
@@ -256,7 +271,9 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
             }
             [[fallthrough]];
         case MergedEntry::Outcome::kOurs:
-            edit->Keep(key, cursor.ours(), cursor.theirs());
+            if (rules.continues_base) {
+                edit->Keep(key, cursor.ours(), cursor.theirs());
+            }
             return;
         case MergedEntry::Outcome::kMerged:
             break;
@@ -352,6 +369,8 @@ RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPa
         } else if (!SameContent(cursor.ours(), cursor.theirs())) {
             edit.Follow(cursor.key(), cursor.ours(), cursor.theirs());
             edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), rules.keeps_authors);
+        } else if (rules.continues_base) {
+            edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
         }
     }
     return edit.Finish();
@@ -401,7 +420,8 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
                 edit.out().collisions.emplace_back(cursor.key());
             }
         } else if (VersionOf(theirs) > VersionOf(ours) &&
-                   (!cursor.ours_changed() || changes_of == ChangesOf::kThisOperation)) {
+                   (changes_of == ChangesOf::kThisOperation ? IsOf(theirs, numbers->log())
+                                                            : !cursor.ours_changed())) {
             edit.Take(cursor.key(), ours, theirs);
         } else if (!same) {
             edit.Adopt(cursor.key(), ours, theirs, true);
@@ -418,11 +438,24 @@ RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootP
     MergeCursor cursor(*chunks, from, from, to);
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        if (!SameContent(cursor.ours(), cursor.theirs())) {
+        if (SameContent(cursor.ours(), cursor.theirs())) {
+            edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
+        } else {
             edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), false);
         }
     }
     return edit.Finish();
+}
+
+RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& above,
+                       ChangeNumbers* numbers) {
+    Edit edit(chunks, of, {}, numbers);
+    MergeCursor cursor(*chunks, of, of, above);
+    while (cursor.Next()) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
+    }
+    return edit.Finish().roots;
 }
 
 bool SameContents(ChunkStore* chunks, const RootPair& a, const RootPair& b) {

@@ -2,10 +2,10 @@
 // put into another side's trees.
 //
 // All three walk the difference between `base` and `theirs` in key order and edit the trees of `ours`, so
-// their cost is that of the changes, not of the store. Versions never rewind: a key that both sides wrote
-// gets a version above both sides', also where its content is that of ours; so a commit has no lower version
-// of a key than any of its parents. A key whose content changes gets a version above ours', or that of theirs
-// where it continues ours'.
+// their cost is that of the changes, not of the store. Versions never rewind: a key whose content changes
+// gets a version above ours', or that of theirs where it continues ours'. And no commit has a lower version
+// of a key than one of its parents, nor the same one with another content: a key may get a new version only
+// for that.
 #pragma once
 
 #include <cstdint>
@@ -109,6 +109,10 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
 // The contents of `to` for a branch that is at `from`.
 RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootPair& to,
                            const std::string& author, ChangeNumbers* numbers);
+
+// A state whose contents stay as they are, with versions above those of another where contents differ, and
+// none below: for a branch that stands on that state from now on.
+RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& above, ChangeNumbers* numbers);
 
 // Whether two states have the same entries: values, expiry, tags and schemas; versions and times do not
 // count.
