@@ -57,11 +57,28 @@ class Side {
         at_end_ = here.index == here.node->count();
     }
 
-    // The last key and the number of the entries in the subtree that the item of `level` > 0 leads to.
-    std::string_view ChildLastKey(int level, std::string* buffer) const {
-        return levels_[level].node->Key(levels_[level].index, buffer);
+    // Moves behind the items of `level` > 0 from here on whose subtrees end before both keys (null: any key),
+    // as far as they lie in one node; the number of entries in them.
+    uint64_t SkipBefore(int level, const std::string_view* key, const std::string* end) {
+        Level& here = levels_[level];
+        size_t stop = here.node->count();
+        if (key != nullptr) {
+            stop = std::min(stop, here.node->LowerBound(*key));
+        }
+        if (end != nullptr) {
+            stop = std::min(stop, here.node->LowerBound(*end));
+        }
+        if (stop <= here.index) {
+            return 0;
+        }
+        uint64_t entries = 0;
+        for (; here.index < stop; ++here.index) {
+            entries += here.node->ChildEntries(here.index);
+        }
+        --here.index;
+        Skip(level);
+        return entries;
     }
-    uint64_t ChildEntries(int level) const { return levels_[level].node->ChildEntries(levels_[level].index); }
 
     Hash ChildHash(int level) const { return levels_[level].node->ChildHash(levels_[level].index); }
 
@@ -163,15 +180,16 @@ class DiffCursor::Impl {
         }
     }
 
-    // Moves `side` behind the largest subtree that starts here and ends before the other side's entry, and
-    // inside the range; the number of its entries, 0 if there is none.
+    // Moves `side` behind the largest subtrees that start here and end before the other side's entry, and
+    // inside the range; the number of their entries, 0 if there are none.
     uint64_t SkipAlone(Side& side, const Side& other) {
+        std::string_view other_key;
+        if (!other.at_end()) {
+            other_key = other.leaf().Key(other.index(), &key_);
+        }
         for (int level = side.Top(); level > 0; --level) {
-            const std::string_view last = side.ChildLastKey(level, &key_);
-            if ((other.at_end() || other.leaf().CompareKey(other.index(), last) > 0) &&
-                (!range_.end || last < *range_.end)) {
-                const uint64_t entries = side.ChildEntries(level);
-                side.Skip(level);
+            if (const uint64_t entries = side.SkipBefore(level, other.at_end() ? nullptr : &other_key,
+                                                         range_.end ? &*range_.end : nullptr)) {
                 return entries;
             }
         }

@@ -221,7 +221,7 @@ TEST_F(CostTest, CountingInsertionsReadsThePathsToTheirEnds) {
     nodes().ResetCounters();
     EXPECT_EQ(DiffCursor(nodes(), root_, more).CountRest(), kCount);
     EXPECT_EQ(DiffCursor(nodes(), more, root_).CountRest(), kCount);
-    EXPECT_LE(nodes().reads(), 500u);
+    EXPECT_LE(nodes().reads(), 100u);
 }
 
 TEST_F(CostTest, ASpliceReadsAndWritesThePathsToItsEnds) {
