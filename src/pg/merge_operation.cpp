@@ -116,7 +116,7 @@ std::string NameConflicts(const std::vector<KeyConflict>& conflicts) {
         const KeyConflict& each = conflicts[i];
         names += (i == 0 ? "" : ", ") + Quoted(each.key);
         if (!each.conflict.path.empty()) {
-            names += " at " + each.conflict.path;
+            names += " at " + Quoted(each.conflict.path);
         }
         names += std::string(" (") + MergeReasonName(each.conflict.reason) + ")";
     }

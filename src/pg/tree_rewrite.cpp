@@ -10,6 +10,7 @@
 #include "kvs/tree/diff.h"
 #include "kvs/tree/editor.h"
 #include "kvs/tree/tree.h"
+#include "kvs/util/quote.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
 #include "pg/jsonb_json.h"
@@ -88,8 +89,8 @@ class Edit {
             static_cast<int64>(DiffCursor(*chunks_, base.data_root, theirs.data_root, range).CountRest());
     }
 
-    // The content of ours, in a version that is not below theirs', and above it if theirs has another content.
-    // A key that ours never had becomes a deleted one.
+    // The content of ours, in a version that is not below theirs', and above it if theirs has another
+    // content. A key that ours never had becomes a deleted one.
     void Keep(std::string_view key, const EntryState& ours, const EntryState& theirs) {
         const uint64_t lowest = VersionOf(theirs) + (SameContent(ours, theirs) ? 0 : 1);
         if (VersionOf(ours) >= lowest) {
@@ -280,6 +281,13 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
     }
     Metadata next = merge.NextMetadata();
     const std::optional<DataItem> item = merged.item();
+    if (item && item->payload.size() > kMaxValueSize) {
+        throw Error(ErrorCode::kLimitExceeded,
+                    "the merge of key " + Quoted(key) + " makes a value of " +
+                        std::to_string(item->payload.size()) + " bytes, which is too large",
+                    "A value may have at most " + std::to_string(kMaxValueSize) +
+                        " bytes. Make the value of one side smaller, commit that, and merge again.");
+    }
     next.deleted = !item;
     next.updated_at = edit->now();
     next.change = edit->NextChange();
