@@ -244,6 +244,51 @@ COMMENT ON COLUMN _kvs.change.meta IS 'item of the metadata tree after the chang
 COMMENT ON COLUMN _kvs.change.item IS 'item of the data tree after the change; null: deleted';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change', '');
 
+-- The log is one table as long as it is kept for ever. With kvs.change_retention it goes round: one member after the
+-- other is written to, and the oldest is truncated. _kvs.change is the first of them, and all of them to who reads it.
+CREATE TABLE _kvs.change_1 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_1_xid ON _kvs.change_1 (xid);
+CREATE INDEX change_1_range ON _kvs.change_1 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_1 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_1', '');
+CREATE TABLE _kvs.change_2 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_2_xid ON _kvs.change_2 (xid);
+CREATE INDEX change_2_range ON _kvs.change_2 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_2 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_2', '');
+CREATE TABLE _kvs.change_3 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_3_xid ON _kvs.change_3 (xid);
+CREATE INDEX change_3_range ON _kvs.change_3 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_3 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_3', '');
+CREATE TABLE _kvs.change_4 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_4_xid ON _kvs.change_4 (xid);
+CREATE INDEX change_4_range ON _kvs.change_4 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_4 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_4', '');
+CREATE TABLE _kvs.change_5 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_5_xid ON _kvs.change_5 (xid);
+CREATE INDEX change_5_range ON _kvs.change_5 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_5 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_5', '');
+
+CREATE TABLE _kvs.change_member (
+    member       smallint PRIMARY KEY CHECK (member BETWEEN 0 AND 5),
+    first_seq    bigint,
+    started_at   timestamptz,
+    closed_at    timestamptz,
+    condemned_at timestamptz,
+    low_seq      bigint NOT NULL
+);
+COMMENT ON TABLE _kvs.change_member IS
+'Members of the change log (0 is _kvs.change, n is _kvs.change_n); while none is in use, member 0 is';
+COMMENT ON COLUMN _kvs.change_member.first_seq IS 'null: it is empty and waits; the highest is that of the member written to';
+COMMENT ON COLUMN _kvs.change_member.started_at IS 'since when it was written to; null: since the store began';
+COMMENT ON COLUMN _kvs.change_member.closed_at IS 'from then on nobody wrote to it; null: somebody may';
+COMMENT ON COLUMN _kvs.change_member.condemned_at IS 'it is truncated when every snapshot sees this; null: it is kept';
+COMMENT ON COLUMN _kvs.change_member.low_seq IS 'changes below the highest of these may be gone, those from there on are not';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_member', '');
+
 CREATE TABLE _kvs.hook (
     name       text COLLATE "C" PRIMARY KEY,
     event      text NOT NULL CHECK (event IN ('pre_commit', 'post_commit')),
@@ -1508,7 +1553,7 @@ Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
 -- Collection
 
 CREATE FUNCTION kvs.gc(dry_run boolean DEFAULT false)
-RETURNS TABLE (objects_removed bigint, bytes_reclaimed bigint, objects_live bigint, bytes_live bigint)
+RETURNS TABLE (objects_removed bigint, bytes_reclaimed bigint, objects_live bigint, bytes_live bigint, changes_removed bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_gc';
 COMMENT ON FUNCTION kvs.gc IS

@@ -1,0 +1,29 @@
+// Keeps of the change log what kvs.change_retention asks for. The log is written to one member after the
+// other (change_members.h), each for a part of that time, and what goes is a whole member, by TRUNCATE:
+//
+//   waiting ──► current ──► closing ──► closed ──► condemned ──► waiting
+//
+//   current    new rows go there; from then on until the next one is
+//   closing    writers that began before may still write to it; no others will
+//   closed     no one has a lock on it that a writer has: nothing is added to it any more
+//   condemned  all in it is too old, and the low-water mark is above it: readers leave it alone
+//   waiting    every snapshot of the database saw it condemned: it was truncated
+//
+// Each step needs that the one before is committed, so it takes three runs to get rid of what was written
+// just now. A step that cannot be taken, because of a lock or of an old snapshot, is left to the next run.
+// The caller holds the lock against other collections (gc_lock.h) until his transaction ends. Why nothing is
+// lost and nobody is shown half of it: docs/decisions/log-retention.md.
+#pragma once
+
+#include "pg/server.h"
+
+namespace kvs::pg {
+
+// Takes what steps can be taken, and returns how many changes were removed. retention: as the setting.
+// wait: how long locks of members are tried for, in ms: 0 once, -1 without limit. Errors: PgError.
+int64 TrimChangeLog(int retention, int wait);
+
+// How many changes it would remove now.
+int64 CountRemovableChanges(int retention);
+
+}  // namespace kvs::pg
