@@ -238,32 +238,38 @@ bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
 }  // namespace
 
 bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, ChangeRow* row) {
-    // From the member that was current when the number was drawn, if it was used without delay, to the oldest
-    // one; then the newer ones.
-    bool tried[kChangeMembers] = {};
-    for (bool older : {true, false}) {
-        for (;;) {
-            int next = -1;
-            for (int i = 0; i < kChangeMembers; i++) {
-                const ChangeMember& member = members.members[i];
-                if (!tried[i] && member.in_use && !member.condemned && (member.first_seq <= seq || !older) &&
-                    (next < 0 || member.first_seq > members.members[next].first_seq)) {
-                    next = i;
-                }
-            }
-            if (next < 0) {
-                break;
-            }
-            tried[next] = true;
-            Table member = OpenChangeMember(next);
-            const bool found = ReadFrom(&member, snapshot, seq, row);
-            Close(&member);
-            if (found) {
-                return true;
+    // First the members from that which was current when the number was drawn to the oldest one, then the
+    // newer ones: some numbers wait before they are used, and some writers do not hear of a new member at
+    // once. Then those that wait: this transaction may write to one that became current after its snapshot.
+    enum Turn { kOlder, kNewer, kWaiting, kNever };
+    Turn turns[kChangeMembers];
+    for (int i = 0; i < kChangeMembers; i++) {
+        const ChangeMember& member = members.members[i];
+        turns[i] = member.condemned          ? kNever
+                   : !member.in_use          ? kWaiting
+                   : member.first_seq <= seq ? kOlder
+                                             : kNewer;
+    }
+    for (;;) {
+        int next = -1;
+        for (int i = 0; i < kChangeMembers; i++) {
+            if (turns[i] != kNever && (next < 0 || turns[i] < turns[next] ||
+                                       (turns[i] == turns[next] &&
+                                        members.members[i].first_seq > members.members[next].first_seq))) {
+                next = i;
             }
         }
+        if (next < 0) {
+            return false;
+        }
+        turns[next] = kNever;
+        Table member = OpenChangeMember(next);
+        const bool found = ReadFrom(&member, snapshot, seq, row);
+        Close(&member);
+        if (found) {
+            return true;
+        }
     }
-    return false;
 }
 
 }  // namespace kvs::pg

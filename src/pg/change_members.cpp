@@ -132,8 +132,8 @@ void CopyRow(const Table& table, ChangeMember* member) {
     member->low_seq = DatumGetInt64(table.Get(kLowSeqColumn));
     member->stored = true;
     member->tid = table.slot->tts_tid;
-    member->writer =
-        DatumGetTransactionId(slot_getsysattr(table.slot, MinTransactionIdAttributeNumber, &is_null));
+    bool is_copy;
+    member->writer = HeapTupleHeaderGetXmin(ExecFetchSlotHeapTuple(table.slot, false, &is_copy)->t_data);
 }
 
 }  // namespace

@@ -7,10 +7,10 @@
 // does no harm, because a member is truncated only after the last of its writers, whose locks tell, has
 // ended. So the number of a change is but a hint at its member.
 //
-// A snapshot that sees a row of the log sees its member in use, and one that does not see a member condemned
-// finds it whole: it is truncated only when all snapshots see that. So what a reader needs to know is the
-// rows of _kvs.change_member under the snapshot that it reads the log with. Why this is true:
-// docs/decisions/log-retention.md.
+// A snapshot that sees a row of the log, not of its own transaction, sees its member in use; and one that
+// does not see a member condemned finds it whole: it is truncated only when all snapshots see that. So what a
+// reader needs to know is the rows of _kvs.change_member under the snapshot that it reads the log with. Why
+// this is true: docs/decisions/log-retention.md.
 //
 // Server code: call under Guarded.
 #pragma once
@@ -33,7 +33,7 @@ struct ChangeMember {
     // The row that says so.
     bool stored;
     ItemPointerData tid;
-    TransactionId writer;
+    TransactionId writer;  // who wrote it; FrozenTransactionId: somebody long ago
 };
 
 struct ChangeMembers {

@@ -14,8 +14,6 @@
 #include "pg/table_access.h"
 
 extern "C" {
-#include "pgstat.h"
-#include "storage/latch.h"
 #include "storage/procarray.h"
 }
 
@@ -25,7 +23,6 @@ namespace {
 
 // One member is current, one is on its way out, and the others share the time.
 constexpr int kShares = kChangeMembers - 2;
-constexpr long kRetryInterval = 20;  // ms
 
 // In the order of the columns of _kvs.change_member.
 enum MemberColumn { kMember, kFirstSeq, kStartedAt, kClosedAt, kCondemnedAt, kLowSeq, kMemberColumns };
@@ -74,8 +71,9 @@ int64 HighestSeq(int number, Snapshot snapshot) {
     return seq;
 }
 
-int64 CountRows(int number) {
-    OwnerQuery row(("SELECT count(*) FROM ONLY " + NameOf(number)).c_str(), 0, nullptr, nullptr, true);
+int64 CountRows(int number, const char* condition) {
+    const std::string query = "SELECT count(*) FROM ONLY " + NameOf(number) + " WHERE " + condition;
+    OwnerQuery row(query.c_str(), 0, nullptr, nullptr, true);
     row.Next();
     const int64 count = row.Int8(1);
     row.Finish();
@@ -89,21 +87,6 @@ bool IsSeenByAll(const ChangeMember& member) {
     const TransactionId horizon = GetOldestNonRemovableTransactionId(table);
     table_close(table, AccessShareLock);
     return TransactionIdPrecedes(member.writer, horizon);
-}
-
-// Nobody queues behind the attempts. Server code.
-bool TryLock(Oid relation, LOCKMODE mode, int wait) {
-    const TimestampTz begin = GetCurrentTimestamp();
-    while (!ConditionalLockRelationOid(relation, mode)) {
-        if (wait >= 0 && TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), wait)) {
-            return false;
-        }
-        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kRetryInterval,
-                  PG_WAIT_EXTENSION);
-        ResetLatch(MyLatch);
-        CHECK_FOR_INTERRUPTS();
-    }
-    return true;
 }
 
 // Whether a query of this session that is not over reads it. Server code.
@@ -120,11 +103,12 @@ bool IsRemovable(const ChangeMember& member) {
     return member.in_use && member.condemned && Guarded([&] { return IsSeenByAll(member); });
 }
 
-int64 TruncateMember(int number, ChangeMember member, Snapshot snapshot, int wait) {
-    const int64 rows = CountRows(number);
+void TruncateMember(int number, ChangeMember member, Snapshot snapshot, TrimResult* result) {
+    const int64 rows = CountRows(number, "true");
+    const bool has_ranges = CountRows(number, "key IS NULL") > 0;
     const bool locked = Guarded([&] {
         const Oid relation = ChangeMemberOid(number);
-        if (!TryLock(relation, AccessExclusiveLock, wait)) {
+        if (!ConditionalLockRelationOid(relation, AccessExclusiveLock)) {
             return false;
         }
         if (IsOpenHere(relation)) {
@@ -134,7 +118,7 @@ int64 TruncateMember(int number, ChangeMember member, Snapshot snapshot, int wai
         return true;
     });
     if (!locked) {
-        return 0;
+        return;
     }
     ExecuteAsOwner(("TRUNCATE ONLY " + NameOf(number)).c_str(), 0, nullptr, nullptr, "");
     member.in_use = false;
@@ -143,7 +127,8 @@ int64 TruncateMember(int number, ChangeMember member, Snapshot snapshot, int wai
     member.closed_at = DT_NOEND;
     member.condemned = false;
     Guarded([&] { StoreMember(number, member, snapshot); });
-    return rows;
+    result->changes += rows;
+    result->range_records |= has_ranges;
 }
 
 // Closes a member if nobody writes to it any more.
@@ -205,16 +190,16 @@ void ForEachMember(Step step) {
 
 }  // namespace
 
-int64 TrimChangeLog(int retention, int wait) {
+TrimResult TrimChangeLog(int retention) {
+    TrimResult result;
     if (retention < 0) {
-        return 0;
+        return result;
     }
     Guarded([] { NoteWrite(); });
     const int64 time = int64{retention} * USECS_PER_SEC;
-    int64 removed = 0;
     ForEachMember([&](int i, const ChangeMembers& all, Snapshot snapshot) {
         if (IsRemovable(all.members[i])) {
-            removed += TruncateMember(i, all.members[i], snapshot, wait);
+            TruncateMember(i, all.members[i], snapshot, &result);
         }
     });
     ForEachMember([&](int i, const ChangeMembers& all, Snapshot snapshot) {
@@ -238,14 +223,14 @@ int64 TrimChangeLog(int retention, int wait) {
         Rotate(all, fresh.get());
     }
     fresh.Release();
-    return removed;
+    return result;
 }
 
 int64 CountRemovableChanges(int retention) {
     int64 removable = 0;
     ForEachMember([&](int i, const ChangeMembers& all, Snapshot) {
         if (retention >= 0 && IsRemovable(all.members[i])) {
-            removable += CountRows(i);
+            removable += CountRows(i, "true");
         }
     });
     return removable;

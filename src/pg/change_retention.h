@@ -10,7 +10,8 @@
 //   waiting    every snapshot of the database saw it condemned: it was truncated
 //
 // Each step needs that the one before is committed, so it takes three runs to get rid of what was written
-// just now. A step that cannot be taken, because of a lock or of an old snapshot, is left to the next run.
+// just now. A step that cannot be taken, because of a lock or of an old snapshot, is left to the next run: no
+// lock is waited for.
 // The caller holds the lock against other collections (gc_lock.h) until his transaction ends. Why nothing is
 // lost and nobody is shown half of it: docs/decisions/log-retention.md.
 #pragma once
@@ -19,9 +20,13 @@
 
 namespace kvs::pg {
 
-// Takes what steps can be taken, and returns how many changes were removed. retention: as the setting.
-// wait: how long locks of members are tried for, in ms: 0 once, -1 without limit. Errors: PgError.
-int64 TrimChangeLog(int retention, int wait);
+struct TrimResult {
+    int64 changes = 0;           // removed
+    bool range_records = false;  // among them, which held trees
+};
+
+// Takes what steps can be taken now. retention: as the setting. Errors: PgError.
+TrimResult TrimChangeLog(int retention);
 
 // How many changes it would remove now.
 int64 CountRemovableChanges(int retention);

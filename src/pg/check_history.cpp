@@ -1,5 +1,7 @@
 #include "pg/check_history.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -91,9 +93,14 @@ class ChangeLogCheck {
         Guarded([&] {
             // The query has locked the log: what is removed from it now was so before.
             low_seq_ = LowestKeptChange();
-            members_ = ReadChangeMembers(GetActiveSnapshot());
+            Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+            const ChangeMembers now = ReadChangeMembers(latest);
+            UnregisterSnapshot(latest);
+            const ChangeMembers then = ReadChangeMembers(GetActiveSnapshot());
             for (int i = 0; i < kChangeMembers; i++) {
-                tables_[i] = ChangeMemberOid(i);
+                // What this transaction wrote may be where its snapshot shows nothing yet.
+                const bool is_in_use = then.members[i].in_use || now.members[i].in_use;
+                tables_in_use_[i] = is_in_use ? ChangeMemberOid(i) : InvalidOid;
             }
         });
     }
@@ -180,12 +187,8 @@ class ChangeLogCheck {
     }
 
     bool IsInUse(Oid table) const {
-        for (int i = 0; i < kChangeMembers; i++) {
-            if (tables_[i] == table) {
-                return members_.members[i].in_use;
-            }
-        }
-        return false;
+        return std::find(std::begin(tables_in_use_), std::end(tables_in_use_), table) !=
+               std::end(tables_in_use_);
     }
 
     void CheckRange() {
@@ -235,8 +238,7 @@ class ChangeLogCheck {
     const FindingSink& sink_;
     OwnerQuery change_;
     int64 low_seq_;
-    ChangeMembers members_;
-    Oid tables_[kChangeMembers];
+    Oid tables_in_use_[kChangeMembers];
     std::map<int32, std::optional<RootPair>> last_of_branch_;
 };
 

@@ -17,10 +17,8 @@ enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kCha
 void GcInto(const CollectedRows& rows, bool dry_run) {
     const CollectionResult result = CollectGarbage(dry_run, settings.reflog_retention);
     // Last, because members of the log stay locked from then on.
-    const int64 changes = dry_run
-                              ? CountRemovableChanges(settings.change_retention)
-                              : TrimChangeLog(settings.change_retention,
-                                              settings.gc_lock_timeout > 0 ? settings.gc_lock_timeout : -1);
+    const int64 changes = dry_run ? CountRemovableChanges(settings.change_retention)
+                                  : TrimChangeLog(settings.change_retention).changes;
     Guarded([&] {
         Datum values[kGcColumns] = {Int64GetDatum(result.objects_removed),
                                     Int64GetDatum(result.bytes_removed), Int64GetDatum(result.objects_live),

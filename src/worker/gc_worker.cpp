@@ -116,26 +116,27 @@ void Report(const CollectionResult& result, Collector::Sweep outcome) {
     });
 }
 
-// Ahead of the collection, for which it may leave something.
-void Trim() {
+// Ahead of the collection, for which it may leave trees that only records of the log have held.
+TrimResult Trim() {
     Guarded([] { Begin("kvs.gc: removing old changes"); });
-    const int64 removed = TrimChangeLog(settings.change_retention, 0);
-    if (removed > 0) {
+    const TrimResult result = TrimChangeLog(settings.change_retention);
+    if (result.changes > 0) {
         Guarded([&] {
             ereport(LOG,
                     errmsg("automatic kvs collection in database \"%s\": removed %lld changes from the log",
-                           get_database_name(MyDatabaseId), static_cast<long long>(removed)));
+                           get_database_name(MyDatabaseId), static_cast<long long>(result.changes)));
         });
     }
     Guarded([] { Commit(); });
+    return result;
 }
 
 void Collect() {
     Guarded([] { Begin("kvs.gc: looking for growth"); });
-    const Work work = FindWork();
+    Work work = FindWork();
     Guarded([] { Commit(); });
-    if (work.trim) {
-        Trim();
+    if (work.trim && Trim().range_records) {
+        work.collect = true;
     }
     if (!work.collect) {
         return;
