@@ -738,7 +738,8 @@ BEGIN ATOMIC
     SELECT (r.revision).* FROM (SELECT _kvs.history(key, max_rows, branch) AS revision OFFSET 0) AS r;
 END;
 COMMENT ON FUNCTION kvs.history IS
-'Every version of a key, newest first, down to version 1; deletions are versions too.
+'Every version of a key, newest first, down to version 1; deletions are versions too. Where the change log does not reach,
+because kvs.change_retention or a restore has cut it, the versions that commits have.
 Arguments: key; max_rows; branch.
 Errors: 22023 malformed key or negative max_rows, 42704 unknown branch.
 Example: SELECT version, op, value, modified_by, at FROM kvs.history(''user:1'') LIMIT 5;';
@@ -749,7 +750,8 @@ AS 'MODULE_PATHNAME', 'kvs_get_version';
 COMMENT ON FUNCTION kvs.get_version IS
 'The document of a key at one of its versions; NULL where that version is a deletion or does not exist.
 Arguments: key; version, from 1; branch.
-Errors: 42804 that version holds bytes, 22023 malformed key, 42704 unknown branch.
+Errors: 42804 that version holds bytes, 55000 it is not kept any more (see kvs.change_retention), 22023 malformed key,
+42704 unknown branch.
 Example: SELECT kvs.get_version(''user:1'', 2);';
 
 CREATE FUNCTION kvs.restore(pattern text, ref text, branch text DEFAULT NULL) RETURNS bigint
@@ -1539,7 +1541,8 @@ LANGUAGE C STABLE PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', 'kvs_stats';
 COMMENT ON FUNCTION kvs.stats IS
 'Figures of the store: total_keys, total_commits, total_branches, object_count, disk_usage, compression, projections, log,
-workers.
+workers. log, of the change log: changes and bytes; first_seq and last_seq, numbers of the oldest and the newest change;
+low_water_mark, below which changes may have been removed; kept_since, from when on none was (null: from the beginning).
 Example: SELECT jsonb_pretty(kvs.stats());';
 
 CREATE FUNCTION kvs.check() RETURNS TABLE (severity text, type text, object text, detail text)
@@ -1558,9 +1561,12 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_gc';
 COMMENT ON FUNCTION kvs.gc IS
 'Garbage collection: removes the chunks and commits that no branch, tag, record of the change log and move of the reflog
-within kvs.reflog_retention reaches, and returns one row. It runs beside readers and writers; flushes, commits and moves of
-refs wait from the moment it begins to delete until the caller''s transaction ends, so call it in a transaction of its own.
-It may be cancelled at any time and called again. Only the owner of the extension may call it, until he grants EXECUTE.
+within kvs.reflog_retention reaches, and of the change log what is older than kvs.change_retention; and returns one row. It
+runs beside readers and writers; flushes, commits and moves of refs wait from the moment it begins to delete until the
+caller''s transaction ends, so call it in a transaction of its own. It may be cancelled at any time and called again. The log
+goes in parts, over several calls, and not before each snapshot has seen that it goes: changes_removed tells of how many rows.
+What only an import''s record has held goes with the next call. Only the owner of the extension may call it, until he grants
+EXECUTE.
 Arguments: dry_run, only count what would be removed.
 Errors: 55P03 a flush or commit, or another collection, lasted longer than kvs.gc_lock_timeout, XX001 the store is damaged,
 25006, 42501.

@@ -97,6 +97,14 @@ bool IsOpenHere(Oid relation) {
     return is_open;
 }
 
+// Whether this transaction has written to it, and so perhaps goes on to. Server code.
+bool IsWrittenHere(Oid relation) {
+    Relation opened = table_open(relation, AccessShareLock);
+    const bool is_written = CheckRelationLockedByMe(opened, RowExclusiveLock, false);
+    table_close(opened, AccessShareLock);
+    return is_written;
+}
+
 // One step of one member each. `snapshot` is fresh, and `members` was read under it.
 
 bool IsRemovable(const ChangeMember& member) {
@@ -140,7 +148,7 @@ void CloseMember(int number, const ChangeMembers& members, Snapshot snapshot) {
             return;
         }
         const Oid relation = ChangeMemberOid(number);
-        if (ConditionalLockRelationOid(relation, ShareLock)) {
+        if (!IsWrittenHere(relation) && ConditionalLockRelationOid(relation, ShareLock)) {
             UnlockRelationOid(relation, ShareLock);
             member.closed_at = GetCurrentTimestamp();
             StoreMember(number, member, snapshot);
