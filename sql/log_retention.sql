@@ -153,6 +153,20 @@ ROLLBACK;
 BEGIN;
 INSERT INTO _kvs.change_4 SELECT nextval('_kvs.change_seq'), 0, xid, 1, branch_id, op, 'r:stray', meta, item FROM _kvs.change WHERE seq = :third;
 SELECT count(*) FROM pg_temp.errors() WHERE detail LIKE '%not in use%';
+SELECT regexp_replace(errors::text, 'change \d+', 'change n', 'g') AS errors FROM kvs.repair();
+SELECT pg_temp.states();
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+-- What became of the members, forgotten: it is found out from what is in them.
+BEGIN;
+UPDATE _kvs.change_member SET first_seq = NULL, started_at = NULL WHERE member = 1;
+SELECT DISTINCT regexp_replace(detail, '\d+', 'n', 'g') AS detail FROM pg_temp.errors();
+SELECT kvs.put('r:4', '4');
+SELECT tableoid::regclass FROM _kvs.change WHERE key = 'r:4' AND version = 4;
+SELECT regexp_replace(errors::text, 'change \d+', 'change n', 'g') AS errors FROM kvs.repair();
+SELECT pg_temp.states();
+SELECT * FROM pg_temp.errors();
+SELECT pg_temp.line('r:4');
 ROLLBACK;
 
 -- A rotation that is rolled back: writers go on where they were.

@@ -58,17 +58,25 @@ void StoreMember(int number, const ChangeMember& member, Snapshot snapshot) {
     CommandCounterIncrement();
 }
 
-// The highest number in a member, 0 if it is empty. Server code.
-int64 HighestSeq(int number, Snapshot snapshot) {
+// The number of a member's first or last row, 0 if it is empty. Server code.
+int64 EndOf(int number, ScanDirection from, Snapshot snapshot) {
     Table member = OpenChangeMember(number);
     IndexScanDesc scan = BeginScan(&member, snapshot, nullptr, 0);
     int64 seq = 0;
-    if (index_getnext_slot(scan, BackwardScanDirection, member.slot)) {
+    if (index_getnext_slot(scan, from, member.slot)) {
         seq = DatumGetInt64(member.Get(1));
     }
     index_endscan(scan);
     Close(&member);
     return seq;
+}
+
+int64 LowestSeq(int number, Snapshot snapshot) {
+    return EndOf(number, ForwardScanDirection, snapshot);
+}
+
+int64 HighestSeq(int number, Snapshot snapshot) {
+    return EndOf(number, BackwardScanDirection, snapshot);
 }
 
 int64 CountRows(int number, const char* condition) {
@@ -242,6 +250,29 @@ int64 CountRemovableChanges(int retention) {
         }
     });
     return removable;
+}
+
+void RepairChangeMembers() {
+    bool any = false;
+    ForEachMember([&](int i, const ChangeMembers& all, Snapshot snapshot) {
+        any |= !all.members[i].in_use && Guarded([&] { return LowestSeq(i, snapshot) > 0; });
+    });
+    if (!any) {
+        return;
+    }
+    ForEachMember([](int i, const ChangeMembers& all, Snapshot snapshot) {
+        Guarded([&] {
+            ChangeMember member = all.members[i];
+            const int64 first_seq = LowestSeq(i, snapshot);
+            // The first member is current also where its row says that it waits, as long as there is no other.
+            if (first_seq > 0 && (!member.in_use || i == all.current)) {
+                member.in_use = true;
+                member.first_seq = first_seq;
+                StoreMember(i, member, snapshot);
+            }
+        });
+    });
+    Guarded([] { AnnounceChangeMembers(); });
 }
 
 }  // namespace kvs::pg

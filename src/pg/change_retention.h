@@ -28,7 +28,11 @@ struct TrimResult {
 // Takes what steps can be taken now. retention: as the setting. Errors: PgError.
 TrimResult TrimChangeLog(int retention);
 
-// How many changes it would remove now.
+// Takes members into use again in which there are changes though _kvs.change_member says that they wait: for
+// repair. Errors: PgError.
+void RepairChangeMembers();
+
+// How many changes TrimChangeLog would remove now.
 int64 CountRemovableChanges(int retention);
 
 }  // namespace kvs::pg

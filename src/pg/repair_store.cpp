@@ -7,6 +7,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
+#include "pg/change_retention.h"
 #include "pg/check_store.h"
 #include "pg/chunk_store.h"
 #include "pg/collector.h"
@@ -267,6 +268,7 @@ RepairResult RepairStore() {
         " AND (w.branch_id <> 1 OR EXISTS (SELECT FROM _kvs.branch))");
     RepairCommits();
     RepairHeads();
+    RepairChangeMembers();
     RepairChangeLinks();
     if (Addresses damaged = DamagedObjects(); !damaged.empty()) {
         ChunkRepair(std::move(damaged)).Run();

@@ -76,7 +76,7 @@ SELECT jsonb_build_object(
             'low_water_mark', (SELECT coalesce(max(m.low_seq), 0) FROM _kvs.change_member AS m),
             'kept_since', (SELECT m.started_at FROM _kvs.change_member AS m
                            WHERE m.first_seq IS NOT NULL AND m.condemned_at IS NULL ORDER BY m.first_seq LIMIT 1),
-            'last_seq', coalesce(max(c.seq), 0),
+            'last_seq', greatest(max(c.seq), (SELECT max(m.low_seq) - 1 FROM _kvs.change_member AS m), 0),
             'log_id', (SELECT s.log_id FROM _kvs.store AS s ORDER BY s.epoch DESC LIMIT 1),
             'epoch', (SELECT max(s.epoch) FROM _kvs.store AS s))
         FROM _kvs.change AS c),
