@@ -14,6 +14,8 @@
 #include "pg/table_access.h"
 
 extern "C" {
+#include "pgstat.h"
+#include "storage/latch.h"
 #include "storage/procarray.h"
 }
 
@@ -23,6 +25,7 @@ namespace {
 
 // One member is current, one is on its way out, and the others share the time.
 constexpr int kShares = kChangeMembers - 2;
+constexpr long kRetryInterval = 20;  // ms
 
 // In the order of the columns of _kvs.change_member.
 enum MemberColumn { kMember, kFirstSeq, kStartedAt, kClosedAt, kCondemnedAt, kLowSeq, kMemberColumns };
@@ -97,6 +100,21 @@ bool IsSeenByAll(const ChangeMember& member) {
     return TransactionIdPrecedes(member.writer, horizon);
 }
 
+// Nobody queues behind the attempts. Server code.
+bool TryLock(Oid relation, LOCKMODE mode, int patience) {
+    const TimestampTz begin = GetCurrentTimestamp();
+    while (!ConditionalLockRelationOid(relation, mode)) {
+        if (TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), patience)) {
+            return false;
+        }
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kRetryInterval,
+                  PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    }
+    return true;
+}
+
 // Whether a query of this session that is not over reads it. Server code.
 bool IsOpenHere(Oid relation) {
     Relation opened = table_open(relation, NoLock);
@@ -119,12 +137,12 @@ bool IsRemovable(const ChangeMember& member) {
     return member.in_use && member.condemned && Guarded([&] { return IsSeenByAll(member); });
 }
 
-void TruncateMember(int number, ChangeMember member, Snapshot snapshot, TrimResult* result) {
+void TruncateMember(int number, ChangeMember member, Snapshot snapshot, int patience, TrimResult* result) {
     const int64 rows = CountRows(number, "true");
     const bool has_ranges = CountRows(number, "key IS NULL") > 0;
     const bool locked = Guarded([&] {
         const Oid relation = ChangeMemberOid(number);
-        if (!ConditionalLockRelationOid(relation, AccessExclusiveLock)) {
+        if (!TryLock(relation, AccessExclusiveLock, patience)) {
             return false;
         }
         if (IsOpenHere(relation)) {
@@ -206,7 +224,7 @@ void ForEachMember(Step step) {
 
 }  // namespace
 
-TrimResult TrimChangeLog(int retention) {
+TrimResult TrimChangeLog(int retention, int patience) {
     TrimResult result;
     if (retention < 0) {
         return result;
@@ -215,7 +233,7 @@ TrimResult TrimChangeLog(int retention) {
     const int64 time = int64{retention} * USECS_PER_SEC;
     ForEachMember([&](int i, const ChangeMembers& all, Snapshot snapshot) {
         if (IsRemovable(all.members[i])) {
-            TruncateMember(i, all.members[i], snapshot, &result);
+            TruncateMember(i, all.members[i], snapshot, patience, &result);
         }
     });
     ForEachMember([&](int i, const ChangeMembers& all, Snapshot snapshot) {
@@ -264,7 +282,8 @@ void RepairChangeMembers() {
         Guarded([&] {
             ChangeMember member = all.members[i];
             const int64 first_seq = LowestSeq(i, snapshot);
-            // The first member is current also where its row says that it waits, as long as there is no other.
+            // The first member is current also where its row says that it waits, as long as there is no
+            // other.
             if (first_seq > 0 && (!member.in_use || i == all.current)) {
                 member.in_use = true;
                 member.first_seq = first_seq;

@@ -10,10 +10,10 @@
 //   waiting    every snapshot of the database saw it condemned: it was truncated
 //
 // Each step needs that the one before is committed, so it takes three runs to get rid of what was written
-// just now. A step that cannot be taken, because of a lock or of an old snapshot, is left to the next run: no
-// lock is waited for.
-// The caller holds the lock against other collections (gc_lock.h) until his transaction ends. Why nothing is
-// lost and nobody is shown half of it: docs/decisions/log-retention.md.
+// just now. A step that cannot be taken, because of a lock or of an old snapshot, is left to the next run:
+// locks are tried for, and nobody ever queues behind that. The caller holds the lock against other
+// collections (gc_lock.h) until his transaction ends. Why nothing is lost and nobody is shown half of it:
+// docs/decisions/log-retention.md.
 #pragma once
 
 #include "pg/server.h"
@@ -25,8 +25,9 @@ struct TrimResult {
     bool range_records = false;  // among them, which held trees
 };
 
-// Takes what steps can be taken now. retention: as the setting. Errors: PgError.
-TrimResult TrimChangeLog(int retention);
+// Takes what steps can be taken now. retention: as the setting; patience: how long the lock of a member is
+// tried for that others read by queries of their own, in ms, 0: once. Errors: PgError.
+TrimResult TrimChangeLog(int retention, int patience);
 
 // Takes members into use again in which there are changes though _kvs.change_member says that they wait: for
 // repair. Errors: PgError.

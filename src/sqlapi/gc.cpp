@@ -16,9 +16,10 @@ enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kCha
 
 void GcInto(const CollectedRows& rows, bool dry_run) {
     const CollectionResult result = CollectGarbage(dry_run, settings.reflog_retention);
-    // Last, because members of the log stay locked from then on.
+    // Last, because members of the log stay locked from then on, and at once, because whoever builds waits
+    // meanwhile.
     const int64 changes = dry_run ? CountRemovableChanges(settings.change_retention)
-                                  : TrimChangeLog(settings.change_retention).changes;
+                                  : TrimChangeLog(settings.change_retention, 0).changes;
     Guarded([&] {
         Datum values[kGcColumns] = {Int64GetDatum(result.objects_removed),
                                     Int64GetDatum(result.bytes_removed), Int64GetDatum(result.objects_live),

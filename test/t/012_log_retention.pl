@@ -152,7 +152,7 @@ foreach my $round (1 .. $rounds)
         (map { client("writer$round.$_", "SELECT kvs.put('crash:$round:$_', '1');\n", 100_000) } 1 .. 2),
         client("transaction$round", "BEGIN; SELECT kvs.put('crash:$round:3', '1'); SAVEPOINT s; SELECT kvs.put('crash:$round:3', '0'); ROLLBACK TO s; SELECT kvs.put('crash:$round:3', '1'); COMMIT;\n", 50_000),
         client("flusher$round", "SELECT kvs.flush(); SELECT pg_sleep(0.02);\n", 50_000),
-        client("reader$round", "SELECT 'holes' FROM kvs.history('crash:$round:1', max_rows => 50) HAVING max(version) - min(version) + 1 <> count(*) AND max(version) > 50 AND count(*) = 50; SELECT 'error', * FROM kvs.check() WHERE severity = 'error';\n", 20_000),
+        client("reader$round", "SELECT 'holes' FROM kvs.history('crash:$round:1', max_rows => 50) HAVING max(version) - min(version) + 1 <> count(*) AND max(version) > 50 AND count(*) = 50; SELECT 'error', * FROM kvs.check() WHERE severity = 'error';\nSELECT pg_sleep(0.1) \\g /dev/null\n", 20_000),
         client("collector$round", "SET kvs.change_retention = 0; SELECT changes_removed FROM kvs.gc(); SELECT pg_sleep(0.01);\n", 50_000));
     my $marks = 0;
     wait_until(
