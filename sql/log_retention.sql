@@ -47,8 +47,8 @@ CREATE FUNCTION pg_temp.age(members int[], age interval) RETURNS bigint LANGUAGE
 $$;
 
 -- By default it is kept for ever.
-SHOW kvs.change_retention;
 SELECT kvs.create_branch('retention', encode(_kvs.initial_commit(), 'hex'));
+SHOW kvs.change_retention;
 SET kvs.branch = 'retention';
 SELECT kvs.put('r:1', '1'), kvs.put('r:1', '2'), kvs.put('r:1', '3');
 SELECT kvs.commit('three') IS NOT NULL AS committed;
