@@ -34,6 +34,8 @@ enum class Object : int {
     kChange,
     kChangePkey,
     kChangeXid,
+    kChangeMember,
+    kChangeMemberPkey,
     kHook,
     kHookPkey,
     kChangeRange,

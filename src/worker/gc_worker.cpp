@@ -1,5 +1,6 @@
 // The collector that the launcher starts in a database: see gc_launcher.h. It belongs to no role and runs
 // what SQL there is as the owner of the extension.
+#include "pg/change_retention.h"
 #include "pg/collector.h"
 #include "pg/entry_point.h"
 #include "pg/gc_lock.h"
@@ -61,10 +62,23 @@ bool HasGrown() {
     return has_grown;
 }
 
-// In a transaction: whether there is a store that needs it, which nobody else collects.
-bool IsNeeded() {
-    const bool installed = Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); });
-    return installed && HasGrown() && TryLockCollectionForWorker();
+// What there is to do in this database. What nobody else does: the lock is held then.
+struct Work {
+    bool collect = false;
+    bool trim = false;  // the change log
+};
+
+// In a transaction.
+Work FindWork() {
+    Work work;
+    if (Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); })) {
+        work.collect = HasGrown();
+        work.trim = settings.change_retention >= 0;
+        if ((work.collect || work.trim) && !TryLockCollectionForWorker()) {
+            return {};
+        }
+    }
+    return work;
 }
 
 // The switch may have been turned since.
@@ -102,11 +116,29 @@ void Report(const CollectionResult& result, Collector::Sweep outcome) {
     });
 }
 
+// Ahead of the collection, for which it may leave trees that only records of the log have held.
+TrimResult Trim() {
+    Guarded([] { Begin("kvs.gc: removing old changes"); });
+    const TrimResult result = TrimChangeLog(settings.change_retention, settings.gc_lock_timeout);
+    if (result.changes > 0) {
+        Guarded([&] {
+            ereport(LOG,
+                    errmsg("automatic kvs collection in database \"%s\": removed %lld changes from the log",
+                           get_database_name(MyDatabaseId), static_cast<long long>(result.changes)));
+        });
+    }
+    Guarded([] { Commit(); });
+    return result;
+}
+
 void Collect() {
     Guarded([] { Begin("kvs.gc: looking for growth"); });
-    const bool needed = IsNeeded();
+    Work work = FindWork();
     Guarded([] { Commit(); });
-    if (!needed) {
+    if (work.trim && Trim().range_records) {
+        work.collect = true;
+    }
+    if (!work.collect) {
         return;
     }
     MemoryContext context = Guarded(
