@@ -10,7 +10,7 @@
 // A snapshot that sees a row of the log, not of its own transaction, sees its member in use; and one that
 // does not see a member condemned finds it whole: it is truncated only when all snapshots see that. So what a
 // reader needs to know is the rows of _kvs.change_member under the snapshot that it reads the log with. Why
-// this is true: docs/decisions/log-retention.md.
+// this is true: docs/decisions/0017-log-retention.md.
 //
 // Server code: call under Guarded.
 #pragma once

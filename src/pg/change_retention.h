@@ -13,7 +13,7 @@
 // just now. A step that cannot be taken, because of a lock or of an old snapshot, is left to the next run:
 // locks are tried for, and nobody ever queues behind that. The caller holds the lock against other
 // collections (gc_lock.h) until his transaction ends. Why nothing is lost and nobody is shown half of it:
-// docs/decisions/log-retention.md.
+// docs/decisions/0017-log-retention.md.
 #pragma once
 
 #include "pg/server.h"
