@@ -43,7 +43,7 @@ SQL
 gc_statement_ms() { awk '/^Time: /{ ms = $2 } END { print ms }' "$work/gc"; }
 
 gc() {
-    local outer=${PGDATABASE:-} chunks mark removed memory total deletion mark_only
+    local outer=${PGDATABASE:-} chunks mark removed memory total deletion
     make_database bench_gc
     export PGDATABASE=bench_gc
     psql -Xq -c "ALTER SYSTEM SET kvs.autogc = off" -c "SELECT pg_reload_conf()" >/dev/null
@@ -60,8 +60,8 @@ gc() {
     report "GC mark and sweep, per 1M chunks" ms "$(gc_per_million "$total" "$chunks")" "" "" "" "$removed removed"
     report "GC sweep of $removed chunks" ms "$(awk -v a="$total" -v b="$mark" 'BEGIN { print a - b }')" "$deletion" "$(awk -v a="$total" -v b="$mark" -v c="$deletion" 'BEGIN { print (a - b) / c }')" "" "reference: DELETE of the same rows"
     report "B16 memory of a collection" kB "$memory" "" "" "<= 65536" "peak; maintenance_work_mem $(sql -c "SHOW maintenance_work_mem")"
-    [ "$(sql -c "SELECT count(*) FROM kvs.check() WHERE severity = 'error'")" = 0 ] || { echo "kvs.check() finds damage after the collection" >&2; return 1; }
     psql -Xq -c "ALTER SYSTEM RESET kvs.autogc" -c "SELECT pg_reload_conf()" >/dev/null
+    [ "$(sql -c "SELECT count(*) FROM kvs.check() WHERE severity = 'error'")" = 0 ] || { echo "kvs.check() finds damage after the collection" >&2; return 1; }
     export PGDATABASE=$outer
     drop_database bench_gc
 }
