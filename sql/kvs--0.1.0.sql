@@ -1106,16 +1106,20 @@ COMMENT ON FUNCTION kvs.current_branch IS
 'Name of the session''s branch.
 Example: SELECT kvs.current_branch();';
 
+-- In the order of the names, by their index, and nothing is looked up before a row is wanted: so the first page costs the
+-- same however many branches there are.
 CREATE VIEW kvs.branches WITH (security_barrier) AS
 SELECT b.name, encode(b.head, 'hex') AS head,
-       coalesce(c.message, 'initial commit') AS message,
-       coalesce(c.committed_at, to_timestamp(0)) AS committed_at,
+       coalesce((SELECT c.message FROM _kvs.commit AS c WHERE c.hash = b.head), 'initial commit') AS message,
+       coalesce((SELECT c.committed_at FROM _kvs.commit AS c WHERE c.hash = b.head), to_timestamp(0)) AS committed_at,
        _kvs.working_changes(b.id) AS working_changes
-FROM (SELECT id, name, head FROM _kvs.branch
-      UNION ALL
-      SELECT 1, 'main', _kvs.initial_commit() WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS b
-     LEFT JOIN _kvs.commit AS c ON c.hash = b.head
-WHERE _kvs.guard_read();
+FROM (SELECT u.id, u.name, u.head
+      FROM (SELECT id, name, head FROM _kvs.branch
+            UNION ALL
+            SELECT 1, 'main', _kvs.initial_commit() WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS u
+      ORDER BY u.name) AS b
+WHERE _kvs.guard_read()
+ORDER BY b.name;
 COMMENT ON VIEW kvs.branches IS
 'Branches: the commit that each stands on, and how many keys differ from it in the branch''s uncommitted work.
 Example: SELECT name, message, working_changes FROM kvs.branches ORDER BY name;';

@@ -36,6 +36,9 @@ class StoredChunks : public NodeStore, private BaseSource {
 
     StoredChunk Read(const Hash& address);
 
+    // Null if there is no whole node.
+    NodeRef TryReadNode(const Hash& address);
+
     // The transaction that stored the chunk, as it stands in the row; InvalidTransactionId if there is none.
     TransactionId Inserter(const Hash& address);
 
