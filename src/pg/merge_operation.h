@@ -10,7 +10,7 @@
 #include "kvs/hash.h"
 #include "kvs/merge/merge_policy.h"
 #include "pg/branch_rewrite.h"
-#include "pg/tree_rewrite.h"
+#include "pg/three_way_merge.h"
 
 namespace kvs::pg {
 

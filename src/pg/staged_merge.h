@@ -15,7 +15,7 @@
 #include "kvs/hash.h"
 #include "pg/merge_operation.h"
 #include "pg/server.h"
-#include "pg/tree_rewrite.h"
+#include "pg/three_way_merge.h"
 
 namespace kvs::pg {
 

@@ -1,96 +1,22 @@
-// New trees out of old ones, for the operations that rewrite a branch: what one side changed since a base is
-// put into another side's trees.
-//
-// All three walk the difference between `base` and `theirs` in key order and edit the trees of `ours`, so
-// their cost is that of the changes, not of the store. Versions never rewind: a key whose content changes
-// gets a version above ours', or that of theirs where it continues ours'. And no commit has a lower version
-// of a key than one of its parents, nor the same one with another content: a key may get a new version only
-// for that.
+// What the operations that rewrite a branch make of its states, beside a merge: what lies uncommitted on top
+// of another commit, another commit's contents, and the log of it. All walk differences in key order; their
+// cost is that of the changes, not of the store.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <map>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "kvs/entry.h"
-#include "kvs/merge/document_merge.h"
-#include "kvs/merge/merge_policy.h"
 #include "pg/change_log.h"
+#include "pg/change_numbers.h"
 #include "pg/chunk_store.h"
+#include "pg/entry_edit.h"
 
 namespace kvs::pg {
-
-// The numbers that an operation's changes get in the log: one each if they are few, else one for all of them.
-class ChangeNumbers {
-  public:
-    // `one_for_all`: the operation will be a range record.
-    explicit ChangeNumbers(bool one_for_all);
-
-    // For entries of commits that no branch's working state goes through, as when commits are copied one on
-    // top of the other: names of their own, which lead to no log.
-    static ChangeNumbers Unlogged();
-
-    ChangeId Next();
-    bool is_range() const { return is_range_; }
-    int64 range_seq() const { return range_seq_; }
-    const LogId& log() const { return log_; }
-
-  private:
-    ChangeNumbers() = default;
-
-    LogId log_;
-    bool is_range_ = false;
-    int64 range_seq_ = 0;
-    int64 unlogged_seq_ = -1;  // the last one given; -1: numbers are those of the log
-};
 
 // Whether so many keys differ between two states that kvs.bulk_log_threshold asks for a range record.
 bool DifferMuch(ChunkStore* chunks, const RootPair& from, const RootPair& to);
 
-struct KeyConflict {
-    std::string key;
-    MergeConflict conflict;
-};
-
-struct RewrittenTrees {
-    RootPair roots;
-    int64 changed = 0;                      // keys whose content is not that of `ours`
-    std::vector<KeyConflict> conflicts;     // of MergeTrees; in the order of keys and paths
-    std::vector<std::string> collisions;    // of CarryOver; at most kMaxCollisions
-    std::map<std::string, int64> previous;  // the change before, where it is theirs' and not ours'
-};
-
 constexpr size_t kMaxCollisions = 10;
-
-// Decides conflicts, key by key; an empty function leaves them all.
-using KeyResolver = std::function<std::optional<Resolution>(std::string_view key, const MergeConflict&)>;
-
-struct MergeRules {
-    MergePolicies policies = {};
-    KeyResolver resolve = {};
-    std::string author = {};  // who has written what comes out of two changes of one key
-    bool keeps_authors =
-        true;  // who wrote what is taken from theirs, and when, comes along; else `author`, now
-    // Versions come out above those that this state has, too: a working state that will take over what
-    // changes.
-    std::optional<RootPair> above = std::nullopt;
-    // theirs' commit descends from the base's: its versions continue those of the base, so that what ours
-    // left alone can be taken over as it is.
-    bool continues_base = false;
-};
-
-// Three-way merge: ours with what theirs changed since base. Where a conflict stays, ours is kept. A merge
-// that will be a range record takes over what theirs alone changed as it is, whole subtrees unvisited, if the
-// rules allow it (docs/decisions/0016-subtrees-are-taken-over.md).
-RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
-                          const RootPair& theirs, const MergeRules& rules, ChangeNumbers* numbers);
-
-// The conflicts that a merge would leave; writes nothing.
-std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
-                                       const RootPair& theirs, const MergePolicies& policies);
 
 // Whether a branch that went from one state to the other as it is would give a version to a key that the key
 // has had already: where the other state's history decided for a side with a lower version.
