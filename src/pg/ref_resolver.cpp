@@ -72,8 +72,11 @@ Hash ApplyStep(const Hash& commit, const RefStep& step, std::string_view text, S
     } else if (step.number > 0) {
         const Commit read = ReadCommit(at, snapshot);
         if (step.number > read.parents.size()) {
-            ThrowUnknown(
-                text, "Commit " + at.ToHex() + " has " + std::to_string(read.parents.size()) + " parents.");
+            const size_t count = read.parents.size();
+            ThrowUnknown(text, "Commit " + at.ToHex() + " has " +
+                                   (count == 0   ? "no parent."
+                                    : count == 1 ? "one parent."
+                                                 : std::to_string(count) + " parents."));
         }
         at = read.parents[step.number - 1];
     }
