@@ -9,6 +9,7 @@
 #include "kvs/version/ref.h"
 #include "pg/branch_lock.h"
 #include "pg/branch_table.h"
+#include "pg/commit_maker.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/flush.h"
@@ -182,6 +183,7 @@ void DeleteBranch(std::string_view name, bool force) {
     if (is_dirty) {
         FlushSession session(branch.id);
         session.Fold();
+        KeepDiscarded(session.branch(), session.snapshot());
         discarded_root = session.branch().working.data_root;
         session.Finish();
     }

@@ -35,16 +35,6 @@ bool SameState(const Branch& a, const Branch& b) {
            a.working.meta_root == b.working.meta_root;
 }
 
-// The uncommitted work that the plan throws away becomes a commit that only the reflog knows.
-void KeepDiscarded(const Branch& branch, Snapshot snapshot) {
-    const PlannedCommit kept = {branch.working,
-                                {},
-                                AuthorName({}),
-                                "uncommitted work of branch \"" + std::string(branch.name) + "\""};
-    const Hash hash = MakeCommit(kept, PlaceOf(branch.head, snapshot), snapshot).hash;
-    AppendReflog(branch, &branch.head, &hash, "save", kept.author);
-}
-
 void Apply(FlushSession* session, RewritePlan* plan) {
     Branch& branch = session->branch();
     const Hash before = branch.head;
