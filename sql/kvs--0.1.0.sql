@@ -1001,7 +1001,8 @@ CREATE FUNCTION kvs.drop_hook(name text) RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_drop_hook';
 COMMENT ON FUNCTION kvs.drop_hook IS
-'Removes a hook; false if there is none of that name. Who created it may, and who has that role''s privileges.
+'Removes a hook; false if there is none of that name. Who created it may, who has that role''s privileges, and the owner of the
+extension: also when the role was dropped and the hook fails for that.
 Arguments: name.
 Errors: 42501 it was created by somebody else, 22004 NULL name, 25006.
 Example: SELECT kvs.drop_hook(''prices'');';
@@ -1029,7 +1030,8 @@ CREATE FUNCTION kvs.delete_branch(name text, force boolean DEFAULT false) RETURN
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_delete_branch';
 COMMENT ON FUNCTION kvs.delete_branch IS
-'Deletes a branch, and true. Its moves stay in kvs.reflog.
+'Deletes a branch, and true. Its moves stay in kvs.reflog, and so does what it had alone: kvs.create_branch(name, hash) of a
+commit there brings it back. Uncommitted work is kept as a commit of its own (operation save).
 Arguments: name; force, also with uncommitted work or commits that no other branch or tag has.
 Errors: 42704 unknown branch, 55000 unmerged or uncommitted work, or the session''s own branch, 25006.
 Example: SELECT kvs.delete_branch(''feature'');';
@@ -1251,7 +1253,8 @@ CREATE FUNCTION kvs.cherry_pick(ref text, strategy text DEFAULT 'manual', branch
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 AS 'MODULE_PATHNAME', 'kvs_cherry_pick';
 COMMENT ON FUNCTION kvs.cherry_pick IS
-'Applies what one commit changed to a branch, by a new commit with its author and message, and returns the hash; NULL and a NOTICE if the branch has it already.
+'Applies what one commit changed to a branch, by a new commit with its author and message, to which a line with its hash is added, and returns the
+hash; NULL and a NOTICE if the branch has it already.
 Arguments: ref of the commit; strategy for conflicts: manual (an error), ours or theirs; branch.
 Errors: 55000 conflicts (nothing is changed), uncommitted changes would be overwritten, or the commit is a merge, 42704, 22023, 55P03, 40001, 25006.
 Example: SELECT kvs.cherry_pick(''hotfix'');';
@@ -1262,7 +1265,7 @@ AS 'MODULE_PATHNAME', 'kvs_reset';
 COMMENT ON FUNCTION kvs.reset IS
 'Moves a branch to a commit and returns its hash. hard: the contents become those of the commit; soft: they stay, and what differs becomes uncommitted work.
 Nothing is lost: the reflog has where the branch stood, and uncommitted work that hard throws away is kept as a commit there, so that kvs.reset(''main@{1}'') undoes it.
-Versions do not go back: each key that changes gets a new one.
+Versions do not go back: each key that changes gets a new one. hard also forgets a merge that is staged on the branch.
 Arguments: ref, also branch@{n}; mode hard or soft; branch.
 Errors: 42704 unknown ref, 22023 unknown mode, 55P03, 40001, 25006.
 Example: SELECT kvs.reset(''HEAD~1'');';
