@@ -811,7 +811,7 @@ CREATE TYPE kvs.conflict AS (
 );
 COMMENT ON TYPE kvs.conflict IS
 'What both sides of a merge changed: path is a JSON pointer into the document, empty for all of it; base, ours and theirs are NULL where there is nothing;
-reason is modify/modify, add/add, modify/delete, delete/modify, type or array';
+bytes stand as a string, \x and hexadecimal digits; reason is modify/modify, add/add, modify/delete, delete/modify, type or array';
 
 CREATE TYPE kvs.diff_row AS (
     key          text COLLATE "C",
@@ -1149,7 +1149,8 @@ COMMENT ON FUNCTION kvs.merge IS
 'Merges a commit into a branch. If the branch has nothing of its own it moves forward, else a commit with two parents is made. Documents merge by
 path: edits of different members do not conflict; see kvs.set_merge_policy for arrays and counters. With conflicts, strategy manual applies nothing and stages the merge beside the branch
 (view kvs.conflicts, kvs.resolve, kvs.merge_continue, kvs.merge_abort); ours and theirs decide each conflict, path by path. Uncommitted work of the branch stays
-uncommitted.
+uncommitted. Tags, expiry and schema never conflict: tags that either side added or removed are added and removed; of two new expiries the later holds, none being the
+latest; of two new schemas that of the source.
 Arguments: source, a branch, tag or any ref; target branch, default the session''s; message of the commit; strategy manual, ours or theirs.
 Returns one row: commit (the new head), fast_forward, merged (keys changed), conflicts.
 Errors: 42704 unknown ref, 22023 unknown strategy, 55000 uncommitted changes would be overwritten or a merge is staged already, 55P03 the branch''s
