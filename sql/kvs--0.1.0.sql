@@ -932,7 +932,8 @@ RETURNS TABLE (added bigint, modified bigint, removed bigint)
 LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_diff_stat';
 COMMENT ON FUNCTION kvs.diff_stat IS
-'How many keys were added, modified and removed between two states.
+'How many keys were added, modified and removed between two states. Keys of which only tags, expiry or schema differ are not
+counted.
 Arguments: from_ref; to_ref.
 Errors: 42704 unknown ref.
 Example: SELECT * FROM kvs.diff_stat(''HEAD~1'', ''HEAD'');';
@@ -1116,7 +1117,7 @@ LANGUAGE C STABLE PARALLEL SAFE COST 20
 AS 'MODULE_PATHNAME', 'kvs_rev_parse';
 COMMENT ON FUNCTION kvs.rev_parse IS
 'Hash of the commit that a ref means.
-Arguments: ref, e.g. HEAD~2, main@{yesterday}, v1.0, 3fa9.
+Arguments: ref, e.g. HEAD~2, main@{1}, main@{yesterday}, main@{2 hours ago}, v1.0, 3fa9.
 Errors: 42704 unknown or ambiguous ref, 22023 malformed ref, 55000 WORKING, which is no commit, 22004 NULL ref.
 Example: SELECT kvs.rev_parse(''main@{2024-05-01 12:00}'');';
 
