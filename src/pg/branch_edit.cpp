@@ -174,7 +174,7 @@ void DeleteBranch(std::string_view name, bool force) {
     Snapshot before = RegisterEditSnapshot();
     const Branch seen = FindNamedBranch(name, before);
     ReleaseSnapshot(before);
-    LockBranchBounded(seen.id, AccessExclusiveLock);
+    LockBranchBounded(seen.id, seen.name, AccessExclusiveLock);
     Snapshot snapshot = RegisterNewestSnapshot();
     const Branch branch = ReadHeld(seen, snapshot);
     const bool is_dirty = ViewDiff(HeadView(branch, snapshot), WorkingView(branch, snapshot)).Next();

@@ -68,7 +68,7 @@ RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute, co
                           const InputsChanged& inputs_changed) {
     Branch seen;
     RewritePlan plan = ComputeUnlocked(compute, name, &seen);
-    LockBranchBounded(seen.id, ShareRowExclusiveLock);
+    LockBranchBounded(seen.id, seen.name, ShareRowExclusiveLock);
     FlushSession session(seen.id);
     const int64 folded = session.Fold();
     RequireNothingLeft(session.branch());
