@@ -212,6 +212,11 @@ FROM kvs.reflog WHERE branch = 'br-lost' ORDER BY n;
 SELECT kvs.create_branch('br-lost', from_commit) FROM kvs.reflog WHERE branch = 'br-lost' AND operation = 'delete';
 SELECT pg_temp.content('br-lost');
 SELECT count(*) FROM kvs.status('br-lost');
+-- The uncommitted work is a commit of its own there.
+SELECT kvs.create_branch('br-saved', to_commit) FROM kvs.reflog WHERE branch = 'br-lost' AND operation = 'save';
+SELECT pg_temp.content('br-saved'), message FROM kvs.log('br-saved', max_rows => 1);
+SELECT key, diff_type, from_value, to_value FROM kvs.show('br-saved');
+SELECT kvs.delete_branch('br-saved', force => true);
 -- The working rows went with the branch.
 SELECT count(*) FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b WHERE b.id = w.branch_id);
 -- A row that says what the tree says is no uncommitted work.

@@ -414,10 +414,29 @@ SELECT message FROM kvs.log(max_rows => 1);
 SELECT name, function FROM kvs.hooks ORDER BY name;
 SELECT kvs.drop_hook('mine');
 SELECT kvs.commit('no longer a hook') IS NOT NULL AS committed;
+-- A role that is gone: its pre_commit hooks refuse commits, and say how to get rid of them.
+SELECT kvs.drop_hook('mine too');
+GRANT EXECUTE ON FUNCTION kvs.add_hook TO regress_kvs_hooker;
+SET ROLE regress_kvs_hooker;
+SELECT kvs.add_hook('mine', 'pre_commit', 'kvs_hooks.note_post(jsonb)'), kvs.add_hook('mine too', 'post_commit', 'kvs_hooks.note_post(jsonb)');
+RESET ROLE;
 DROP OWNED BY regress_kvs_hooker, regress_kvs_member, regress_kvs_committer CASCADE;
 DROP ROLE regress_kvs_hooker;
 SELECT name, creator ~ '^unknown' AS unknown FROM kvs.hooks;
 SELECT kvs.put('a:1', '"and more"');
+SELECT kvs.commit('nobody') IS NOT NULL AS committed;
+-- The owner of the extension, and who has that role, may remove them; others may not.
+GRANT ALL ON kvs.entries TO regress_kvs_committer;
+SET ROLE regress_kvs_committer;
+SELECT kvs.drop_hook('mine');
+RESET ROLE;
+DO $$ BEGIN EXECUTE format('GRANT %I TO regress_kvs_committer', current_user); END $$;
+SET ROLE regress_kvs_committer;
+SELECT kvs.drop_hook('mine');
+RESET ROLE;
+DO $$ BEGIN EXECUTE format('REVOKE %I FROM regress_kvs_committer', current_user); END $$;
+REVOKE ALL ON kvs.entries FROM regress_kvs_committer;
+-- A post_commit hook cannot refuse.
 \set VERBOSITY terse
 SELECT kvs.commit('nobody') IS NOT NULL AS committed;
 \set VERBOSITY default

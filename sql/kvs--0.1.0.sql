@@ -858,7 +858,7 @@ CREATE TYPE kvs.conflict AS (
 );
 COMMENT ON TYPE kvs.conflict IS
 'What both sides of a merge changed: path is a JSON pointer into the document, empty for all of it; base, ours and theirs are NULL where there is nothing;
-reason is modify/modify, add/add, modify/delete, delete/modify, type or array';
+bytes stand as a string, \x and hexadecimal digits; reason is modify/modify, add/add, modify/delete, delete/modify, type or array';
 
 CREATE TYPE kvs.diff_row AS (
     key          text COLLATE "C",
@@ -979,7 +979,8 @@ RETURNS TABLE (added bigint, modified bigint, removed bigint)
 LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_diff_stat';
 COMMENT ON FUNCTION kvs.diff_stat IS
-'How many keys were added, modified and removed between two states.
+'How many keys were added, modified and removed between two states. Keys of which only tags, expiry or schema differ are not
+counted.
 Arguments: from_ref; to_ref.
 Errors: 42704 unknown ref.
 Example: SELECT * FROM kvs.diff_stat(''HEAD~1'', ''HEAD'');';
@@ -1048,7 +1049,8 @@ CREATE FUNCTION kvs.drop_hook(name text) RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_drop_hook';
 COMMENT ON FUNCTION kvs.drop_hook IS
-'Removes a hook; false if there is none of that name. Who created it may, and who has that role''s privileges.
+'Removes a hook; false if there is none of that name. Who created it may, who has that role''s privileges, and the owner of the
+extension: also when the role was dropped and the hook fails for that.
 Arguments: name.
 Errors: 42501 it was created by somebody else, 22004 NULL name, 25006.
 Example: SELECT kvs.drop_hook(''prices'');';
@@ -1076,7 +1078,8 @@ CREATE FUNCTION kvs.delete_branch(name text, force boolean DEFAULT false) RETURN
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_delete_branch';
 COMMENT ON FUNCTION kvs.delete_branch IS
-'Deletes a branch, and true. Its moves stay in kvs.reflog.
+'Deletes a branch, and true. Its moves stay in kvs.reflog, and so does what it had alone: kvs.create_branch(name, hash) of a
+commit there brings it back. Uncommitted work is kept as a commit of its own (operation save).
 Arguments: name; force, also with uncommitted work or commits that no other branch or tag has.
 Errors: 42704 unknown branch, 55000 unmerged or uncommitted work, or the session''s own branch, 25006.
 Example: SELECT kvs.delete_branch(''feature'');';
@@ -1165,7 +1168,7 @@ LANGUAGE C STABLE PARALLEL SAFE COST 20
 AS 'MODULE_PATHNAME', 'kvs_rev_parse';
 COMMENT ON FUNCTION kvs.rev_parse IS
 'Hash of the commit that a ref means.
-Arguments: ref, e.g. HEAD~2, main@{yesterday}, v1.0, 3fa9.
+Arguments: ref, e.g. HEAD~2, main@{1}, main@{yesterday}, main@{2 hours ago}, v1.0, 3fa9.
 Errors: 42704 unknown or ambiguous ref, 22023 malformed ref, 55000 WORKING, which is no commit, 22004 NULL ref.
 Example: SELECT kvs.rev_parse(''main@{2024-05-01 12:00}'');';
 
@@ -1198,7 +1201,8 @@ COMMENT ON FUNCTION kvs.merge IS
 'Merges a commit into a branch. If the branch has nothing of its own it moves forward, else a commit with two parents is made. Documents merge by
 path: edits of different members do not conflict; see kvs.set_merge_policy for arrays and counters. With conflicts, strategy manual applies nothing and stages the merge beside the branch
 (view kvs.conflicts, kvs.resolve, kvs.merge_continue, kvs.merge_abort); ours and theirs decide each conflict, path by path. Uncommitted work of the branch stays
-uncommitted.
+uncommitted. Tags, expiry and schema never conflict: tags that either side added or removed are added and removed; of two new expiries the later holds, none being the
+latest; of two new schemas that of the source.
 Arguments: source, a branch, tag or any ref; target branch, default the session''s; message of the commit; strategy manual, ours or theirs.
 Returns one row: commit (the new head), fast_forward, merged (keys changed), conflicts.
 Errors: 42704 unknown ref, 22023 unknown strategy, 55000 uncommitted changes would be overwritten or a merge is staged already, 55P03 the branch''s
@@ -1302,7 +1306,8 @@ CREATE FUNCTION kvs.cherry_pick(ref text, strategy text DEFAULT 'manual', branch
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 AS 'MODULE_PATHNAME', 'kvs_cherry_pick';
 COMMENT ON FUNCTION kvs.cherry_pick IS
-'Applies what one commit changed to a branch, by a new commit with its author and message, and returns the hash; NULL and a NOTICE if the branch has it already.
+'Applies what one commit changed to a branch, by a new commit with its author and message, to which a line with its hash is added, and returns the
+hash; NULL and a NOTICE if the branch has it already.
 Arguments: ref of the commit; strategy for conflicts: manual (an error), ours or theirs; branch.
 Errors: 55000 conflicts (nothing is changed), uncommitted changes would be overwritten, or the commit is a merge, 42704, 22023, 55P03, 40001, 25006.
 Example: SELECT kvs.cherry_pick(''hotfix'');';
@@ -1313,7 +1318,7 @@ AS 'MODULE_PATHNAME', 'kvs_reset';
 COMMENT ON FUNCTION kvs.reset IS
 'Moves a branch to a commit and returns its hash. hard: the contents become those of the commit; soft: they stay, and what differs becomes uncommitted work.
 Nothing is lost: the reflog has where the branch stood, and uncommitted work that hard throws away is kept as a commit there, so that kvs.reset(''main@{1}'') undoes it.
-Versions do not go back: each key that changes gets a new one.
+Versions do not go back: each key that changes gets a new one. hard also forgets a merge that is staged on the branch.
 Arguments: ref, also branch@{n}; mode hard or soft; branch.
 Errors: 42704 unknown ref, 22023 unknown mode, 55P03, 40001, 25006.
 Example: SELECT kvs.reset(''HEAD~1'');';

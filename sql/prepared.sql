@@ -35,6 +35,15 @@ SELECT key, diff_type FROM kvs.status();
 SELECT kvs.put('prep:4', '4'), kvs.flush();
 SELECT kvs.commit('beside it') IS NOT NULL AS committed;
 RESET statement_timeout;
+-- What rewrites the branch waits for it, not for ever.
+BEGIN;
+SET LOCAL kvs.branch_lock_timeout = '20ms';
+SELECT kvs.reset() IS NOT NULL AS done;
+ROLLBACK;
+BEGIN;
+SET LOCAL lock_timeout = '10ms';
+SELECT kvs.reset() IS NOT NULL AS done;
+ROLLBACK;
 SELECT key, value, version FROM kvs.scan('prep:');
 SELECT key, diff_type FROM kvs.status();
 COMMIT PREPARED 'kvs_regress_3';

@@ -37,10 +37,14 @@ SELECT kvs.rev_parse(:'c2') = :'c2', kvs.rev_parse(upper(:'c2')) = :'c2', kvs.re
 SELECT kvs.rev_parse('rf@{' || :'t2' || '}') = :'c2', kvs.rev_parse('@{' || :'t1' || '}') = :'c1',
        kvs.rev_parse('rf@{' || :'t0' || '}') = :'initial', kvs.rev_parse('rf@{now}') = :'c3',
        kvs.rev_parse('rf@{' || :'t2' || '}~1') = :'c1';
+-- Or counted back from now.
+SELECT kvs.rev_parse('rf@{0 seconds ago}') = :'c3',
+       kvs.rev_parse('rf@{' || extract(epoch FROM statement_timestamp() - :'t2'::timestamptz) || ' seconds ago}') = :'c2',
+       kvs.rev_parse('rf@{0 days ' || extract(epoch FROM statement_timestamp() - :'t1'::timestamptz) || ' seconds ago}~1') = :'initial';
 
 SELECT error, pg_temp.error_of(format('SELECT kvs.rev_parse(%L)', error))
 FROM unnest(ARRAY['nowhere', 'WORKING', 'HEAD~4', 'HEAD^2', 'rf@{4}', 'rf@{1990-01-01}', 'ffffffffffffffff', '',
-                  'HEAD~x', 'rf@{1', 'rf@{}', 'two words', 'WORKING~1', 'HEAD@{1}@{1}', NULL]) AS error;
+                  'HEAD~x', 'rf@{1', 'rf@{}', 'two words', 'WORKING~1', 'HEAD@{1}@{1}', 'rf@{100 years ago}', 'rf@{some time ago}', 'rf@{ago}', NULL]) AS error;
 -- First digits that two commits share mean neither; here of a commit made up for it.
 BEGIN;
 INSERT INTO _kvs.commit

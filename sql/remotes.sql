@@ -219,6 +219,13 @@ SELECT kvs.delete('b'), kvs.delete('c'), kvs.put('a', '1');
 SELECT count(*) FROM kvs.status();
 SELECT kvs_remote.move_branch('remotes', pg_temp.head('remotes-new'), false) = pg_temp.head('remotes-old') AS moved;
 SELECT key, value, version FROM kvs.scan();
+-- Work that was flushed and then taken back is none, also before the next flush.
+SELECT kvs.put('e', '1') IS NOT NULL AS written, kvs.flush();
+SELECT kvs.delete('e') AS taken_back;
+SELECT kvs.put('d', '1', branch => 'remotes-new');
+SELECT kvs.commit('third', branch => 'remotes-new') IS NOT NULL AS committed;
+SELECT kvs_remote.move_branch('remotes', pg_temp.head('remotes-new'), false) IS NOT NULL AS moved;
+SELECT key, value, version FROM kvs.scan();
 SELECT kvs.put('a', '5'), kvs.put('c', '5');
 SELECT severity, type, detail FROM kvs.check() WHERE severity = 'error';
 

@@ -192,6 +192,14 @@ SELECT call, pg_temp.error_of('SELECT ' || call) FROM unnest(ARRAY[$$kvs.revert(
 RESET ROLE;
 DROP ROLE regress_rewrite_stranger;
 SELECT count(*) AS problems FROM kvs.check() WHERE severity = 'error';
+
+-- The message of a revert quotes the first line of the other one.
+SELECT kvs.put('subject', '1');
+SELECT kvs.commit(E'subject\n\nAnd a body.') IS NOT NULL AS committed;
+SELECT kvs.revert('HEAD') IS NOT NULL AS reverted;
+SELECT kvs.revert('HEAD') IS NOT NULL AS reverted_again;
+SELECT regexp_replace(message, '[0-9a-f]{64}', 'HASH') AS message FROM kvs.log(max_rows => 2);
+
 SELECT kvs.switch_branch('main') AS switched;
 SELECT bool_and(kvs.delete_branch(name, force => true)) FROM unnest(ARRAY['r', 'side', 'pick', 'z', 'y', 'feature', 'behind']) AS name;
 RESET kvs.author;

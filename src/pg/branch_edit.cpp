@@ -9,6 +9,7 @@
 #include "kvs/version/ref.h"
 #include "pg/branch_lock.h"
 #include "pg/branch_table.h"
+#include "pg/commit_maker.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
 #include "pg/flush.h"
@@ -176,7 +177,7 @@ void DeleteBranch(std::string_view name, bool force) {
     Snapshot before = RegisterEditSnapshot();
     const Branch seen = FindNamedBranch(name, before);
     ReleaseSnapshot(before);
-    LockBranchBounded(seen.id, AccessExclusiveLock);
+    LockBranchBounded(seen.id, seen.name, AccessExclusiveLock);
     Snapshot snapshot = RegisterNewestSnapshot();
     const Branch branch = ReadHeld(seen, snapshot);
     const bool is_dirty = ViewDiff(HeadView(branch, snapshot), WorkingView(branch, snapshot)).Next();
@@ -185,6 +186,7 @@ void DeleteBranch(std::string_view name, bool force) {
     if (is_dirty) {
         FlushSession session(branch.id);
         session.Fold();
+        KeepDiscarded(session.branch(), session.snapshot());
         discarded_root = session.branch().working.data_root;
         session.Finish();
     }

@@ -8,6 +8,21 @@
 
 namespace kvs::pg {
 
+namespace {
+
+// Error context callback: what the server's words of a timeout leave open.
+void ExplainTimeout(void* name) {
+    if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE) {
+        const bool is_ours = LockTimeout == settings.branch_lock_timeout;
+        errdetail("Transactions that write to branch \"%s\", or rewrite it, did not end within %d ms.",
+                  static_cast<const char*>(name), LockTimeout);
+        errhint("Try again when they have ended, or raise %s.",
+                is_ours ? "kvs.branch_lock_timeout" : "lock_timeout");
+    }
+}
+
+}  // namespace
+
 void LockBranch(int32 branch, LOCKMODE mode) {
     if (mode > RowExclusiveLock && HookIsRunning()) {
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -17,9 +32,14 @@ void LockBranch(int32 branch, LOCKMODE mode) {
     LockDatabaseObject(ObjectOid(Object::kBranch), branch, 0, mode);
 }
 
-void LockBranchBounded(int32 branch, LOCKMODE mode) {
+void LockBranchBounded(int32 branch, const char* name, LOCKMODE mode) {
     const LockTimeoutScope timeout(settings.branch_lock_timeout);
-    Guarded([&] { LockBranch(branch, mode); });
+    Guarded([&] {
+        ErrorContextCallback callback{error_context_stack, ExplainTimeout, const_cast<char*>(name)};
+        error_context_stack = &callback;
+        LockBranch(branch, mode);
+        error_context_stack = callback.previous;
+    });
 }
 
 bool TryLockBranch(int32 branch, LOCKMODE mode) {

@@ -14,8 +14,9 @@ namespace kvs::pg {
 
 void LockBranch(int32 branch, LOCKMODE mode);
 
-// Waits at most kvs.branch_lock_timeout. Errors: 55P03.
-void LockBranchBounded(int32 branch, LOCKMODE mode);
+// Waits at most kvs.branch_lock_timeout. `name`, of the branch, is for the detail of the error. Errors:
+// 55P03.
+void LockBranchBounded(int32 branch, const char* name, LOCKMODE mode);
 
 bool TryLockBranch(int32 branch, LOCKMODE mode);
 

@@ -15,9 +15,9 @@ namespace kvs::pg {
 
 namespace {
 
-[[noreturn]] void ThrowRefused(const Branch& branch, const std::string& reason, const char* hint) {
-    throw Error(ErrorCode::kWrongState, "cannot move branch \"" + std::string(branch.name) + "\": " + reason,
-                hint);
+Error Refusal(const Branch& branch, const std::string& reason, const char* hint) {
+    return {ErrorCode::kWrongState, "cannot move branch \"" + std::string(branch.name) + "\": " + reason,
+            hint};
 }
 
 RewritePlan PlanMove(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const Hash& head,
@@ -30,12 +30,12 @@ RewritePlan PlanMove(const Branch& branch, ChunkStore* chunks, Snapshot snapshot
     const bool is_forward = IsAncestor(graph, branch.head, head);
     const bool is_clean = IsClean(branch, chunks, snapshot);
     if (!options.force && !is_forward) {
-        ThrowRefused(branch, "the commit does not build on the branch's head",
-                     "Fetch and merge the branch first, or use force => true, which discards its commits.");
+        throw Refusal(branch, "the commit does not build on the branch's head",
+                      "Fetch and merge the branch first, or use force => true, which discards its commits.");
     }
     if (!options.force && !is_clean) {
-        ThrowRefused(branch, "it has uncommitted work",
-                     "Commit it there and merge, or use force => true, which discards it.");
+        plan.refusal = Refusal(branch, "it has uncommitted work",
+                               "Commit it there and merge, or use force => true, which discards it.");
     }
     const RootPair target = RootsOf(head, snapshot);
     plan.applies = true;

@@ -35,16 +35,6 @@ bool SameState(const Branch& a, const Branch& b) {
            a.working.meta_root == b.working.meta_root;
 }
 
-// The uncommitted work that the plan throws away becomes a commit that only the reflog knows.
-void KeepDiscarded(const Branch& branch, Snapshot snapshot) {
-    const PlannedCommit kept = {branch.working,
-                                {},
-                                AuthorName({}),
-                                "uncommitted work of branch \"" + std::string(branch.name) + "\""};
-    const Hash hash = MakeCommit(kept, PlaceOf(branch.head, snapshot), snapshot).hash;
-    AppendReflog(branch, &branch.head, &hash, "save", kept.author);
-}
-
 void Apply(FlushSession* session, RewritePlan* plan) {
     Branch& branch = session->branch();
     const Hash before = branch.head;
@@ -78,7 +68,7 @@ RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute, co
                           const InputsChanged& inputs_changed) {
     Branch seen;
     RewritePlan plan = ComputeUnlocked(compute, name, &seen);
-    LockBranchBounded(seen.id, ShareRowExclusiveLock);
+    LockBranchBounded(seen.id, seen.name, ShareRowExclusiveLock);
     FlushSession session(seen.id);
     const int64 folded = session.Fold();
     RequireNothingLeft(session.branch());

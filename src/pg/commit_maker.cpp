@@ -32,4 +32,13 @@ CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, 
     return {WriteCommit(commit, snapshot), commit.generation};
 }
 
+void KeepDiscarded(const Branch& branch, Snapshot snapshot) {
+    const PlannedCommit kept = {branch.working,
+                                {},
+                                AuthorName({}),
+                                "uncommitted work of branch \"" + std::string(branch.name) + "\""};
+    const Hash hash = MakeCommit(kept, PlaceOf(branch.head, snapshot), snapshot).hash;
+    AppendReflog(branch, &branch.head, &hash, "save", kept.author);
+}
+
 }  // namespace kvs::pg

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kvs/hash.h"
+#include "pg/branch_table.h"
 #include "pg/change_log.h"
 #include "pg/server.h"
 
@@ -29,5 +30,9 @@ CommitPlace PlaceOf(const Hash& commit, Snapshot snapshot);
 
 // Writes a commit on top of `parent`, which PlaceOf or this function has given.
 CommitPlace MakeCommit(const PlannedCommit& planned, const CommitPlace& parent, Snapshot snapshot);
+
+// The uncommitted work of a branch, all of it folded, becomes a commit that only the reflog knows: it is
+// about to be thrown away.
+void KeepDiscarded(const Branch& branch, Snapshot snapshot);
 
 }  // namespace kvs::pg

@@ -8,6 +8,7 @@ extern "C" {
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_proc.h"
+#include "utils/builtins.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 }
@@ -67,15 +68,20 @@ void AddContext(void* argument) {
 // Server code, as the creator.
 void RequireCreator(Oid creator, const HookNames& names) {
     if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(creator))) {
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-                errmsg("the role that created hook \"%s\" does not exist any more", names.name),
-                errhint("A superuser can remove the hook with kvs.drop_hook(), and create it again."));
+        ereport(
+            ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+            errmsg("the role that created hook \"%s\" does not exist any more", names.name),
+            errdetail("The hook calls %s as that role.", names.function),
+            errhint("The owner of the extension can remove it with kvs.drop_hook(%s); who adds it again with "
+                    "kvs.add_hook() is its creator from then on.",
+                    quote_literal_cstr(names.name)));
     }
     if (!MayRead(creator)) {
         ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for the kvs store"),
                 errdetail("Role \"%s\" created hook \"%s\" and may not read what is committed any more.",
                           GetUserNameFromId(creator, false), names.name),
-                errhint("Remove the hook with kvs.drop_hook(), or grant SELECT ON kvs.entries to the role."));
+                errhint("Remove the hook with kvs.drop_hook(%s), or grant SELECT ON kvs.entries to the role.",
+                        quote_literal_cstr(names.name)));
     }
 }
 
@@ -103,7 +109,8 @@ void Invoke(const HookNames& names, Datum argument) {
     if (!OidIsValid(function)) {
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
                 errmsg("function %s of hook \"%s\" does not exist", names.function, names.name),
-                errhint("Create the function again, or remove the hook with kvs.drop_hook()."));
+                errhint("Create the function again, or remove the hook with kvs.drop_hook(%s).",
+                        quote_literal_cstr(names.name)));
     }
     RequireExecute(function);
     InvokeFunctionExecuteHook(function);

@@ -2,6 +2,7 @@
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
+#include "pg/catalog.h"
 #include "pg/convert.h"
 #include "pg/durability.h"
 #include "pg/guard.h"
@@ -116,10 +117,11 @@ bool DropHook(std::string_view name) {
         bool dropped = false;
         if (Lookup(&table, snapshot, &key, 1)) {
             const Oid creator = DatumGetObjectId(table.Get(kCreatorColumn));
-            if (!has_privs_of_role(GetUserId(), creator)) {
+            if (!has_privs_of_role(GetUserId(), creator) && !has_privs_of_role(GetUserId(), OwnerId())) {
                 ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("must have the privileges of the creator of hook \"%.*s\" to drop it",
-                               static_cast<int>(name.size()), name.data()));
+                               static_cast<int>(name.size()), name.data()),
+                        errhint("The owner of the extension may drop any hook."));
             }
             ItemPointerData tid = table.slot->tts_tid;
             dropped = Delete(&table, &tid, snapshot, true) == TM_Ok;

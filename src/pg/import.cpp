@@ -115,7 +115,7 @@ void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::str
     RootPair built = ImportBuild(sorter, base.working, snapshot, change).Run();
     Guarded([&] { UnregisterSnapshot(snapshot); });
 
-    LockBranchBounded(branch_id, ShareRowExclusiveLock);
+    LockBranchBounded(branch_id, base.name, ShareRowExclusiveLock);
     FlushSession session(branch_id);
     const int64 folded = session.Fold();
     Branch& branch = session.branch();

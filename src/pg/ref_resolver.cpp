@@ -33,6 +33,19 @@ Hash ResolveHash(const Ref& ref, std::string_view text, Snapshot snapshot) {
     return found[0];
 }
 
+// A timestamp, or an interval that ends in "ago", counted back from the statement's start. Server code.
+TimestampTz ParseMoment(const std::string& text) {
+    const auto input = [&](PGFunction read) {
+        return DirectFunctionCall3(read, CStringGetDatum(text.c_str()), ObjectIdGetDatum(InvalidOid),
+                                   Int32GetDatum(-1));
+    };
+    if (!text.ends_with(" ago")) {
+        return DatumGetTimestampTz(input(timestamptz_in));
+    }
+    const Datum now = TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
+    return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, now, input(interval_in)));
+}
+
 // Where `branch` stood, as the text between @{ and } says.
 Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view text, Snapshot snapshot) {
     std::optional<Hash> hash;
@@ -40,15 +53,11 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
         hash = step.number == 0 ? branch.head : ReflogEntry(branch.name, step.number, snapshot);
     } else {
         const TimestampTz moment = GuardedTranslating(
-            ERRCODE_INVALID_DATETIME_FORMAT,
-            [&] {
-                return DatumGetTimestampTz(
-                    DirectFunctionCall3(timestamptz_in, CStringGetDatum(step.moment.c_str()),
-                                        ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-            },
+            ERRCODE_INVALID_DATETIME_FORMAT, [&] { return ParseMoment(step.moment); },
             [&] {
                 throw Error(ErrorCode::kInvalidArgument, "\"" + step.moment + "\" is not a moment",
-                            "Between @{ and } stands a number of moves or a timestamp.");
+                            "Between @{ and } stands a number of moves, a timestamp, or an interval such as "
+                            "2 hours ago.");
             });
         hash = ReflogAt(branch.name, moment, snapshot);
     }
@@ -72,8 +81,11 @@ Hash ApplyStep(const Hash& commit, const RefStep& step, std::string_view text, S
     } else if (step.number > 0) {
         const Commit read = ReadCommit(at, snapshot);
         if (step.number > read.parents.size()) {
-            ThrowUnknown(
-                text, "Commit " + at.ToHex() + " has " + std::to_string(read.parents.size()) + " parents.");
+            const size_t count = read.parents.size();
+            ThrowUnknown(text, "Commit " + at.ToHex() + " has " +
+                                   (count == 0   ? "no parent."
+                                    : count == 1 ? "one parent."
+                                                 : std::to_string(count) + " parents."));
         }
         at = read.parents[step.number - 1];
     }

@@ -116,8 +116,9 @@ std::optional<kvs::Hash> Revert(std::string_view ref, std::optional<int32> paren
                     "Pass parent => 1 for what was merged into, 2 for what was merged.");
     }
     if (parent && (*parent < 1 || static_cast<size_t>(*parent) > count)) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    name + " has no parent " + std::to_string(*parent) + ", only " + std::to_string(count));
+        throw Error(ErrorCode::kInvalidArgument, name + " has no parent " + std::to_string(*parent),
+                    count == 1 ? "It has one parent: pass parent => 1, or nothing."
+                               : "Its parents are counted from 1 to " + std::to_string(count) + ".");
     }
     return Apply({"revert of " + name,
                   Operation::kRevert,
@@ -125,7 +126,8 @@ std::optional<kvs::Hash> Revert(std::string_view ref, std::optional<int32> paren
                   subject.commit,
                   commit.parents[static_cast<size_t>(parent.value_or(1)) - 1],
                   AuthorName({}),
-                  "Revert \"" + commit.message + "\"\n\nThis reverts commit " + subject.commit.ToHex() + ".",
+                  "Revert \"" + commit.message.substr(0, commit.message.find('\n')) +
+                      "\"\n\nThis reverts commit " + subject.commit.ToHex() + ".",
                   {},
                   "The keys were changed again since; put them right with kvs.put() or kvs.restore()."},
                  subject.branch.name);

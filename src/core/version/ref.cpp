@@ -23,9 +23,9 @@ Error BadRef(std::string_view text, const std::string& what) {
     return {ErrorCode::kInvalidArgument, "ref " + Quoted(text) + " " + what, kGrammarHint};
 }
 
-Error BadName(std::string_view name, const std::string& what) {
-    return {ErrorCode::kInvalidArgument, "name " + Quoted(name) + " " + what,
-            "Branches and tags follow git's rules for names."};
+Error BadName(std::string_view name, const std::string& what,
+              const char* hint = "Branches and tags follow git's rules for names.") {
+    return {ErrorCode::kInvalidArgument, "name " + Quoted(name) + " " + what, hint};
 }
 
 bool IsDigit(char c) {
@@ -220,7 +220,8 @@ Status ValidateRefName(std::string_view name) {
         return Error(ErrorCode::kInvalidArgument, "name of a branch or tag must not be empty");
     }
     if (name.size() > kMaxRefNameSize) {
-        return BadName(name, "is too long: " + std::to_string(name.size()) + " bytes");
+        return BadName(name, "is too long: " + std::to_string(name.size()) + " bytes",
+                       "The name of a branch or tag has at most 255 bytes.");
     }
     for (char c : name) {
         auto byte = static_cast<uint8_t>(c);
@@ -252,10 +253,13 @@ Status ValidateRefName(std::string_view name) {
     std::string upper(name);
     std::transform(upper.begin(), upper.end(), upper.begin(), ToUpper);
     if (upper == kHead || upper == kWorking || name == "@") {
-        return BadName(name, "has a meaning of its own");
+        return BadName(name, "has a meaning of its own",
+                       "HEAD, WORKING and @ name no branch or tag, in upper or lower case.");
     }
     if (ReadsAsHash(name)) {
-        return BadName(name, "reads as a commit hash");
+        return BadName(
+            name, "reads as a commit hash",
+            "Hexadecimal digits alone, 4 to 64 of them, are taken for a hash: add another character.");
     }
     return Ok();
 }
