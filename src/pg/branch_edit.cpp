@@ -92,9 +92,7 @@ void LockDeletions() {
 // The branch as it is now that this transaction holds it.
 Branch ReadHeld(const Branch& seen, Snapshot snapshot) {
     Branch branch;
-    if (!Guarded([&] { return ReadBranch(seen.id, snapshot, &branch); })) {
-        throw Error(ErrorCode::kUnknownRef, Named("branch", seen.name) + " was deleted by another session");
-    }
+    Guarded([&] { RequireBranch(seen.id, snapshot, &branch); });
     return branch;
 }
 

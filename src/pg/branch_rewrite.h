@@ -31,7 +31,6 @@ struct RewritePlan {
     Hash onto;                              // where the new commits begin; the new head if there are none
     std::vector<PlannedCommit> commits;     // oldest first
     RootPair working;                       // the new working roots
-    bool log_as_range = false;              // one record, whatever the number of changes
     std::optional<ChangeNumbers> numbers;   // absent: nothing changes in the working state
     std::map<std::string, int64> previous;  // see RewrittenTrees
     // Why uncommitted work forbids it. Raised only when the plan is final: what it is first computed from

@@ -184,6 +184,14 @@ bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch) {
     return found;
 }
 
+void RequireBranch(int32 id, Snapshot snapshot, Branch* branch) {
+    if (!ReadBranch(id, snapshot, branch)) {
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+                errmsg("the branch was deleted by another session meanwhile"),
+                errhint("kvs.reflog tells where it was; kvs.create_branch() with that commit brings it back."));
+    }
+}
+
 bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch) {
     if (name.empty()) {
         name = settings.branch;

@@ -45,6 +45,9 @@ void ForgetBranchNames();
 // By id, when the branch was found before; false if it is gone. Server code.
 bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch);
 
+// The same with an error where it is gone: 42704. Server code.
+void RequireBranch(int32 id, Snapshot snapshot, Branch* branch);
+
 // What a flush leaves in the branch's row, for the view kvs.snapshots.
 struct FlushMark {
     int64 rows;      // folded

@@ -98,11 +98,9 @@ FlushSession::FlushSession(int32 branch_id) {
 }
 
 void FlushSession::TakeSnapshot(int32 branch_id) {
-    const bool found = Guarded([&] {
+    Guarded([&] {
         snapshot_ = RegisterOperationSnapshot();
-        if (!ReadBranch(branch_id, snapshot_, &branch_)) {
-            return false;
-        }
+        RequireBranch(branch_id, snapshot_, &branch_);
         if (IsolationUsesXactSnapshot()) {
             Branch now;
             Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
@@ -116,11 +114,7 @@ void FlushSession::TakeSnapshot(int32 branch_id) {
                         errhint("Retry the transaction."));
             }
         }
-        return true;
     });
-    if (!found) {
-        throw Error(ErrorCode::kUnknownRef, "the branch was deleted by another session");
-    }
 }
 
 int64 FlushSession::Fold() {
@@ -209,6 +203,9 @@ int64 FlushBranch(std::string_view branch) {
     return rows;
 }
 
+namespace {
+
+// Commits what the session has folded; nullopt if nothing changed.
 std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message, std::string_view author) {
     Branch& branch = session->branch();
     LockCommitForReference(branch.head);
@@ -223,6 +220,8 @@ std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message
     AppendReflog(branch, &before, &branch.head, "commit", planned.author);
     return branch.head;
 }
+
+}  // namespace
 
 std::optional<Hash> CommitBranch(std::string_view branch, std::string_view message, std::string_view author) {
     FlushSession session(branch);

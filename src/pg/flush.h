@@ -56,8 +56,4 @@ int64 FlushBranch(std::string_view branch);
 // kvs.commit: the hash, or nullopt if nothing changed since the head.
 std::optional<Hash> CommitBranch(std::string_view branch, std::string_view message, std::string_view author);
 
-// Commits what `session` has folded; the caller stores the branch, and then calls RunCommitHooks (hooks.h).
-// nullopt if nothing changed.
-std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message, std::string_view author);
-
 }  // namespace kvs::pg

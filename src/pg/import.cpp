@@ -8,20 +8,14 @@
 #include "kvs/store/metadata_service.h"
 #include "kvs/tree/cursor.h"
 #include "kvs/tree/editor.h"
-#include "pg/branch_lock.h"
-#include "pg/change_log.h"
-#include "pg/chunk_store.h"
+#include "pg/branch_rewrite.h"
 #include "pg/commit_table.h"
 #include "pg/convert.h"
-#include "pg/durability.h"
 #include "pg/flush.h"
 #include "pg/guard.h"
-#include "pg/hooks.h"
 #include "pg/import_sorter.h"
-#include "pg/operation_snapshot.h"
 #include "pg/settings.h"
 #include "pg/tree_item.h"
-#include "pg/working_batches.h"
 #include "pg/writer.h"
 
 namespace kvs::pg {
@@ -31,16 +25,16 @@ namespace {
 // Both trees with the sorted entries put into them.
 class ImportBuild {
   public:
-    ImportBuild(ImportSorter* sorter, const RootPair& base, Snapshot snapshot, const ChangeId& change)
-        : sorter_(sorter), base_(base), chunks_(snapshot), change_(change) {
+    ImportBuild(ImportSorter* sorter, const RootPair& base, ChunkStore* chunks, const ChangeId& change)
+        : sorter_(sorter), base_(base), chunks_(chunks), change_(change) {
         options_.modified_by = AuthorName({});
     }
 
     RootPair Run() {
-        TreeEditor data(chunks_, base_.data_root);
-        TreeEditor meta(chunks_, base_.meta_root);
-        Cursor old_meta(chunks_, base_.meta_root);
-        Cursor old_data(chunks_, base_.data_root);
+        TreeEditor data(*chunks_, base_.data_root);
+        TreeEditor meta(*chunks_, base_.meta_root);
+        Cursor old_meta(*chunks_, base_.meta_root);
+        Cursor old_data(*chunks_, base_.data_root);
         const Timestamp now = FromServerTime(GetCurrentTimestamp());
         const StandardMetadataService rules;
         bool more = old_meta.SeekFirst();
@@ -66,18 +60,16 @@ class ImportBuild {
             item.payload = sorter_->payload();
             item_bytes = EncodeDataItem(item);
             meta_bytes = EncodeMetadata(next);
-            data.Put(key, NeedsBlob(item) ? ToTreeItem(item_bytes, &chunks_) : item_bytes);
+            data.Put(key, NeedsBlob(item) ? ToTreeItem(item_bytes, chunks_) : item_bytes);
             meta.Put(key, meta_bytes);
         }
-        RootPair roots{data.Finish(), meta.Finish()};
-        chunks_.Flush();
-        return roots;
+        return {data.Finish(), meta.Finish()};
     }
 
   private:
     ImportSorter* sorter_;
     RootPair base_;
-    ChunkStore chunks_;
+    ChunkStore* chunks_;
     ChangeId change_;
     WriteOptions options_;
 };
@@ -99,50 +91,21 @@ void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
 }
 
 // Many go straight into the trees, and into the log as one range record.
-void ImportAsRange(ImportSorter* sorter, int32 branch_id, std::optional<std::string_view> message) {
-    ChangeId change;
-    Snapshot snapshot = Guarded([&] {
-        NoteWrite();
-        LockChunksForBuild();
-        change.log_id = CurrentLog();
-        change.seq = static_cast<uint64_t>(NextChangeSeq());
-        return RegisterOperationSnapshot();
+void ImportAsRange(ImportSorter* sorter, std::string_view branch_name,
+                   std::optional<std::string_view> message) {
+    RewriteBranch(branch_name, [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
+        RewritePlan plan;
+        plan.applies = true;
+        plan.operation = Operation::kImport;
+        plan.onto = branch.head;
+        plan.numbers = ChangeNumbers(true);
+        plan.working = ImportBuild(sorter, branch.working, chunks, plan.numbers->Next()).Run();
+        if (message && !SameContents(chunks, RootsOf(branch.head, snapshot), plan.working)) {
+            plan.commits.push_back({plan.working, {}, AuthorName({}), std::string(*message)});
+            plan.reflog_operation = "commit";
+        }
+        return plan;
     });
-    Branch base;
-    if (!Guarded([&] { return ReadBranch(branch_id, snapshot, &base); })) {
-        throw Error(ErrorCode::kUnknownRef, "the branch was deleted by another session");
-    }
-    RootPair built = ImportBuild(sorter, base.working, snapshot, change).Run();
-    Guarded([&] { UnregisterSnapshot(snapshot); });
-
-    LockBranchBounded(branch_id, base.name, ShareRowExclusiveLock);
-    FlushSession session(branch_id);
-    const int64 folded = session.Fold();
-    Branch& branch = session.branch();
-    RequireNothingLeft(branch);
-    if (folded > 0 || branch.working.data_root != base.working.data_root ||
-        branch.working.meta_root != base.working.meta_root) {
-        // The numbers of changes ascend per key: what was folded was numbered before this one must be.
-        change.seq = static_cast<uint64_t>(Guarded([] { return NextChangeSeq(); }));
-        base.working = branch.working;
-        built = ImportBuild(sorter, base.working, session.snapshot(), change).Run();
-    }
-    branch.working = built;
-    Guarded([&] {
-        Table log = OpenChangeLogForWrite();
-        AppendRange(&log, static_cast<int64>(change.seq), branch.id, Operation::kImport, base.working, built);
-        Close(&log);
-        CommandCounterIncrement();
-    });
-    std::optional<Hash> commit;
-    if (message) {
-        commit = CommitFolded(&session, *message, {});
-    }
-    session.Store();
-    session.Finish();
-    if (commit) {
-        RunCommitHooks(branch.name, *commit);
-    }
 }
 
 }  // namespace
@@ -153,7 +116,7 @@ int64 ImportQuery(std::string_view query, std::string_view branch_name,
     ImportSorter sorter;
     const int64 rows = sorter.Load(query);
     if (rows > settings.bulk_log_threshold) {
-        ImportAsRange(&sorter, found.id, message);
+        ImportAsRange(&sorter, found.name, message);
     } else {
         ImportAsChanges(&sorter, branch_name);
         if (message) {

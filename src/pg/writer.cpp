@@ -83,9 +83,8 @@ void Writer::ReadRow(Datum key, Pass* pass) {
     Guarded([&] {
         pass->has_row =
             FindWorking(&working_, pass->snapshot, branch_id_, key, kWorkingItem | kWorkingMeta, &pass->row);
-        if (!pass->has_row && !ReadBranch(branch_id_, pass->snapshot, &pass->branch)) {
-            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("the branch was deleted by another session"));
+        if (!pass->has_row) {
+            RequireBranch(branch_id_, pass->snapshot, &pass->branch);
         }
     });
     if (pass->has_row) {
@@ -227,10 +226,7 @@ bool Writer::RootsStillHold(std::string_view key, const Pass& pass) {
     Branch branch;
     Snapshot snapshot = Guarded([&] {
         Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
-        if (!ReadBranch(branch_id_, latest, &branch)) {
-            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("the branch was deleted by another session"));
-        }
+        RequireBranch(branch_id_, latest, &branch);
         return latest;
     });
     bool hold = branch.working.meta_root == pass.branch.working.meta_root;

@@ -65,10 +65,7 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
     Branch branch;
     Snapshot snapshot = Guarded([&] {
         Snapshot taken = RegisterOperationSnapshot();
-        if (!ReadBranch(writer.branch_id(), taken, &branch)) {
-            ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("the branch was deleted by another session"));
-        }
+        RequireBranch(writer.branch_id(), taken, &branch);
         return taken;
     });
     const Timestamp now = FromServerTime(GetCurrentTimestamp());
