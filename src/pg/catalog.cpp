@@ -11,6 +11,8 @@ constexpr const char* kNames[kObjectCount] = {
     "entries",         "store",
     "store_pkey",      "store_epoch_key",
     "chunk",           "chunk_pkey",
+    "pack",            "pack_pkey",
+    "pack_next",       "pack_addresses",
     "dictionary",      "dictionary_pkey",
     "commit",          "commit_pkey",
     "branch",          "branch_pkey",
@@ -24,6 +26,7 @@ constexpr const char* kNames[kObjectCount] = {
     "hook_pkey",       "change_range",
     "branch_id",       "reflog_id",
     "change_seq",      "dictionary_id",
+    "pack_id",
 };
 
 struct Cache {

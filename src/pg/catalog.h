@@ -15,6 +15,10 @@ enum class Object : int {
     kStoreEpoch,
     kChunk,
     kChunkPkey,
+    kPack,
+    kPackPkey,
+    kPackNext,
+    kPackAddresses,
     kDictionary,
     kDictionaryPkey,
     kCommit,
@@ -41,6 +45,7 @@ enum class Object : int {
     kReflogIdSequence,
     kChangeSequence,
     kDictionaryIdSequence,
+    kPackIdSequence,
     kCount,
 };
 

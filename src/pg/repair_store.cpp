@@ -20,7 +20,10 @@
 #include "pg/node_cache.h"
 #include "pg/owner_query.h"
 #include "pg/owner_scope.h"
+#include "pg/pack_check.h"
+#include "pg/pack_edit.h"
 #include "pg/server_hasher.h"
+#include "pg/stored_chunks.h"
 
 namespace kvs::pg {
 
@@ -189,6 +192,42 @@ class ChunkRepair {
     std::vector<std::pair<Hash, NodeRef>> nodes_;
 };
 
+// Takes out of packs what cannot be read there and stands whole in the chunk table: a row is looked for by the
+// first bytes of its address, of which no two rows that are whole have the same.
+void RepairPacks() {
+    struct Removal {
+        int64 pack;
+        std::vector<int64> members;
+    };
+    std::vector<Removal> removals;
+    FreshSnapshot fresh;
+    StoredChunks stored(fresh.get());
+    ForEachUnpacked(fresh.get(), [&](const UnpackedPack& pack) {
+        const std::vector<int64> faulty = pack.FaultyMembers();
+        std::vector<int64> members;
+        for (const int64 member : faulty) {
+            if (stored.HasWholeRow(pack.prefixes[static_cast<size_t>(member)])) {
+                members.push_back(member);
+            }
+        }
+        // Out of what cannot be unpacked nothing can be taken but all.
+        const bool is_all = members.size() == pack.prefixes.size();
+        if (!members.empty() && (is_all || pack.problem.empty())) {
+            removals.push_back({pack.version.id, std::move(members)});
+        }
+    });
+    stored.Finish();
+    if (!removals.empty()) {
+        PackEncoder encoder;
+        PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
+        for (const Removal& removal : removals) {
+            RemovePackMembers(&packs, removal.pack, removal.members, fresh.get(), &encoder);
+        }
+        Guarded([&] { ClosePacks(&packs); });
+    }
+    fresh.Release();
+}
+
 // The addresses in what a check finds; those of commits are among them.
 Addresses DamagedObjects() {
     Addresses damaged;
@@ -268,6 +307,7 @@ RepairResult RepairStore() {
     if (Addresses damaged = DamagedObjects(); !damaged.empty()) {
         ChunkRepair(std::move(damaged)).Run();
     }
+    RepairPacks();
     RepairResult result;
     if (FindErrors(&result.errors)) {
         // The whole reflog keeps what it names: nothing was asked to be forgotten.

@@ -25,6 +25,8 @@ struct Settings {
     int autogc_naptime;       // s between two looks at a database
     int autogc_threshold;     // new chunks from which a worker collects,
     int autogc_growth;        // and this percentage of those that the last collection left
+    bool autorepack;          // whether workers pack what only history needs
+    int autorepack_threshold;  // new chunks from which they do
 };
 
 extern Settings settings;

@@ -1,10 +1,14 @@
-// The collector that the launcher starts in a database: see gc_launcher.h. It belongs to no role and runs
-// what SQL there is as the owner of the extension.
+// The collector that the launcher starts in a database: see gc_launcher.h. It collects garbage and packs what
+// only history needs, each where the store has grown by enough. It belongs to no role and runs what SQL there
+// is as the owner of the extension.
 #include "pg/collector.h"
+#include "pg/durability.h"
 #include "pg/entry_point.h"
 #include "pg/gc_lock.h"
 #include "pg/guard.h"
 #include "pg/owner_query.h"
+#include "pg/repack.h"
+#include "pg/repack_state.h"
 #include "pg/server.h"
 #include "pg/settings.h"
 
@@ -24,6 +28,9 @@ PGDLLEXPORT void kvs_gc_worker_main(Datum argument);
 namespace {
 
 using namespace kvs::pg;
+
+// Whoever stores one of them anew waits for the transaction.
+constexpr int64 kChunksPerTransaction = 5000;
 
 // Whether $1 chunks, and $2 percent of those that the last collection left, were stored since then. Where the
 // server's statistics began anew meanwhile (a crash, another server), nobody knows, and one collection too
@@ -61,21 +68,25 @@ bool HasGrown() {
     return has_grown;
 }
 
+// In a transaction.
+bool IsInstalled() {
+    return Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); });
+}
+
 // In a transaction: whether there is a store that needs it, which nobody else collects.
-bool IsNeeded() {
-    const bool installed = Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); });
-    return installed && HasGrown() && TryLockCollectionForWorker();
+bool IsCollectionNeeded() {
+    return IsInstalled() && HasGrown() && TryLockCollectionForWorker();
 }
 
 // The switch may have been turned since.
-bool MayGoOn() {
-    return Guarded([] {
+bool MayGoOn(const bool* is_on) {
+    return Guarded([&] {
         CHECK_FOR_INTERRUPTS();
         if (ConfigReloadPending) {
             ConfigReloadPending = false;
             ProcessConfigFile(PGC_SIGHUP);
         }
-        return settings.autogc;
+        return *is_on;
     });
 }
 
@@ -104,7 +115,7 @@ void Report(const CollectionResult& result, Collector::Sweep outcome) {
 
 void Collect() {
     Guarded([] { Begin("kvs.gc: looking for growth"); });
-    const bool needed = IsNeeded();
+    const bool needed = IsCollectionNeeded();
     Guarded([] { Commit(); });
     if (!needed) {
         return;
@@ -116,7 +127,7 @@ void Collect() {
     collector.FindGarbage();
     Guarded([] { Commit(); });
     Collector::Sweep swept = Collector::Sweep::kMore;
-    while (swept == Collector::Sweep::kMore && MayGoOn()) {
+    while (swept == Collector::Sweep::kMore && MayGoOn(&settings.autogc)) {
         Guarded([] { Begin("kvs.gc: removing"); });
         swept = collector.SweepBatch();
         Guarded([] { Commit(); });
@@ -126,7 +137,65 @@ void Collect() {
         collector.Finish();
     }
     Report(collector.result(), swept);
+    UnlockCollectionOfWorker();
     Guarded([] { Commit(); });
+}
+
+enum class Packing { kMore, kDone, kLockedOut };
+
+// In a transaction of its own: packs a part.
+Packing RepackPart(RepackResult* sum) {
+    if (!TryLockRepacking()) {
+        return Packing::kLockedOut;
+    }
+    Guarded([] { NoteWrite(); });
+    GcReport report;
+    const RepackResult part = Repack(RepackScope::kNewCommits, kChunksPerTransaction, &report);
+    sum->chunks_rewritten += part.chunks_rewritten;
+    sum->bytes_before += part.bytes_before;
+    sum->bytes_after += part.bytes_after;
+    return part.is_complete ? Packing::kDone : Packing::kMore;
+}
+
+void ReportRepacking(const RepackResult& result, Packing outcome) {
+    const char* reason = outcome == Packing::kMore        ? "; stopped, because kvs.autorepack is off"
+                         : outcome == Packing::kLockedOut ? "; stopped, because of a collection or repacking"
+                                                          : "";
+    Guarded([&] {
+        ereport(LOG, errmsg("automatic kvs repacking in database \"%s\": packed %lld chunks of %lld bytes, "
+                            "which take %lld bytes now%s",
+                            get_database_name(MyDatabaseId), static_cast<long long>(result.chunks_rewritten),
+                            static_cast<long long>(result.bytes_before),
+                            static_cast<long long>(result.bytes_after), reason));
+    });
+}
+
+void RepackNew() {
+    Guarded([] { Begin("kvs.repack: looking for growth"); });
+    const bool needed = IsInstalled() && IsRepackingDue(settings.autorepack_threshold);
+    Guarded([] { Commit(); });
+    if (!needed) {
+        return;
+    }
+    RepackResult result;
+    Packing packed = Packing::kMore;
+    while (packed == Packing::kMore && MayGoOn(&settings.autorepack)) {
+        Guarded([] { Begin("kvs.repack: packing"); });
+        packed = RepackPart(&result);
+        Guarded([] { Commit(); });
+    }
+    Guarded([] { Begin("kvs.repack: reporting"); });
+    ReportRepacking(result, packed);
+    Guarded([] { Commit(); });
+}
+
+void Work() {
+    if (MayGoOn(&settings.autogc)) {
+        Collect();
+    }
+    if (MayGoOn(&settings.autorepack)) {
+        RepackNew();
+    }
 }
 
 }  // namespace
@@ -136,6 +205,6 @@ extern "C" void kvs_gc_worker_main(Datum database) {
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
-    Enter([] { Collect(); });
+    Enter([] { Work(); });
     proc_exit(0);
 }
