@@ -283,8 +283,7 @@ void ObjectCheck::ReportPack(const PackFault& fault, bool is_met) {
     if (fault.member >= 0) {
         detail = "member " + std::to_string(fault.member) + ": " + detail;
     }
-    sink_({"error", "corrupt_object", "pack " + std::to_string(fault.pack), detail,
-           all_reached_ && !is_met});
+    sink_({"error", "corrupt_object", "pack " + std::to_string(fault.pack), detail, all_reached_ && !is_met});
 }
 
 void ObjectCheck::Finish() {
@@ -317,15 +316,12 @@ void ObjectCheck::Finish() {
         // What cannot be unpacked stands where the first chunk that it may be would.
         for (; more_packed && packs.address() == hash.AsBytes() && packs.fault() != nullptr;
              more_packed = packs.Next()) {
-            ReportPack(*packs.fault(),
-                       more_met && met_.address().substr(0, kPackPrefixSize) == hash.AsBytes().substr(0, kPackPrefixSize));
+            ReportPack(*packs.fault(), more_met && met_.address().substr(0, kPackPrefixSize) ==
+                                                       hash.AsBytes().substr(0, kPackPrefixSize));
         }
-        const bool is_packed = more_packed && packs.address() == hash.AsBytes();
         std::optional<StoredChunk> chunk;
         if (is_stored && (!is_met || met_.is_blob())) {
             chunk = stored_.Verify(hash, scan.frame());
-        } else if (!is_stored && !is_packed && is_met) {
-            chunk.emplace();
         }
         if (!is_met && is_stored) {
             CheckUnreferenced(hash, *chunk);

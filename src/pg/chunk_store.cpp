@@ -62,17 +62,18 @@ bool HasRow(const Hash& address, Snapshot snapshot) {
 
 // The verified chunk; nullopt if there is none. `frame` takes the frame, empty if it is in a pack.
 //
-// First everything committed by now, and what this transaction did: chunks never change. A chunk that is moved,
-// or whose pack is written anew, at this moment may hide from the first look: its old row is gone and its new
-// one was not there yet. The snapshot sees the old one, unless it is older than the chunk; then the new one is
-// there by now.
+// First everything committed by now, and what this transaction did: chunks never change. A chunk that is
+// moved, or whose pack is written anew, at this moment may hide from the first look: its old row is gone and
+// its new one was not there yet. The snapshot sees the old one, unless it is older than the chunk; then the
+// new one is there by now.
 std::optional<std::string> ChunkStore::FindRaw(const Hash& address, std::string* frame) {
     if (const auto pending = pending_.find(address); pending != pending_.end()) {
         *frame = pending->second;
         return Verified(address, *frame);
     }
     chunks_fetched_++;
-    for (Snapshot snapshot : {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
+    for (Snapshot snapshot :
+         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
         if (struct varlena* found = Guarded([&] { return FindFrame(address, snapshot); })) {
             frame->assign(Contents(found));
             pfree(found);
@@ -106,9 +107,9 @@ bool ChunkStore::Contains(const Hash& address) {
     if (pending_.contains(address)) {
         return true;
     }
-    for (Snapshot snapshot : {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
-        if (Guarded([&] { return HasRow(address, snapshot); }) ||
-            PackReader::Get().Read(address, snapshot)) {
+    for (Snapshot snapshot :
+         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
+        if (Guarded([&] { return HasRow(address, snapshot); }) || PackReader::Get().Read(address, snapshot)) {
             return true;
         }
     }

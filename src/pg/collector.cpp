@@ -95,7 +95,8 @@ bool Collector::WalkLateRoots() {
     return walked;
 }
 
-// Commits as long as there are any, then chunks, then members of packs; answers whether there may be more. The lock is held.
+// Commits as long as there are any, then chunks, then members of packs; answers whether there may be more.
+// The lock is held.
 bool Collector::Delete(size_t limit) {
     report_.Phase(GcPhase::kRemoving);
     Guarded([] { NoteWrite(); });

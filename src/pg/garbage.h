@@ -1,6 +1,6 @@
-// What a mark found to be reached by nothing: commits, chunks and members of packs, as candidates that a sweep
-// takes up again, in the same transaction or in later ones. Chunks and members are kept in memory up to a
-// limit and beyond it on disk.
+// What a mark found to be reached by nothing: commits, chunks and members of packs, as candidates that a
+// sweep takes up again, in the same transaction or in later ones. Chunks and members are kept in memory up to
+// a limit and beyond it on disk.
 #pragma once
 
 #include <cstdint>

@@ -24,8 +24,8 @@ void LockCollection();
 bool TryLockCollectionForWorker();
 void UnlockCollectionOfWorker();
 
-// For a background worker that repacks: the locks of LockChunksForBuild and LockChunkMaintenance until the end
-// of the transaction, without waiting for either. False if somebody else holds what keeps them.
+// For a background worker that repacks: the locks of LockChunksForBuild and LockChunkMaintenance until the
+// end of the transaction, without waiting for either. False if somebody else holds what keeps them.
 bool TryLockRepacking();
 
 }  // namespace kvs::pg

@@ -320,9 +320,9 @@ void Mark::Compare(Garbage* garbage) {
     bool more_members = members.Next();
     const auto prefix_of = [](std::string_view address) { return PackPrefix(Hash::FromBytes(address)); };
     while (more_stored || more_members) {
-        const std::string_view first =
-            more_stored && (!more_members || stored.address() <= members.Bytes(1)) ? stored.address()
-                                                                                     : members.Bytes(1);
+        const std::string_view first = more_stored && (!more_members || stored.address() <= members.Bytes(1))
+                                           ? stored.address()
+                                           : members.Bytes(1);
         Group group;
         group.prefix = prefix_of(first);
         const Hash begin = FirstAddress(group.prefix);

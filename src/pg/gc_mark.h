@@ -9,9 +9,9 @@
 // A node is verified before it is believed. Behind damage it is not known what is reached, so a mark that
 // meets any raises kCorruption: nothing is collected from a damaged store.
 //
-// A pack tells no more of its members' addresses than their first bytes. A member is garbage if nothing in use
-// has an address that begins like this, and in use if there is one such address and one such member; in the
-// rare cases between, among them chunks that are stored twice, it is unpacked and hashed.
+// A pack tells no more of its members' addresses than their first bytes. A member is garbage if nothing in
+// use has an address that begins like this, and in use if there is one such address and one such member; in
+// the rare cases between, among them chunks that are stored twice, it is unpacked and hashed.
 #pragma once
 
 #include <array>

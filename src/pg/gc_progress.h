@@ -1,5 +1,6 @@
-// How far the collections and repackings that run have come, for the view kvs.gc_progress. Kept in shared memory, so there
-// is nothing to see unless the library was preloaded; reporting costs next to nothing either way.
+// How far the collections and repackings that run have come, for the view kvs.gc_progress. Kept in shared
+// memory, so there is nothing to see unless the library was preloaded; reporting costs next to nothing either
+// way.
 #pragma once
 
 #include <functional>

@@ -6,8 +6,8 @@ namespace kvs::pg {
 
 namespace {
 
-// A pack is written a few times and never waited for.
-constexpr int kPackLevel = 9;
+// Versions of a place resemble one another so much that higher levels take longer and find little more.
+constexpr int kPackLevel = 3;
 
 // Enough for some thirty versions of a node, which are decoded in less than a tenth of a millisecond. Of
 // larger chunks there is to be more than one in a pack.

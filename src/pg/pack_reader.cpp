@@ -68,8 +68,7 @@ int PackReader::FindCandidates(int64 prefix, Snapshot snapshot, Candidate* candi
 
 std::optional<PackedChunk> PackReader::Read(const Hash& address, Snapshot snapshot) {
     Candidate candidates[kMaxCandidates];
-    const int found =
-        Guarded([&] { return FindCandidates(PackPrefix(address), snapshot, candidates); });
+    const int found = Guarded([&] { return FindCandidates(PackPrefix(address), snapshot, candidates); });
     std::optional<PackedChunk> chunk;
     for (int i = 0; i < found; i++) {
         const Candidate& candidate = candidates[i];

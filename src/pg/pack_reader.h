@@ -1,8 +1,8 @@
 // Reading chunks out of packs.
 //
-// A pack is decoded as a whole, so the last ones are kept for the neighbours that are asked for next: versions
-// of one place of a tree lie side by side. What is kept names the state of a row that it was decoded from;
-// whether there still is such a row is looked at each time.
+// A pack is decoded as a whole, so the last ones are kept for the neighbours that are asked for next:
+// versions of one place of a tree lie side by side. What is kept names the state of a row that it was decoded
+// from; whether there still is such a row is looked at each time.
 #pragma once
 
 #include <list>

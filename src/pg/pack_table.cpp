@@ -15,13 +15,7 @@ namespace kvs::pg {
 
 namespace {
 
-enum PackColumn {
-    kIdColumn = 1,
-    kNextColumn,
-    kAddressesColumn,
-    kBodyColumn,
-    kPackColumns = kBodyColumn
-};
+enum PackColumn { kIdColumn = 1, kNextColumn, kAddressesColumn, kBodyColumn, kPackColumns = kBodyColumn };
 
 constexpr StrategyNumber kArrayContains = 2;  // of the operator class for arrays
 constexpr long kBitmapMemory = 64 * 1024;
@@ -55,8 +49,8 @@ void AddPlace(PackPlaces* places, BlockNumber block, OffsetNumber offset) {
     if (places->count == places->room) {
         places->room = places->room == 0 ? kFirstRoom : places->room * 2;
         const size_t size = static_cast<size_t>(places->room) * sizeof(ItemPointerData);
-        places->tids =
-            static_cast<ItemPointerData*>(places->tids == nullptr ? palloc(size) : repalloc(places->tids, size));
+        places->tids = static_cast<ItemPointerData*>(places->tids == nullptr ? palloc(size)
+                                                                             : repalloc(places->tids, size));
     }
     ItemPointerData* place = &places->tids[places->count++];
     ItemPointerSet(place, block, offset);
@@ -171,8 +165,8 @@ PackRow ReadPackRow(PackTable* packs, bool with_body) {
     row.version.table = RelationGetRelid(packs->table.heap);
     row.version.id = DatumGetInt64(packs->table.Get(kIdColumn));
     bool is_null;
-    row.version.inserter = DatumGetTransactionId(
-        slot_getsysattr(packs->table.slot, MinTransactionIdAttributeNumber, &is_null));
+    row.version.inserter =
+        DatumGetTransactionId(slot_getsysattr(packs->table.slot, MinTransactionIdAttributeNumber, &is_null));
     row.version.tid = packs->table.slot->tts_tid;
     const Datum next = packs->table.Get(kNextColumn, &is_null);
     row.has_next = !is_null;
@@ -223,7 +217,8 @@ void InsertPack(PackTable* packs, const NewPack& pack) {
     Datum body = row->tts_values[kBodyColumn - 1];
     ExecStoreVirtualTuple(row);
     table_tuple_insert(packs->table.heap, row, GetCurrentCommandId(true), 0, nullptr);
-    const auto index = [&](Relation relation, IndexInfo* info, Datum value, bool is_null, IndexUniqueCheck check) {
+    const auto index = [&](Relation relation, IndexInfo* info, Datum value, bool is_null,
+                           IndexUniqueCheck check) {
         index_insert(relation, &value, &is_null, &row->tts_tid, packs->table.heap, check, false, info);
     };
     index(packs->table.indexes[0], CachedIndexInfo(Object::kPackPkey, packs->table.indexes[0]),

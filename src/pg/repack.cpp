@@ -101,8 +101,7 @@ class Repacking {
         if (scope == RepackScope::kAll) {
             plan.AddAllCommits();
         } else {
-            const int64 enough = std::max<int64>(max_chunks_, static_cast<int64>(batch_size_));
-            is_whole = plan.AddNewCommits(ReadRepackFrontier(), enough);
+            is_whole = plan.AddNewCommits(ReadRepackFrontier(), max_chunks_);
         }
         plan.Finish();
         plan_ = &plan;
@@ -274,8 +273,8 @@ class Repacking {
         }
         const std::string body = encoder_.Encode(open->pack);
         const size_t before = open->frames + open->rows.size() * kChunkOverhead;
-        const size_t after = body.size() + open->rows.size() * kMemberOverhead +
-                             (open->is_stored ? 0 : kPackOverhead);
+        const size_t after =
+            body.size() + open->rows.size() * kMemberOverhead + (open->is_stored ? 0 : kPackOverhead);
         if (after >= before + open->stored_size) {
             return;
         }

@@ -55,8 +55,7 @@ void RepackPlan::AddHotNodes() {
     }
     ref.Finish();
     std::sort(hot_data_roots_.begin(), hot_data_roots_.end());
-    hot_data_roots_.erase(std::unique(hot_data_roots_.begin(), hot_data_roots_.end()),
-                          hot_data_roots_.end());
+    hot_data_roots_.erase(std::unique(hot_data_roots_.begin(), hot_data_roots_.end()), hot_data_roots_.end());
     if (hot_data_roots_.size() > kMaxHotRoots) {
         hot_data_roots_.resize(kMaxHotRoots);
     }

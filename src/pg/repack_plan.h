@@ -19,11 +19,12 @@ namespace kvs::pg {
 
 class RepackPlan {
   public:
-    // `snapshot` is the active one; `memory` in kB, of each of two sorts and of the nodes that are remembered.
+    // `snapshot` is the active one; `memory` in kB, of each of two sorts and of the nodes that are
+    // remembered.
     RepackPlan(StoredChunks* chunks, Snapshot snapshot, int memory);
 
-    // Takes all commits of the store. Reads the internal nodes that differ, no leaf. Errors: kCorruption where
-    // a tree or a commit is damaged.
+    // Takes all commits of the store. Reads the internal nodes that differ, no leaf. Errors: kCorruption
+    // where a tree or a commit is damaged.
     void AddAllCommits();
 
     // Takes commits that refs reach and none of `frontier` does, parents before their children, until about

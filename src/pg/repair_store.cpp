@@ -192,8 +192,8 @@ class ChunkRepair {
     std::vector<std::pair<Hash, NodeRef>> nodes_;
 };
 
-// Takes out of packs what cannot be read there and stands whole in the chunk table: a row is looked for by the
-// first bytes of its address, of which no two rows that are whole have the same.
+// Takes out of packs what cannot be read there and stands whole in the chunk table: a row is looked for by
+// the first bytes of its address, of which no two rows that are whole have the same.
 void RepairPacks() {
     struct Removal {
         int64 pack;

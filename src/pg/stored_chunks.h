@@ -21,8 +21,8 @@ struct StoredChunk {
     enum class State { kWhole, kMissing, kDamaged };
 
     State state = State::kMissing;
-    std::string raw;      // of a whole chunk
-    std::string problem;  // of a damaged one: lower case, no full stop
+    std::string raw;           // of a whole chunk
+    std::string problem;       // of a damaged one: lower case, no full stop
     uint64_t stored_size = 0;  // bytes of the frame, or of its share of the pack
 };
 

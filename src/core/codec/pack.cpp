@@ -17,6 +17,9 @@ constexpr char kDictionaryCodec = 2;
 
 constexpr int kMinWindowLog = 10;  // of zstd
 
+// As far back as the tables of the low levels remember.
+constexpr size_t kNearSize = size_t{256} << 10;
+
 Error Corrupt(const std::string& what) {
     return {ErrorCode::kCorruption, "pack is damaged: " + what};
 }
@@ -101,6 +104,9 @@ std::string PackCodec::Encode(const Pack& pack, int level, const Dictionary* dic
     // Each member is to find the first one.
     const int window = std::max(kMinWindowLog, static_cast<int>(std::bit_width(pack.raw_.size())));
     CompressedOrThrow(ZSTD_CCtx_setParameter(compressor, ZSTD_c_windowLog, window));
+    if (pack.raw_.size() > kNearSize) {
+        CompressedOrThrow(ZSTD_CCtx_setParameter(compressor, ZSTD_c_enableLongDistanceMatching, 1));
+    }
     const size_t bound = ZSTD_compressBound(pack.raw_.size());
     char* scratch = contexts_->Scratch(bound);
     const size_t size =
