@@ -87,8 +87,8 @@ CREATE TABLE _kvs.pack (
     next      bigint,
     addresses bigint[] NOT NULL,
     body      bytea NOT NULL
-) WITH (toast_tuple_target = 8160);
--- Hashes and packs do not compress.
+) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.1);
+-- Hashes and packs do not compress. A pack that grows is a new row, for which vacuum is to make room soon.
 ALTER TABLE _kvs.pack ALTER COLUMN addresses SET STORAGE EXTERNAL, ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX pack_next ON _kvs.pack (next);
 CREATE INDEX pack_addresses ON _kvs.pack USING gin (addresses) WITH (fastupdate = off);

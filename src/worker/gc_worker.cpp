@@ -30,7 +30,7 @@ namespace {
 using namespace kvs::pg;
 
 // Whoever stores one of them anew waits for the transaction.
-constexpr int64 kChunksPerTransaction = 20000;
+constexpr int64 kChunksPerTransaction = 50000;
 
 // Whether $1 chunks, and $2 percent of those that the last collection left, were stored since then. Where the
 // server's statistics began anew meanwhile (a crash, another server), nobody knows, and one collection too

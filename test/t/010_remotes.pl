@@ -17,7 +17,7 @@ my $hub  = new_node('hub');
 my $desk = new_node('desk');
 fill_store($hub, 'postgres', 2_000);
 # What travels may come out of packs.
-cmp_ok($hub->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), '>', 5, 'the hub has packs');
+cmp_ok($hub->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), '>', 0, 'the hub has packs');
 $hub->safe_psql('postgres',
     q(SELECT kvs.commit('third'), kvs.commit('third on the branch', branch => 'feature'), kvs.create_branch('team/x', 'v1')));
 add_store($hub,  'other');
@@ -86,7 +86,7 @@ is($desk->safe_psql('postgres', q(SELECT version, value FROM kvs.history('counte
 
 # Forward, in both directions, and from packs to packs
 
-cmp_ok($desk->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), '>', 5, 'the desk has packs');
+cmp_ok($desk->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), '>', 0, 'the desk has packs');
 
 $desk->safe_psql('postgres', q(SELECT kvs.put('doc:0000010', '"desk"'), kvs.commit('from the desk')));
 my $before = chunks_of($hub, 'postgres');
