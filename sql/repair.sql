@@ -155,10 +155,32 @@ SELECT damage > 1 AS damage, orphans, errors, left_over FROM pg_temp.repair();
 SELECT coalesce((SELECT cardinality(addresses) FROM _kvs.pack WHERE id = :blobs), 0) < :members AS fewer;
 SELECT count(DISTINCT kvs.get('packs:2', as_of => 'repair-packs~' || n)) AS read FROM generate_series(0, 4) AS n;
 ROLLBACK;
+-- Addresses, from the members: in another order, of another pack, too few, too many, none.
+CREATE FUNCTION pg_temp.repaired(change text) RETURNS TABLE (is_damage boolean, orphans bigint, errors text[], left_over bigint, as_it_was boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    victim _kvs.pack;
+    r record;
+BEGIN
+    SELECT * INTO victim FROM _kvs.pack AS p WHERE addresses @> ARRAY[pg_temp.prefix(pg_temp.root('repair-packs~2'))];
+    EXECUTE format('UPDATE _kvs.pack AS p SET addresses = %s WHERE id = %s', change, victim.id);
+    SELECT * INTO r FROM pg_temp.repair();
+    RETURN QUERY SELECT r.damage > 0, r.orphans, r.errors, r.left_over, (SELECT p.addresses = victim.addresses FROM _kvs.pack AS p WHERE p.id = victim.id);
+END
+$$;
+BEGIN;
+SELECT chunks_rewritten > 10 AS packed FROM kvs.repack();
+SELECT * FROM pg_temp.repaired('ARRAY[p.addresses[2], p.addresses[1]] || p.addresses[3:]');
+SELECT * FROM pg_temp.repaired('(SELECT o.addresses FROM _kvs.pack AS o WHERE o.id <> p.id ORDER BY o.id LIMIT 1)');
+SELECT * FROM pg_temp.repaired('p.addresses[2:]');
+SELECT * FROM pg_temp.repaired('p.addresses || 1::bigint');
+SELECT * FROM pg_temp.repaired('ARRAY[NULL::bigint]');
+SELECT * FROM pg_temp.repaired($$'{}'$$);
+ROLLBACK;
 -- A member that nothing refers to goes, and a damaged one that nothing needs.
 BEGIN;
 INSERT INTO _kvs.pack SELECT 0, NULL, ARRAY[pg_temp.prefix(sha256('kvs chunk'::bytea || '\x01ff64656c7461'::bytea))], '\x010700000001072007390000'::bytea || '\x01ff64656c7461'::bytea;
 INSERT INTO _kvs.pack SELECT -1, NULL, ARRAY[1], '\x01';
+INSERT INTO _kvs.pack SELECT -2, NULL, '{}', '\x01';
 SELECT * FROM pg_temp.repair();
 SELECT count(*) FROM _kvs.pack WHERE id <= 0;
 ROLLBACK;

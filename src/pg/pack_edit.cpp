@@ -49,6 +49,25 @@ struct varlena* ReadPackBody(int64 id, Snapshot snapshot, int* count) {
     return body;
 }
 
+void ReplacePackAddresses(PackTable* packs, int64 id, const std::vector<int64>& addresses,
+                          Snapshot snapshot) {
+    Guarded([&] {
+        CHECK_FOR_INTERRUPTS();
+        if (!FindPack(packs, id, snapshot)) {
+            return;
+        }
+        PackRow row = ReadPackRow(packs, true);
+        ExecClearTuple(packs->table.slot);
+        DeletePack(packs, row.version.tid, snapshot);
+        if (!addresses.empty()) {
+            InsertPack(packs, {id, row.has_next, row.next, addresses.data(),
+                               static_cast<int>(addresses.size()), Contents(row.body)});
+        }
+        FreePackRow(&row);
+        CommandCounterIncrement();
+    });
+}
+
 int64 RemovePackMembers(PackTable* packs, int64 id, const std::vector<int64>& members, Snapshot snapshot,
                         PackEncoder* encoder) {
     PackRow row = {};

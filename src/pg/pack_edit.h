@@ -21,6 +21,9 @@ std::string PackWithout(int64 id, std::string_view body, const std::vector<int64
 int64 RemovePackMembers(PackTable* packs, int64 id, const std::vector<int64>& members, Snapshot snapshot,
                         PackEncoder* encoder);
 
+// Puts other addresses into the row of a pack that is there; none: deletes it. As above.
+void ReplacePackAddresses(PackTable* packs, int64 id, const std::vector<int64>& addresses, Snapshot snapshot);
+
 // A copy of the body of a pack, null if there is none; `count`, unless null, takes the number of its
 // addresses. Server code.
 struct varlena* ReadPackBody(int64 id, Snapshot snapshot, int* count);

@@ -54,7 +54,8 @@ int PackReader::FindCandidates(int64 prefix, Snapshot snapshot, Candidate* candi
                 continue;
             }
             struct varlena* body = nullptr;
-            if (FindCached(row.version) == nullptr) {
+            // Of several candidates one might push another out of what is kept.
+            if (found > 0 || FindCached(row.version) == nullptr) {
                 body = CopyPackBody(&packs);
             }
             candidates[found++] = {row.version, i, row.count, body};
@@ -66,49 +67,55 @@ int PackReader::FindCandidates(int64 prefix, Snapshot snapshot, Candidate* candi
     return found;
 }
 
+// The pack of a candidate, whose body is freed; null with the problem. The first candidate is kept, or has a
+// body, and each further one has one.
+const PackReader::Entry* PackReader::Unpack(const Candidate& candidate, std::string* problem) {
+    const Entry* entry = FindCached(candidate.version);
+    if (entry == nullptr) {
+        Result<Pack> pack = codec_.Decode(Contents(candidate.body), &DictionaryCache::Get());
+        if (pack.ok()) {
+            entry = Keep(candidate, std::move(pack).value(), Contents(candidate.body).size());
+        } else {
+            *problem = pack.error().what();
+        }
+    }
+    if (entry != nullptr && entry->pack->count() != static_cast<size_t>(candidate.count)) {
+        *problem = "its pack has " + std::to_string(entry->pack->count()) + " members, not " +
+                   std::to_string(candidate.count);
+        entry = nullptr;
+    }
+    if (candidate.body != nullptr) {
+        pfree(candidate.body);
+    }
+    return entry;
+}
+
 std::optional<PackedChunk> PackReader::Read(const Hash& address, Snapshot snapshot) {
     Candidate candidates[kMaxCandidates];
     const int found = Guarded([&] { return FindCandidates(PackPrefix(address), snapshot, candidates); });
     std::optional<PackedChunk> chunk;
     for (int i = 0; i < found; i++) {
         const Candidate& candidate = candidates[i];
-        const Entry* entry = FindCached(candidate.version);
         std::string problem;
-        if (entry == nullptr && candidate.body != nullptr) {
-            Result<Pack> pack = codec_.Decode(Contents(candidate.body), &DictionaryCache::Get());
-            if (pack.ok()) {
-                entry = Keep(candidate, std::move(pack).value(), Contents(candidate.body).size());
-            } else {
-                problem = pack.error().what();
-            }
-        }
-        if (candidate.body != nullptr) {
-            pfree(candidate.body);
-        }
+        const Entry* entry = Unpack(candidate, &problem);
         if (chunk && chunk->problem.empty()) {
             continue;
         }
         if (entry != nullptr) {
-            const Pack& pack = *entry->pack;
-            if (pack.count() != static_cast<size_t>(candidate.count)) {
-                problem = "its pack has " + std::to_string(pack.count()) + " members, not " +
-                          std::to_string(candidate.count);
-            } else {
-                const std::string_view raw = pack.Member(static_cast<size_t>(candidate.member));
-                ServerHasher hasher;
-                const Hash is = ChunkAddress(hasher, raw);
-                if (is == address) {
-                    chunk = PackedChunk{std::string(raw),
-                                        {},
-                                        ShareOfPack(entry->stored_size, raw.size(), pack.raw_size()),
-                                        candidate.version.inserter};
-                    continue;
-                }
-                if (PackPrefix(is) == PackPrefix(address)) {
-                    continue;  // another chunk, whose address begins like this one
-                }
-                problem = "it does not hash to its address";
+            const std::string_view raw = entry->pack->Member(static_cast<size_t>(candidate.member));
+            ServerHasher hasher;
+            const Hash is = ChunkAddress(hasher, raw);
+            if (is == address) {
+                chunk = PackedChunk{std::string(raw),
+                                    {},
+                                    ShareOfPack(entry->stored_size, raw.size(), entry->pack->raw_size()),
+                                    candidate.version.inserter};
+                continue;
             }
+            if (PackPrefix(is) == PackPrefix(address)) {
+                continue;  // another chunk, whose address begins like this one
+            }
+            problem = "it does not hash to its address";
         }
         chunk = PackedChunk{{}, problem, 0, candidate.version.inserter};
     }

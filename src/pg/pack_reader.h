@@ -56,12 +56,13 @@ class PackReader {
         PackVersion version;
         int member;
         int count;             // of addresses
-        struct varlena* body;  // null if the pack is cached
+        struct varlena* body;  // null if the pack is kept
     };
     static constexpr int kMaxCandidates = 8;
 
     int FindCandidates(int64 prefix, Snapshot snapshot, Candidate* candidates) const;
     const Entry* FindCached(const PackVersion& version) const;
+    const Entry* Unpack(const Candidate& candidate, std::string* problem);
     const Entry* Keep(const Candidate& candidate, Pack pack, size_t stored_size);
 
     PackCodec codec_;

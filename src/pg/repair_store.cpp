@@ -192,41 +192,97 @@ class ChunkRepair {
     std::vector<std::pair<Hash, NodeRef>> nodes_;
 };
 
-// Takes out of packs what cannot be read there and stands whole in the chunk table: a row is looked for by
-// the first bytes of its address, of which no two rows that are whole have the same.
-void RepairPacks() {
-    struct Removal {
-        int64 pack;
-        std::vector<int64> members;
+// Changes packs after all of them were looked at under one snapshot.
+class PackRepair {
+  public:
+    // Where the row of a pack has other addresses than its members, and these are those that are missed: it
+    // is the row that is damaged. What is found leaves `damaged`.
+    static void Addresses(kvs::pg::Addresses* damaged) {
+        Run([&](const UnpackedPack& pack, StoredChunks*) { return RightAddresses(pack, damaged); });
+    }
+
+    // Takes out what cannot be read and stands whole in the chunk table.
+    static void Copies() {
+        Run([](const UnpackedPack& pack, StoredChunks* stored) { return SuperfluousMembers(pack, stored); });
+    }
+
+  private:
+    struct Change {
+        int64 pack = 0;
+        std::optional<std::vector<int64>> addresses;  // that the row is to have; none: no row
+        std::vector<int64> members;                   // that are to go
     };
-    std::vector<Removal> removals;
-    FreshSnapshot fresh;
-    StoredChunks stored(fresh.get());
-    ForEachUnpacked(fresh.get(), [&](const UnpackedPack& pack) {
-        const std::vector<int64> faulty = pack.FaultyMembers();
-        std::vector<int64> members;
-        for (const int64 member : faulty) {
-            if (stored.HasWholeRow(pack.prefixes[static_cast<size_t>(member)])) {
-                members.push_back(member);
+
+    template <typename Examine>
+    static void Run(const Examine& examine) {
+        std::vector<Change> changes;
+        FreshSnapshot fresh;
+        StoredChunks stored(fresh.get());
+        ForEachUnpacked(fresh.get(), [&](const UnpackedPack& pack) {
+            Change change = examine(pack, &stored);
+            if (change.addresses || !change.members.empty()) {
+                change.pack = pack.version.id;
+                changes.push_back(std::move(change));
+            }
+        });
+        stored.Finish();
+        if (!changes.empty()) {
+            PackEncoder encoder;
+            PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
+            for (const Change& change : changes) {
+                if (change.addresses) {
+                    ReplacePackAddresses(&packs, change.pack, *change.addresses, fresh.get());
+                } else {
+                    RemovePackMembers(&packs, change.pack, change.members, fresh.get(), &encoder);
+                }
+            }
+            Guarded([&] { ClosePacks(&packs); });
+        }
+        fresh.Release();
+    }
+
+    static Change RightAddresses(const UnpackedPack& pack, kvs::pg::Addresses* damaged) {
+        Change change;
+        if (!pack.problem.empty()) {
+            if (pack.prefixes.empty()) {
+                change.addresses.emplace();  // nobody can ever find anything in it
+            }
+            return change;
+        }
+        const bool fits = pack.addresses.size() == pack.prefixes.size();
+        bool changes = !fits;
+        std::vector<int64> addresses;
+        for (size_t i = 0; i < pack.addresses.size(); i++) {
+            const int64 is = PackPrefix(pack.addresses[i]);
+            const bool is_missed = damaged->contains(pack.addresses[i]);
+            if (!fits || pack.prefixes[i] == is || is_missed) {
+                changes = changes || pack.prefixes[i] != is;
+                addresses.push_back(is);
+                damaged->erase(pack.addresses[i]);
+            } else {
+                addresses.push_back(pack.prefixes[i]);
+            }
+        }
+        if (changes) {
+            change.addresses = std::move(addresses);
+        }
+        return change;
+    }
+
+    static Change SuperfluousMembers(const UnpackedPack& pack, StoredChunks* stored) {
+        Change change;
+        for (const int64 member : pack.FaultyMembers()) {
+            if (stored->HasWholeRow(pack.prefixes[static_cast<size_t>(member)])) {
+                change.members.push_back(member);
             }
         }
         // Out of what cannot be unpacked nothing can be taken but all.
-        const bool is_all = members.size() == pack.prefixes.size();
-        if (!members.empty() && (is_all || pack.problem.empty())) {
-            removals.push_back({pack.version.id, std::move(members)});
+        if (!pack.problem.empty() && change.members.size() != pack.prefixes.size()) {
+            change.members.clear();
         }
-    });
-    stored.Finish();
-    if (!removals.empty()) {
-        PackEncoder encoder;
-        PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
-        for (const Removal& removal : removals) {
-            RemovePackMembers(&packs, removal.pack, removal.members, fresh.get(), &encoder);
-        }
-        Guarded([&] { ClosePacks(&packs); });
+        return change;
     }
-    fresh.Release();
-}
+};
 
 // The addresses in what a check finds; those of commits are among them.
 Addresses DamagedObjects() {
@@ -304,10 +360,12 @@ RepairResult RepairStore() {
     RepairCommits();
     RepairHeads();
     RepairChangeLinks();
-    if (Addresses damaged = DamagedObjects(); !damaged.empty()) {
+    Addresses damaged = DamagedObjects();
+    PackRepair::Addresses(&damaged);
+    if (!damaged.empty()) {
         ChunkRepair(std::move(damaged)).Run();
     }
-    RepairPacks();
+    PackRepair::Copies();
     RepairResult result;
     if (FindErrors(&result.errors)) {
         // The whole reflog keeps what it names: nothing was asked to be forgotten.

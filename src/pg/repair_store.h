@@ -4,6 +4,7 @@
 // Derived are:
 //   - the columns of a commit's row from the commit, and the commit from the columns where they hash to it
 //   - the head of a branch that names no commit, from the branch's last move in the reflog
+//   - the addresses in the row of a pack, from its members
 //   - nodes that a cache still holds whole
 //   - large values, from the rows of the change log and the working rows, which carry them inline
 //   - the link of a change to the one before it, where the same branch has made the version before it
