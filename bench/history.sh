@@ -60,7 +60,7 @@ BEGIN
 END \$\$;
 SQL
     b11_reference=$(sql -c "SELECT pg_total_relation_size('history')")
-    b11_log=$(sql -c "SELECT pg_total_relation_size('_kvs.change')")
+    b11_log=$(sql -c "SELECT kvs.stats()->'log'->>'bytes'")
     PGDATABASE=$own b11_"$1"
     export PGDATABASE=$outer
     psql -Xq -c "DROP DATABASE $own"

@@ -6,6 +6,8 @@
 # KVS_BENCH_SECONDS   length of one pgbench run, default 5
 # KVS_BENCH_RESTART   a command that restarts the server; without it nothing is measured cold
 # KVS_BENCH_OUT       the JSON file, default bench/results/latest.json
+# KVS_BENCH_BRANCHES  branches of BREADTH, default 20000
+# KVS_BENCH_CHUNKS    chunks of GC, default 1000000
 
 set -euo pipefail
 
@@ -38,6 +40,22 @@ make_cold() {
     $KVS_BENCH_RESTART >/dev/null
     sync
     { echo 3 >/proc/sys/vm/drop_caches; } 2>/dev/null || cold_note="files in the system's cache"
+}
+
+# make_database NAME: made anew, with the extension.
+make_database() {
+    psql -Xq -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE template0 ENCODING 'UTF8'"
+    sql -d "$1" -c "CREATE EXTENSION kvs"
+}
+
+drop_database() { psql -Xq -c "DROP DATABASE $1 WITH (FORCE)"; }
+
+# Milliseconds that a command takes.
+command_ms() {
+    local began
+    began=$(date +%s%N)
+    "$@" >/dev/null
+    awk -v a="$began" -v b="$(date +%s%N)" 'BEGIN { printf "%.3f\n", (b - a) / 1e6 }'
 }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
@@ -88,6 +106,7 @@ document_sql="jsonb_build_object('id', i, 'name', 'user number ' || i, 'email', 
 load_large() {
     [ "$(sql -c "SELECT to_regclass('bench_source') IS NOT NULL")" = f ] || return 0
     sql <<SQL
+SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS kvs;
 CREATE TABLE bench_source AS
     SELECT 'user:' || lpad(i::text, 8, '0') AS key, $document_sql AS value FROM generate_series(1, $rows) AS i;

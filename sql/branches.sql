@@ -180,6 +180,25 @@ SELECT kvs.delete_branch('br-renamed'), kvs.delete_branch('br-from-hash');
 SELECT kvs.create_branch('br-ancestor', 'br-keep~1'), kvs.delete_branch('br-ancestor');
 SELECT kvs.delete_branch('br-from-step');
 
+-- Commits are no loss as long as a branch reaches them, the session's or another, from however far; nor as long as a tag does.
+SELECT kvs.create_branch('br-trunk', encode(_kvs.initial_commit(), 'hex'));
+DO $$ BEGIN FOR i IN 1 .. 3 LOOP
+    PERFORM kvs.put('trunk', to_jsonb(i), branch => 'br-trunk'), kvs.commit('trunk ' || i, branch => 'br-trunk');
+    PERFORM kvs.create_branch('br-far-' || i, 'br-trunk');
+END LOOP; END $$;
+DO $$ BEGIN FOR i IN 4 .. 60 LOOP
+    PERFORM kvs.put('trunk', to_jsonb(i), branch => 'br-trunk'), kvs.commit('trunk ' || i, branch => 'br-trunk');
+END LOOP; END $$;
+SELECT kvs.delete_branch('br-far-1');
+SELECT current_setting('kvs.branch') AS session_branch, set_config('kvs.branch', 'br-trunk', false) AS now_branch \gset
+SELECT kvs.delete_branch('br-far-2');
+SELECT kvs.put('far', '1', branch => 'br-far-3');
+SELECT kvs.commit('own', branch => 'br-far-3') IS NOT NULL AS committed;
+SELECT pg_temp.error_of($$SELECT kvs.delete_branch('br-far-3')$$);
+SELECT kvs.create_tag('br-far-tag', 'br-far-3') IS NOT NULL AS tagged;
+SELECT kvs.delete_branch('br-far-3'), kvs.delete_tag('br-far-tag');
+SET kvs.branch = :'session_branch';
+SELECT kvs.delete_branch('br-trunk', force => true);
 -- What a forced deletion throws away can be found in the reflog.
 SELECT kvs.create_branch('br-lost', 'br');
 SELECT kvs.put('lost', '1', branch => 'br-lost');

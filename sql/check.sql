@@ -93,6 +93,24 @@ UPDATE _kvs.branch SET working_data_root = planted.hash FROM planted WHERE name 
 SELECT type, object, regexp_replace(detail, '"check:\d+"', 'KEY', 'g') AS detail FROM pg_temp.errors();
 ROLLBACK;
 
+-- An inner node that names its first two children by each other's addresses.
+BEGIN;
+SET LOCAL kvs.compression_level = 0;
+SELECT kvs.put('check:1', '12') IS NOT NULL AS put;
+SELECT kvs.flush() > 0 AS flushed;
+WITH root AS (
+    SELECT substring(c.body FROM 2) AS raw, 16 + 10 * get_byte(c.body, 3) AS hashes
+    FROM _kvs.branch AS b JOIN _kvs.chunk AS c ON c.hash = b.working_data_root WHERE b.name = 'check'
+), planted AS (
+    INSERT INTO _kvs.chunk
+    SELECT sha256('kvs chunk'::bytea || raw), '\x00'::bytea || raw
+    FROM (SELECT overlay(raw PLACING substring(raw FROM hashes + 33 FOR 32) || substring(raw FROM hashes + 1 FOR 32) FROM hashes + 1) AS raw
+          FROM root) AS r
+    RETURNING hash)
+UPDATE _kvs.branch SET working_data_root = planted.hash FROM planted WHERE name = 'check';
+SELECT DISTINCT type, regexp_replace(detail, ' \(.*', '') AS detail FROM pg_temp.errors() ORDER BY 1, 2;
+ROLLBACK;
+
 -- A chunk under the address of another: a whole one, but not the one that was asked for.
 BEGIN;
 UPDATE _kvs.chunk SET body = (SELECT body FROM _kvs.chunk WHERE hash = pg_temp.root(:'one')) WHERE hash = pg_temp.root(:'two');
@@ -132,6 +150,19 @@ ROLLBACK;
 BEGIN;
 INSERT INTO _kvs.working SELECT 2147483647, change_seq, version, key, meta, item FROM _kvs.working WHERE key = 'check:1';
 SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
+-- Stashes and staged merges lead to commits too: nothing of theirs is an orphan.
+BEGIN;
+SELECT count(*) AS orphans FROM kvs.check() WHERE type = 'orphaned_object' \gset
+SELECT kvs.put('check:6', '6') IS NOT NULL AS put;
+SELECT kvs.stash() AS stash \gset
+SELECT count(*) = :orphans AS no_more_orphans FROM kvs.check() WHERE type = 'orphaned_object';
+DELETE FROM _kvs.chunk WHERE hash = (SELECT pg_temp.root(encode(commit_hash, 'hex')) FROM _kvs.stash WHERE id = :stash);
+SELECT * FROM pg_temp.errors();
+UPDATE _kvs.stash SET commit_hash = sha256('nowhere'), head = '\x00' WHERE id = :stash;
+INSERT INTO _kvs.merge SELECT id, NULL, 'nowhere', sha256('nowhere'), '', '', now() FROM _kvs.branch WHERE name = 'check';
+SELECT type, regexp_replace(object, '\d+', 'N') AS object, detail FROM pg_temp.errors();
 ROLLBACK;
 
 -- Commits.

@@ -263,6 +263,51 @@ COMMENT ON COLUMN _kvs.change.meta IS 'item of the metadata tree after the chang
 COMMENT ON COLUMN _kvs.change.item IS 'item of the data tree after the change; null: deleted';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change', '');
 
+-- The log is one table as long as it is kept for ever. With kvs.change_retention it goes round: one member after the
+-- other is written to, and the oldest is truncated. _kvs.change is the first of them, and all of them to who reads it.
+CREATE TABLE _kvs.change_1 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_1_xid ON _kvs.change_1 (xid);
+CREATE INDEX change_1_range ON _kvs.change_1 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_1 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_1', '');
+CREATE TABLE _kvs.change_2 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_2_xid ON _kvs.change_2 (xid);
+CREATE INDEX change_2_range ON _kvs.change_2 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_2 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_2', '');
+CREATE TABLE _kvs.change_3 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_3_xid ON _kvs.change_3 (xid);
+CREATE INDEX change_3_range ON _kvs.change_3 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_3 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_3', '');
+CREATE TABLE _kvs.change_4 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_4_xid ON _kvs.change_4 (xid);
+CREATE INDEX change_4_range ON _kvs.change_4 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_4 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_4', '');
+CREATE TABLE _kvs.change_5 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
+CREATE INDEX change_5_xid ON _kvs.change_5 (xid);
+CREATE INDEX change_5_range ON _kvs.change_5 (seq) WHERE key IS NULL;
+COMMENT ON TABLE _kvs.change_5 IS 'A member of the change log: see _kvs.change_member';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_5', '');
+
+CREATE TABLE _kvs.change_member (
+    member       smallint PRIMARY KEY CHECK (member BETWEEN 0 AND 5),
+    first_seq    bigint,
+    started_at   timestamptz,
+    closed_at    timestamptz,
+    condemned_at timestamptz,
+    low_seq      bigint NOT NULL
+);
+COMMENT ON TABLE _kvs.change_member IS
+'Members of the change log (0 is _kvs.change, n is _kvs.change_n); while none is in use, member 0 is';
+COMMENT ON COLUMN _kvs.change_member.first_seq IS 'null: it is empty and waits; the highest is that of the member written to';
+COMMENT ON COLUMN _kvs.change_member.started_at IS 'since when it was written to; null: since the store began';
+COMMENT ON COLUMN _kvs.change_member.closed_at IS 'from then on nobody wrote to it; null: somebody may';
+COMMENT ON COLUMN _kvs.change_member.condemned_at IS 'it is truncated when every snapshot sees this; null: it is kept';
+COMMENT ON COLUMN _kvs.change_member.low_seq IS 'changes below the highest of these may be gone, those from there on are not';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.change_member', '');
+
 CREATE TABLE _kvs.hook (
     name       text COLLATE "C" PRIMARY KEY,
     event      text NOT NULL CHECK (event IN ('pre_commit', 'post_commit')),
@@ -726,7 +771,8 @@ BEGIN ATOMIC
     SELECT (r.revision).* FROM (SELECT _kvs.history(key, max_rows, branch) AS revision OFFSET 0) AS r;
 END;
 COMMENT ON FUNCTION kvs.history IS
-'Every version of a key, newest first, down to version 1; deletions are versions too.
+'Every version of a key, newest first, down to version 1; deletions are versions too. Where the change log does not reach,
+because kvs.change_retention or a restore has cut it, the versions that commits have.
 Arguments: key; max_rows; branch.
 Errors: 22023 malformed key or negative max_rows, 42704 unknown branch.
 Example: SELECT version, op, value, modified_by, at FROM kvs.history(''user:1'') LIMIT 5;';
@@ -737,7 +783,8 @@ AS 'MODULE_PATHNAME', 'kvs_get_version';
 COMMENT ON FUNCTION kvs.get_version IS
 'The document of a key at one of its versions; NULL where that version is a deletion or does not exist.
 Arguments: key; version, from 1; branch.
-Errors: 42804 that version holds bytes, 22023 malformed key, 42704 unknown branch.
+Errors: 42804 that version holds bytes, 55000 it is not kept any more (see kvs.change_retention), 22023 malformed key,
+42704 unknown branch.
 Example: SELECT kvs.get_version(''user:1'', 2);';
 
 CREATE FUNCTION kvs.restore(pattern text, ref text, branch text DEFAULT NULL) RETURNS bigint
@@ -1092,16 +1139,20 @@ COMMENT ON FUNCTION kvs.current_branch IS
 'Name of the session''s branch.
 Example: SELECT kvs.current_branch();';
 
+-- In the order of the names, by their index, and nothing is looked up before a row is wanted: so the first page costs the
+-- same however many branches there are.
 CREATE VIEW kvs.branches WITH (security_barrier) AS
 SELECT b.name, encode(b.head, 'hex') AS head,
-       coalesce(c.message, 'initial commit') AS message,
-       coalesce(c.committed_at, to_timestamp(0)) AS committed_at,
+       coalesce((SELECT c.message FROM _kvs.commit AS c WHERE c.hash = b.head), 'initial commit') AS message,
+       coalesce((SELECT c.committed_at FROM _kvs.commit AS c WHERE c.hash = b.head), to_timestamp(0)) AS committed_at,
        _kvs.working_changes(b.id) AS working_changes
-FROM (SELECT id, name, head FROM _kvs.branch
-      UNION ALL
-      SELECT 1, 'main', _kvs.initial_commit() WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS b
-     LEFT JOIN _kvs.commit AS c ON c.hash = b.head
-WHERE _kvs.guard_read();
+FROM (SELECT u.id, u.name, u.head
+      FROM (SELECT id, name, head FROM _kvs.branch
+            UNION ALL
+            SELECT 1, 'main', _kvs.initial_commit() WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS u
+      ORDER BY u.name) AS b
+WHERE _kvs.guard_read()
+ORDER BY b.name;
 COMMENT ON VIEW kvs.branches IS
 'Branches: the commit that each stands on, and how many keys differ from it in the branch''s uncommitted work.
 Example: SELECT name, message, working_changes FROM kvs.branches ORDER BY name;';
@@ -1527,7 +1578,8 @@ LANGUAGE C STABLE PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', 'kvs_stats';
 COMMENT ON FUNCTION kvs.stats IS
 'Figures of the store: total_keys, total_commits, total_branches, object_count, disk_usage, compression, projections, log,
-workers.
+workers. log, of the change log: changes and bytes; first_seq and last_seq, numbers of the oldest and the newest change;
+low_water_mark, below which changes may have been removed; kept_since, from when on none was (null: from the beginning).
 Example: SELECT jsonb_pretty(kvs.stats());';
 
 CREATE FUNCTION kvs.check() RETURNS TABLE (severity text, type text, object text, detail text)
@@ -1541,14 +1593,17 @@ Example: SELECT * FROM kvs.check() WHERE severity = ''error'';';
 -- Collection
 
 CREATE FUNCTION kvs.gc(dry_run boolean DEFAULT false)
-RETURNS TABLE (objects_removed bigint, bytes_reclaimed bigint, objects_live bigint, bytes_live bigint)
+RETURNS TABLE (objects_removed bigint, bytes_reclaimed bigint, objects_live bigint, bytes_live bigint, changes_removed bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_gc';
 COMMENT ON FUNCTION kvs.gc IS
 'Garbage collection: removes the chunks and commits that no branch, tag, record of the change log and move of the reflog
-within kvs.reflog_retention reaches, and returns one row. It runs beside readers and writers; flushes, commits and moves of
-refs wait from the moment it begins to delete until the caller''s transaction ends, so call it in a transaction of its own.
-It may be cancelled at any time and called again. Only the owner of the extension may call it, until he grants EXECUTE.
+within kvs.reflog_retention reaches, and of the change log what is older than kvs.change_retention; and returns one row. It
+runs beside readers and writers; flushes, commits and moves of refs wait from the moment it begins to delete until the
+caller''s transaction ends, so call it in a transaction of its own. It may be cancelled at any time and called again. The log
+goes in parts, over several calls, and not before each snapshot has seen that it goes: changes_removed tells of how many rows.
+What only an import''s record has held goes with the next call. Only the owner of the extension may call it, until he grants
+EXECUTE.
 Arguments: dry_run, only count what would be removed.
 Errors: 55P03 a flush or commit, or another collection, lasted longer than kvs.gc_lock_timeout, XX001 the store is damaged,
 25006, 42501.

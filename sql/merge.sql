@@ -194,6 +194,37 @@ SELECT kvs.put('m:big:7', '70');
 SELECT op, version, value FROM kvs.history('m:big:7');
 RESET kvs.bulk_log_threshold;
 
+-- Whole ranges that theirs alone changed are taken over. The same merge with a row per key makes the same entries, and
+-- neither goes below a version that one of the two sides had.
+CREATE FUNCTION pg_temp.versions(branch text) RETURNS TABLE (key text, version bigint) LANGUAGE sql AS $$
+    SELECT k, h.version FROM generate_series(1, 900) AS i, LATERAL (SELECT 'm:r:' || lpad(i::text, 4, '0')) AS a (k),
+           LATERAL kvs.history(k, 1, branch => versions.branch) AS h
+$$;
+SELECT kvs.create_branch('ours') AS branch;
+SELECT kvs.import($$SELECT 'm:r:' || lpad(i::text, 4, '0'), jsonb_build_object('n', i, 'ours', 0, 'theirs', 0) FROM generate_series(1, 600) AS i$$,
+                  branch => 'ours', message => 'base');
+SELECT kvs.create_branch('theirs', 'ours') AS branch;
+-- Theirs: long ranges, deletions and new keys among them. Ours: a key in the middle of each, and a range of its own.
+SELECT count(kvs.patch('m:r:' || lpad(i::text, 4, '0'), '{"theirs": 1}', branch => 'theirs')) FROM generate_series(1, 400) AS i;
+SELECT count(kvs.put('m:r:' || lpad(i::text, 4, '0'), '{"new": true}', branch => 'theirs')) FROM generate_series(700, 900) AS i;
+SELECT count(*) FILTER (WHERE kvs.delete('m:r:' || lpad(i::text, 4, '0'), branch => 'theirs')) FROM generate_series(250, 290) AS i;
+SELECT count(kvs.patch('m:r:' || lpad(i::text, 4, '0'), '{"ours": 1}', branch => 'ours')) FROM generate_series(500, 600) AS i;
+SELECT kvs.patch('m:r:' || i, '{"ours": 1}', branch => 'ours') FROM unnest(ARRAY['0001', '0050', '0200', '0201', '0240']) AS i;
+SELECT kvs.commit('theirs', branch => 'theirs') IS NOT NULL, kvs.commit('ours', branch => 'ours') IS NOT NULL;
+SELECT kvs.create_branch('rows', 'ours') AS branch, kvs.create_branch('before', 'ours') AS branch;
+SELECT pg_temp.outcome(r) FROM kvs.merge('theirs', target => 'rows') AS r;
+SET kvs.bulk_log_threshold = 10;
+SELECT pg_temp.outcome(r) FROM kvs.merge('theirs', target => 'ours') AS r;
+RESET kvs.bulk_log_threshold;
+SELECT count(*) AS different FROM kvs.diff('rows', 'ours');
+SELECT count(*), sum((value->>'ours')::int) AS ours, sum((value->>'theirs')::int) AS theirs FROM kvs.scan('m:r:', branch => 'ours');
+SELECT side, count(*) AS keys, count(*) FILTER (WHERE m.version < v.version OR m.version IS NULL) AS rewound
+FROM unnest(ARRAY['theirs', 'before']) AS side, LATERAL pg_temp.versions(side) AS v LEFT JOIN pg_temp.versions('ours') AS m USING (key)
+GROUP BY side ORDER BY side;
+SELECT key, version, op, value, modified_by FROM unnest(ARRAY['m:r:0001', 'm:r:0100', 'm:r:0270', 'm:r:0800']) AS key,
+    LATERAL (SELECT * FROM kvs.history(key, branch => 'ours')) AS h ORDER BY key, version DESC;
+SELECT count(*) AS problems FROM kvs.check() WHERE severity = 'error';
+
 -- Errors, privileges, time travel.
 SELECT pg_temp.error_of($$SELECT kvs.merge('nothing')$$);
 SELECT pg_temp.error_of($$SELECT kvs.merge('f', target => 'nothing')$$);
@@ -213,5 +244,5 @@ DROP ROLE regress_merge_stranger;
 
 SELECT count(*) AS problems FROM kvs.check() WHERE severity = 'error';
 SELECT kvs.switch_branch('main') AS switched;
-SELECT bool_and(kvs.delete_branch(name, force => true)) FROM unnest(ARRAY['m', 'f', 's', 'p', 'u', 't', 'x1', 'x2', 'w1', 'w2', 'big']) AS name;
+SELECT bool_and(kvs.delete_branch(name, force => true)) FROM unnest(ARRAY['m', 'f', 's', 'p', 'u', 't', 'x1', 'x2', 'w1', 'w2', 'big', 'ours', 'theirs', 'rows', 'before']) AS name;
 RESET kvs.author;

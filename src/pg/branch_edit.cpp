@@ -97,19 +97,23 @@ Branch ReadHeld(const Branch& seen, Snapshot snapshot) {
     return branch;
 }
 
-// The refs that stay when the branch goes, the session's branch first.
-std::vector<ListedRef> OtherRefs(const Branch& branch, Snapshot snapshot) {
+// Whether a ref that stays when the branch goes reaches its commits. Mostly it is the session's branch, and
+// not many commits ago; so that is looked at before all refs are listed.
+bool IsReachableWithout(const Branch& branch, Snapshot snapshot) {
+    constexpr uint64_t kNearCommits = 32;
+    Branch session = {};
+    if (TryFindBranch({}, snapshot, &session) && session.id != branch.id &&
+        IsReachable(branch.head, {{session.id, session.head}}, snapshot, kNearCommits)) {
+        return true;
+    }
     std::vector<ListedRef> refs = ListRefs(snapshot);
     std::erase_if(refs, [&](const ListedRef& ref) { return ref.branch_id == branch.id; });
-    Branch session;
-    if (TryFindBranch({}, snapshot, &session)) {
-        const auto found = std::find_if(refs.begin(), refs.end(),
-                                        [&](const ListedRef& ref) { return ref.branch_id == session.id; });
-        if (found != refs.end()) {
-            std::iter_swap(refs.begin(), found);
-        }
+    const auto first = std::find_if(refs.begin(), refs.end(),
+                                    [&](const ListedRef& ref) { return ref.branch_id == session.id; });
+    if (first != refs.end()) {
+        std::iter_swap(refs.begin(), first);
     }
-    return refs;
+    return IsReachable(branch.head, refs, snapshot);
 }
 
 void RequireDeletable(const Branch& branch, bool is_dirty, bool force, Snapshot snapshot) {
@@ -118,8 +122,7 @@ void RequireDeletable(const Branch& branch, bool is_dirty, bool force, Snapshot 
         throw Error(ErrorCode::kWrongState, cannot + ": it is the session's branch",
                     "Switch to another branch with kvs.switch_branch(name) first.");
     }
-    const std::vector<ListedRef> others = OtherRefs(branch, snapshot);
-    if (std::none_of(others.begin(), others.end(), [](const ListedRef& ref) { return ref.branch_id != 0; })) {
+    if (!HasOtherBranch(branch.id, snapshot)) {
         throw Error(ErrorCode::kWrongState, cannot + ": it is the only branch");
     }
     if (force) {
@@ -129,7 +132,7 @@ void RequireDeletable(const Branch& branch, bool is_dirty, bool force, Snapshot 
         throw Error(ErrorCode::kWrongState, cannot + ": it has uncommitted work",
                     "Commit it, or delete the branch with force => true.");
     }
-    if (!IsReachable(branch.head, others, snapshot)) {
+    if (!IsReachableWithout(branch, snapshot)) {
         throw Error(ErrorCode::kWrongState, cannot + ": it has commits that no other branch or tag has",
                     "Merge or tag it, or delete the branch with force => true.");
     }

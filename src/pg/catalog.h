@@ -38,6 +38,8 @@ enum class Object : int {
     kChange,
     kChangePkey,
     kChangeXid,
+    kChangeMember,
+    kChangeMemberPkey,
     kHook,
     kHookPkey,
     kChangeRange,

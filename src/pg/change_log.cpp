@@ -159,8 +159,7 @@ int64 NextChangeSeq() {
 }
 
 Table OpenChangeLogForWrite() {
-    const Object indexes[] = {Object::kChangePkey, Object::kChangeXid};
-    return OpenForWrite(Object::kChange, indexes, 2);
+    return OpenCurrentChangeMember();
 }
 
 void AppendChange(Table* change, int64 seq, int64 prev_seq, int64 version, int32 branch, Operation operation,
@@ -199,7 +198,7 @@ void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, co
     values[kToMetaColumn - 1] = HashDatum(to.meta_root);
     // Range records alone have an entry in this index, so that garbage collection finds them in a long log.
     Table with_ranges = *change;
-    Relation ranges = index_open(ObjectOid(Object::kChangeRange), RowExclusiveLock);
+    Relation ranges = OpenRangeIndex(*change);
     with_ranges.indexes[with_ranges.index_count] = ranges;
     with_ranges.index_objects[with_ranges.index_count] = Object::kChangeRange;
     with_ranges.index_count++;
@@ -207,7 +206,10 @@ void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, co
     index_close(ranges, NoLock);
 }
 
-bool ReadChange(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
+namespace {
+
+// Reads the row out of a member; false if it is not there.
+bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
     ScanKeyData key;
     KeyInt8(&key, kSeqColumn, seq);
     if (!Lookup(change, snapshot, &key, 1)) {
@@ -231,6 +233,43 @@ bool ReadChange(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
         row->to = {DatumHash(change->Get(kToDataColumn)), DatumHash(change->Get(kToMetaColumn))};
     }
     return true;
+}
+
+}  // namespace
+
+bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, ChangeRow* row) {
+    // First the members from that which was current when the number was drawn to the oldest one, then the
+    // newer ones: some numbers wait before they are used, and some writers do not hear of a new member at
+    // once. Then those that wait: this transaction may write to one that became current after its snapshot.
+    enum Turn { kOlder, kNewer, kWaiting, kNever };
+    Turn turns[kChangeMembers];
+    for (int i = 0; i < kChangeMembers; i++) {
+        const ChangeMember& member = members.members[i];
+        turns[i] = member.condemned          ? kNever
+                   : !member.in_use          ? kWaiting
+                   : member.first_seq <= seq ? kOlder
+                                             : kNewer;
+    }
+    for (;;) {
+        int next = -1;
+        for (int i = 0; i < kChangeMembers; i++) {
+            if (turns[i] != kNever && (next < 0 || turns[i] < turns[next] ||
+                                       (turns[i] == turns[next] &&
+                                        members.members[i].first_seq > members.members[next].first_seq))) {
+                next = i;
+            }
+        }
+        if (next < 0) {
+            return false;
+        }
+        turns[next] = kNever;
+        Table member = OpenChangeMember(next);
+        const bool found = ReadFrom(&member, snapshot, seq, row);
+        Close(&member);
+        if (found) {
+            return true;
+        }
+    }
 }
 
 }  // namespace kvs::pg

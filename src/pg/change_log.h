@@ -1,5 +1,5 @@
-// The change log, _kvs.change: one row per change of a key, or one range record per bulk operation; and the
-// identity of this log, _kvs.store.
+// The change log, _kvs.change and its members (change_members.h): one row per change of a key, or one range
+// record per bulk operation; and the identity of this log, _kvs.store.
 //
 // Numbers (seq) are drawn after the key is held, so that they ascend per key. A log identity belongs to one
 // life of one database: a restored, copied or promoted database begins a new one, so that (log_id, seq) never
@@ -14,6 +14,7 @@
 #include "kvs/entry.h"
 #include "kvs/hash.h"
 #include "kvs/tree/tree_pair.h"
+#include "pg/change_members.h"
 #include "pg/server.h"
 #include "pg/table_access.h"
 
@@ -48,6 +49,7 @@ struct ChangeRow {
     RootPair to;
 };
 
+// The member that new rows go to.
 Table OpenChangeLogForWrite();
 
 // Appends the change of one key. `item` 0: the key was deleted. Server code.
@@ -58,7 +60,8 @@ void AppendChange(Table* change, int64 seq, int64 prev_seq, int64 version, int32
 void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const RootPair& from,
                  const RootPair& to);
 
-// Reads the row with this number into `row`; false if there is none. Server code.
-bool ReadChange(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row);
+// Reads the row with this number into `row`; false if there is none. `members` was read under `snapshot`.
+// Server code.
+bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, ChangeRow* row);
 
 }  // namespace kvs::pg

@@ -12,6 +12,26 @@
 
 namespace kvs::pg {
 
+namespace {
+
+// What refers to commits, branches and their reflog apart: a name and a commit.
+struct RefKind {
+    const char* name;
+    const char* query;
+};
+
+constexpr RefKind kRefKinds[] = {
+    {"tag ", "SELECT name, commit_hash FROM _kvs.tag ORDER BY name"},
+    {"remote branch ", "SELECT remote || '/' || branch, head FROM _kvs.remote_ref ORDER BY remote, branch"},
+    {"what is below stash ", "SELECT id::text, head FROM _kvs.stash ORDER BY id"},
+    {"stash ", "SELECT id::text, commit_hash FROM _kvs.stash ORDER BY id"},
+    {"merge into branch ",
+     "SELECT coalesce(b.name, m.branch_id::text), m.source_commit "
+     "FROM _kvs.merge AS m LEFT JOIN _kvs.branch AS b ON b.id = m.branch_id ORDER BY m.branch_id"},
+};
+
+}  // namespace
+
 void CommitCheck::CheckRows() {
     CommitRows row;
     while (row.Next()) {
@@ -64,7 +84,8 @@ void CommitCheck::CheckBranches() {
         const std::optional<Hash> head = branch.Address(2);
         std::optional<RootPair> base;
         if (CheckRef(name, head)) {
-            base = Walk(*head);
+            Walk(*head);
+            base = VisitedState(*head);
         }
         const std::optional<Hash> data_root = branch.Address(3);
         const std::optional<Hash> meta_root = branch.Address(4);
@@ -81,38 +102,34 @@ void CommitCheck::CheckBranches() {
 
 void CommitCheck::CheckRefs() {
     CheckBranches();
-    OwnerQuery tag("SELECT name, commit_hash FROM _kvs.tag ORDER BY name");
-    while (tag.Next()) {
-        const std::optional<Hash> target = tag.Address(2);
-        if (CheckRef("tag " + Quoted(tag.Bytes(1)), target)) {
-            Walk(*target);
+    for (const RefKind& kind : kRefKinds) {
+        OwnerQuery ref(kind.query);
+        while (ref.Next()) {
+            const std::optional<Hash> target = ref.Address(2);
+            if (CheckRef(kind.name + Quoted(ref.Bytes(1)), target)) {
+                Walk(*target);
+            }
         }
+        ref.Finish();
     }
-    tag.Finish();
-    OwnerQuery remote("SELECT remote || '/' || branch, head FROM _kvs.remote_ref ORDER BY remote, branch");
-    while (remote.Next()) {
-        const std::optional<Hash> target = remote.Address(2);
-        if (CheckRef("remote branch " + Quoted(remote.Bytes(1)), target)) {
-            Walk(*target);
-        }
-    }
-    remote.Finish();
     OwnerQuery move(
         "SELECT branch, id, from_commit, to_commit, discarded_root FROM _kvs.reflog ORDER BY id DESC");
     while (move.Next()) {
         const std::string name =
             "move " + std::to_string(move.Int8(2)) + " of branch " + Quoted(move.Bytes(1));
-        for (const int column : {3, 4}) {
+        std::optional<RootPair> base;
+        for (const int column : {4, 3}) {
             if (move.IsNull(column)) {
                 continue;
             }
             const std::optional<Hash> target = move.Address(column);
             if (CheckRef(name, target)) {
                 Walk(*target);
+                base = VisitedState(*target);
             }
         }
         if (const std::optional<Hash> discarded = move.Address(5)) {
-            objects_->CheckDataTree(*discarded, "what " + name + " discarded");
+            objects_->CheckDataTree(*discarded, "what " + name + " discarded", base ? &*base : nullptr);
         } else if (!move.IsNull(5)) {
             objects_->NoteUnreached();
             sink_({"error", "dangling_ref", name, "what it discarded is no address"});
@@ -121,10 +138,9 @@ void CommitCheck::CheckRefs() {
     move.Finish();
 }
 
-// Visits what `tip` reaches and was not visited yet. Answers the state of `tip` if it is in order.
-std::optional<RootPair> CommitCheck::Walk(const Hash& tip) {
-    std::optional<RootPair> state_of_tip;
-    std::vector<Visit> pending = {{tip, std::nullopt}};
+// Visits what `tip` reaches and was not visited yet.
+void CommitCheck::Walk(const Hash& tip) {
+    std::vector<Visit> pending = {{tip, VisitedState(tip)}};
     while (!pending.empty()) {
         const Visit visit = pending.back();
         pending.pop_back();
@@ -133,14 +149,36 @@ std::optional<RootPair> CommitCheck::Walk(const Hash& tip) {
         }
         std::vector<Hash> parents;
         const std::optional<RootPair> state = CheckVisited(visit, &parents);
-        if (visit.commit == tip) {
-            state_of_tip = state;
-        }
         for (const Hash& parent : parents) {
             pending.push_back({parent, state});
         }
     }
-    return state_of_tip;
+}
+
+// The state of the nearest commit that was visited: this one, or one that first parents lead to.
+std::optional<RootPair> CommitCheck::VisitedState(Hash commit) {
+    for (;;) {
+        Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContextReset(scratch_);
+        });
+        const MemoryScope scope(scratch_);
+        const bool visited = visited_.contains(commit);
+        if (const auto damaged = damaged_.find(commit); damaged != damaged_.end()) {
+            return visited ? std::optional(damaged->second.roots) : std::nullopt;
+        }
+        const std::optional<Commit> read = TryReadCommit(commit, snapshot_);
+        if (!read) {
+            return std::nullopt;
+        }
+        if (visited) {
+            return RootPair{read->data_root, read->meta_root};
+        }
+        if (read->parents.empty()) {
+            return std::nullopt;
+        }
+        commit = read->parents.front();
+    }
 }
 
 std::optional<RootPair> CommitCheck::CheckVisited(const Visit& visit, std::vector<Hash>* parents) {
@@ -150,7 +188,7 @@ std::optional<RootPair> CommitCheck::CheckVisited(const Visit& visit, std::vecto
         *parents = damaged->second.parents;
         objects_->CheckState(damaged->second.roots, "commit " + visit.commit.ToHex(),
                              visit.base ? &*visit.base : nullptr);
-        return std::nullopt;
+        return damaged->second.roots;
     }
     std::optional<Commit> commit = TryReadCommit(visit.commit, snapshot_);
     if (!commit) {
@@ -160,16 +198,16 @@ std::optional<RootPair> CommitCheck::CheckVisited(const Visit& visit, std::vecto
     return CheckCommit(visit.commit, *commit, visit.base);
 }
 
-std::optional<RootPair> CommitCheck::CheckCommit(const Hash& hash, const Commit& commit,
-                                                 const std::optional<RootPair>& base) {
+RootPair CommitCheck::CheckCommit(const Hash& hash, const Commit& commit,
+                                  const std::optional<RootPair>& base) {
     CheckParents(hash, commit);
     const std::string where = "commit " + hash.ToHex();
     const RootPair roots{commit.data_root, commit.meta_root};
-    const bool in_order = objects_->CheckState(roots, where, base ? &*base : nullptr);
+    objects_->CheckState(roots, where, base ? &*base : nullptr);
     for (const auto& [name, root] : commit.trees) {
         objects_->CheckOtherTree(root, where + ", tree " + Quoted(name));
     }
-    return in_order ? std::optional<RootPair>(roots) : std::nullopt;
+    return roots;
 }
 
 void CommitCheck::CheckParents(const Hash& hash, const Commit& commit) {

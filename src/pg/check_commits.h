@@ -38,7 +38,7 @@ class CommitCheck {
         RootPair roots;
     };
 
-    // A commit that is to be visited, with a neighbouring state that is in order.
+    // A commit that is to be visited, with a neighbouring state that was checked.
     struct Visit {
         Hash commit;
         std::optional<RootPair> base;
@@ -48,10 +48,10 @@ class CommitCheck {
     bool Exists(const Hash& commit);
     bool CheckRef(const std::string& name, const std::optional<Hash>& target);
     void CheckBranches();
-    std::optional<RootPair> Walk(const Hash& tip);
+    void Walk(const Hash& tip);
+    std::optional<RootPair> VisitedState(Hash commit);
     std::optional<RootPair> CheckVisited(const Visit& visit, std::vector<Hash>* parents);
-    std::optional<RootPair> CheckCommit(const Hash& hash, const Commit& commit,
-                                        const std::optional<RootPair>& base);
+    RootPair CheckCommit(const Hash& hash, const Commit& commit, const std::optional<RootPair>& base);
     void CheckParents(const Hash& hash, const Commit& commit);
 
     Snapshot snapshot_;

@@ -1,11 +1,14 @@
 #include "pg/check_history.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
 
 #include "kvs/codec/item.h"
 #include "kvs/util/quote.h"
+#include "pg/change_members.h"
 #include "pg/guard.h"
 #include "pg/memory_scope.h"
 #include "pg/owner_query.h"
@@ -73,18 +76,34 @@ enum ChangeQueryColumn {
     kPrevKey,
     kPrevVersion,
     kPrevToMeta,
+    kTable,
 };
 
 constexpr const char* kChangeQuery =
     "SELECT c.seq, c.prev_seq, c.version, c.branch_id, c.op::int4, c.key, c.meta, c.item, c.from_data_root,"
-    " c.from_meta_root, c.to_data_root, c.to_meta_root, p.seq IS NOT NULL, p.key, p.version, p.to_meta_root "
+    " c.from_meta_root, c.to_data_root, c.to_meta_root, p.seq IS NOT NULL, p.key, p.version, p.to_meta_root,"
+    " c.tableoid::int8 "
     "FROM _kvs.change AS c LEFT JOIN _kvs.change AS p ON p.seq = c.prev_seq "
     "ORDER BY c.seq";
 
 class ChangeLogCheck {
   public:
     ChangeLogCheck(ObjectCheck* objects, MemoryContext scratch, const FindingSink& sink)
-        : objects_(objects), scratch_(scratch), sink_(sink), change_(kChangeQuery) {}
+        : objects_(objects), scratch_(scratch), sink_(sink), change_(kChangeQuery) {
+        Guarded([&] {
+            // The query has locked the log: what is removed from it now was so before.
+            low_seq_ = LowestKeptChange();
+            Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+            const ChangeMembers now = ReadChangeMembers(latest);
+            UnregisterSnapshot(latest);
+            const ChangeMembers then = ReadChangeMembers(GetActiveSnapshot());
+            for (int i = 0; i < kChangeMembers; i++) {
+                // What this transaction wrote may be where its snapshot shows nothing yet.
+                const bool is_in_use = then.members[i].in_use || now.members[i].in_use;
+                tables_in_use_[i] = is_in_use ? ChangeMemberOid(i) : InvalidOid;
+            }
+        });
+    }
 
     void Run() {
         while (change_.Next()) {
@@ -113,6 +132,10 @@ class ChangeLogCheck {
         if (!change_.IsNull(kItem)) {
             item = change_.Bytes(kItem);
         }
+        if (!IsInUse(static_cast<Oid>(change_.Int8(kTable)))) {
+            Broken(Name() + ", version " + std::to_string(version) +
+                   ": it lies in a member of the log that is not in use");
+        }
         const std::string problem = StateProblem(change_.Bytes(kMeta), item, version, seq);
         if (!problem.empty()) {
             Broken(Name() + ", version " + std::to_string(version) + ": " + problem);
@@ -127,7 +150,9 @@ class ChangeLogCheck {
         const std::string link =
             Name() + ", version " + std::to_string(version) + ", follows change " + std::to_string(prev_seq);
         if (!change_.Bool(kPrevFound)) {
-            Broken(link + ", which does not exist");
+            if (prev_seq >= low_seq_) {
+                Broken(link + ", which does not exist");
+            }
             return;
         }
         if (prev_seq >= seq) {
@@ -159,6 +184,11 @@ class ChangeLogCheck {
         if (!fits) {
             Broken(link + ", which is version " + std::to_string(prev_version));
         }
+    }
+
+    bool IsInUse(Oid table) const {
+        return std::find(std::begin(tables_in_use_), std::end(tables_in_use_), table) !=
+               std::end(tables_in_use_);
     }
 
     void CheckRange() {
@@ -207,6 +237,8 @@ class ChangeLogCheck {
     MemoryContext scratch_;
     const FindingSink& sink_;
     OwnerQuery change_;
+    int64 low_seq_;
+    Oid tables_in_use_[kChangeMembers];
     std::map<int32, std::optional<RootPair>> last_of_branch_;
 };
 
@@ -246,6 +278,7 @@ void CheckWorkingRows(const FindingSink& sink) {
         " AND c.meta IS NOT DISTINCT FROM w.meta AND c.item IS NOT DISTINCT FROM w.item "
         "FROM _kvs.working AS w LEFT JOIN _kvs.change AS c ON c.seq = w.change_seq "
         "ORDER BY w.branch_id, w.key");
+    const int64 low_seq = Guarded([] { return LowestKeptChange(); });
     while (row.Next()) {
         const int64 seq = row.Int8(kSeqOfRow);
         std::optional<std::string_view> item;
@@ -253,9 +286,10 @@ void CheckWorkingRows(const FindingSink& sink) {
             item = row.Bytes(kItemOfRow);
         }
         std::string problem = StateProblem(row.Bytes(kMetaOfRow), item, row.Int8(kVersionOfRow), seq);
-        if (problem.empty() && !row.Bool(kLogged)) {
+        const bool is_logged = row.Bool(kLogged);
+        if (problem.empty() && !is_logged && seq >= low_seq) {
             problem = "change " + std::to_string(seq) + " does not exist";
-        } else if (problem.empty() && !row.Bool(kAgrees)) {
+        } else if (problem.empty() && is_logged && !row.Bool(kAgrees)) {
             problem = "change " + std::to_string(seq) + " says something else";
         }
         if (!problem.empty()) {

@@ -1,4 +1,9 @@
+// XXH3 compiled in, as in the core.
+#define XXH_INLINE_ALL
+
 #include "pg/check_objects.h"
+
+#include <xxhash.h>
 
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/diff.h"
@@ -12,10 +17,18 @@ namespace kvs::pg {
 
 namespace {
 
-constexpr size_t kMaxStates = 100000;  // that are remembered to be in order
+constexpr size_t kMaxStates = 50000;  // that are remembered to be in order, twice
 
-size_t AuditMemory() {
-    return static_cast<size_t>(maintenance_work_mem) * 1024 / 3;
+// Of maintenance_work_mem, which the three audits share.
+size_t AuditMemory(size_t percent) {
+    return static_cast<size_t>(maintenance_work_mem) * 1024 / 100 * percent;
+}
+
+// The fingerprint of a tree is the sum of this over the keys of its living entries; so the data and the
+// metadata of a state that have the same keys have the same fingerprint, and others, but for one in 2^64,
+// have not.
+uint64_t KeyFingerprint(std::string_view key) {
+    return XXH3_64bits(key.data(), key.size());
 }
 
 // Keys of one kind of disagreement: how many, and one of them.
@@ -63,20 +76,24 @@ ObjectCheck::ObjectCheck(Snapshot snapshot, const FindingSink& sink)
       stored_(snapshot),
       chunks_(snapshot),
       data_(
-          &stored_, AuditMemory(),
-          [this](const Hash& address, const Node& node) { return VisitData(address, node); },
+          &stored_, AuditMemory(45),
+          [this](const Hash& address, const Node& node, uint64_t* fingerprint) {
+              return VisitData(address, node, fingerprint);
+          },
           [this](const char* type, const Hash& address, const std::string& problem, const std::string& keys) {
               ReportNode(type, address, problem, keys);
           }),
       metadata_(
-          &stored_, AuditMemory(),
-          [this](const Hash& address, const Node& node) { return VisitMetadata(address, node); },
+          &stored_, AuditMemory(45),
+          [this](const Hash& address, const Node& node, uint64_t* fingerprint) {
+              return VisitMetadata(address, node, fingerprint);
+          },
           [this](const char* type, const Hash& address, const std::string& problem, const std::string& keys) {
               ReportNode(type, address, problem, keys);
           }),
       other_(
-          &stored_, AuditMemory(),
-          [this](const Hash& address, const Node&) {
+          &stored_, AuditMemory(10),
+          [this](const Hash& address, const Node&, uint64_t*) {
               met_.AddNode(address);
               return std::string();
           },
@@ -101,10 +118,11 @@ void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::s
     Report(type, address, problem, keys);
 }
 
-std::string ObjectCheck::VisitData(const Hash& address, const Node& node) {
+std::string ObjectCheck::VisitData(const Hash& address, const Node& node, uint64_t* fingerprint) {
     met_.AddNode(address);
     std::string key;
     for (size_t i = 0; node.is_leaf() && i < node.count(); i++) {
+        *fingerprint += KeyFingerprint(node.Key(i, &key));
         const Result<DataItem> item = DecodeDataItem(node.Value(i));
         if (!item.ok()) {
             return "value of key " + Quoted(node.Key(i, &key)) + ": " + item.error().what();
@@ -118,7 +136,7 @@ std::string ObjectCheck::VisitData(const Hash& address, const Node& node) {
     return {};
 }
 
-std::string ObjectCheck::VisitMetadata(const Hash& address, const Node& node) {
+std::string ObjectCheck::VisitMetadata(const Hash& address, const Node& node, uint64_t* fingerprint) {
     met_.AddNode(address);
     std::string key;
     for (size_t i = 0; node.is_leaf() && i < node.count(); i++) {
@@ -126,50 +144,83 @@ std::string ObjectCheck::VisitMetadata(const Hash& address, const Node& node) {
         if (!metadata.ok()) {
             return "metadata of key " + Quoted(node.Key(i, &key)) + ": " + metadata.error().what();
         }
+        if (!metadata.value().deleted) {
+            *fingerprint += KeyFingerprint(node.Key(i, &key));
+        }
     }
     return {};
 }
 
-bool ObjectCheck::CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where) {
+bool ObjectCheck::CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where,
+                            const Hash* audited) {
     where_ = std::string(kind) + " of " + where;
-    const bool whole = audit->Check(root);
+    const bool whole = audit->Check(root, audited);
     if (!whole) {
         bad_.insert(root);
     }
     return whole;
 }
 
-bool ObjectCheck::CheckDataTree(const Hash& root, const std::string& where) {
-    return CheckTree(&data_, "data tree", root, where);
+bool ObjectCheck::CheckDataTree(const Hash& root, const std::string& where, const RootPair* base) {
+    return CheckTree(&data_, "data tree", root, where, base != nullptr ? &base->data_root : nullptr);
 }
 
 bool ObjectCheck::CheckOtherTree(const Hash& root, const std::string& where) {
-    return CheckTree(&other_, "tree", root, where);
+    return CheckTree(&other_, "tree", root, where, nullptr);
 }
 
 bool ObjectCheck::CheckState(const RootPair& roots, const std::string& where, const RootPair* base) {
-    const bool data_whole = CheckDataTree(roots.data_root, where);
-    const bool meta_whole = CheckTree(&metadata_, "metadata tree", roots.meta_root, where);
+    if (IsInOrder(roots)) {
+        return true;
+    }
+    if (base == nullptr && last_in_order_) {
+        base = &*last_in_order_;
+    }
+    const bool data_whole = CheckDataTree(roots.data_root, where, base);
+    const bool meta_whole = CheckTree(&metadata_, "metadata tree", roots.meta_root, where,
+                                      base != nullptr ? &base->meta_root : nullptr);
     if (!data_whole || !meta_whole) {
         return false;
     }
-    const auto known = in_order_.find(roots.meta_root);
-    if (known != in_order_.end() && known->second == roots.data_root) {
+    if (!FingerprintsAgree(roots)) {
+        const RootPair nothing{kEmptyRoot, kEmptyRoot};
+        if (base == nullptr || !IsInOrder(*base)) {
+            base = last_in_order_ ? &*last_in_order_ : &nothing;
+        }
+        if (!CheckAgreement(*base, roots, where)) {
+            return false;
+        }
+    }
+    NoteInOrder(roots);
+    return true;
+}
+
+bool ObjectCheck::IsInOrder(const RootPair& roots) const {
+    if (roots.data_root == kEmptyRoot && roots.meta_root == kEmptyRoot) {
         return true;
     }
-    const RootPair nothing{kEmptyRoot, kEmptyRoot};
-    if (base == nullptr) {
-        base = last_in_order_ ? &*last_in_order_ : &nothing;
+    for (const auto* states : {&in_order_, &in_order_before_}) {
+        const auto known = states->find(roots.meta_root);
+        if (known != states->end() && known->second == roots.data_root) {
+            return true;
+        }
     }
-    if (!CheckAgreement(*base, roots, where)) {
-        return false;
-    }
+    return false;
+}
+
+void ObjectCheck::NoteInOrder(const RootPair& roots) {
     last_in_order_ = roots;
     if (in_order_.size() >= kMaxStates) {
+        in_order_before_ = std::move(in_order_);
         in_order_.clear();
     }
     in_order_.insert_or_assign(roots.meta_root, roots.data_root);
-    return true;
+}
+
+// Whether the trees, which were found whole just now, are known to have the same keys.
+bool ObjectCheck::FingerprintsAgree(const RootPair& roots) {
+    const std::optional<uint64_t> data = data_.Fingerprint(roots.data_root);
+    return data && data == metadata_.Fingerprint(roots.meta_root);
 }
 
 // The two differences to a state in order are walked together: whatever they leave out is as it was there.

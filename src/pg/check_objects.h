@@ -26,12 +26,13 @@ class ObjectCheck {
     ObjectCheck(Snapshot snapshot, const FindingSink& sink);
 
     // Checks the trees of a state, and that each key that has a value has living metadata and the other way
-    // round. `where` names the state in findings. `base` is a state that was found in order and of which this
-    // one is a neighbour, so that little differs; null if none is known. Answers whether all is in order.
+    // round. `where` names the state in findings. `base` is a state that was checked, whatever came out, and
+    // of which this one is a neighbour, so that little differs; null if none is known. Answers whether all is
+    // in order.
     bool CheckState(const RootPair& roots, const std::string& where, const RootPair* base);
 
     // A single tree: of data, or of another kind whose items are not looked at.
-    bool CheckDataTree(const Hash& root, const std::string& where);
+    bool CheckDataTree(const Hash& root, const std::string& where, const RootPair* base);
     bool CheckOtherTree(const Hash& root, const std::string& where);
 
     // For reading a metadata tree that was found whole; false if it is not that.
@@ -50,9 +51,13 @@ class ObjectCheck {
     void Finish();
 
   private:
-    std::string VisitData(const Hash& address, const Node& node);
-    std::string VisitMetadata(const Hash& address, const Node& node);
-    bool CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where);
+    std::string VisitData(const Hash& address, const Node& node, uint64_t* fingerprint);
+    std::string VisitMetadata(const Hash& address, const Node& node, uint64_t* fingerprint);
+    bool CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where,
+                   const Hash* audited);
+    bool IsInOrder(const RootPair& roots) const;
+    void NoteInOrder(const RootPair& roots);
+    bool FingerprintsAgree(const RootPair& roots);
     bool CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where);
     void CheckBlob(const Hash& address, const StoredChunk& chunk);
     void CheckUnreferenced(const Hash& address, const StoredChunk& chunk);
@@ -73,10 +78,12 @@ class ObjectCheck {
     TreeAudit other_;
     std::string where_;  // which tree is being checked
     bool all_reached_ = true;
-    std::optional<RootPair> last_in_order_;                // the state that was checked last
-    std::unordered_map<Hash, Hash, HashOfHash> in_order_;  // metadata root to data root of such states
-    std::unordered_set<Hash, HashOfHash> bad_;             // roots of trees that are not whole
-    std::unordered_set<Hash, HashOfHash> missing_;         // chunks that were reported
+    std::optional<RootPair> last_in_order_;  // the one that was checked last
+    // Metadata roots to data roots of states that are in order, and as many that were before them.
+    std::unordered_map<Hash, Hash, HashOfHash> in_order_;
+    std::unordered_map<Hash, Hash, HashOfHash> in_order_before_;
+    std::unordered_set<Hash, HashOfHash> bad_;      // roots of trees that are not whole
+    std::unordered_set<Hash, HashOfHash> missing_;  // chunks that were reported
 };
 
 }  // namespace kvs::pg

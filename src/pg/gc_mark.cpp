@@ -33,8 +33,9 @@ constexpr int64 kMetadata = 0;
 
 constexpr size_t kSmallestRecent = 4096;  // slots
 
+// In kB: several sorts, and the two filters of recent addresses, are there at once.
 int SortMemory() {
-    return std::max(64, maintenance_work_mem / 4);
+    return std::max(64, maintenance_work_mem / 5);
 }
 
 [[noreturn]] void ThrowDamaged(const std::string& problem) {

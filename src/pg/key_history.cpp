@@ -102,26 +102,36 @@ void KeyHistory::Enter(Operation operation, State state) {
     }
     previous_seq_ = 0;
     before_range_.reset();
+    is_removed_ = false;
+}
+
+// Of a change of this log that is not there: whether that is because it was removed.
+void KeyHistory::NoteMissing(uint64_t seq) {
+    is_removed_ = is_removed_ || Guarded([&] { return static_cast<int64>(seq) < LowestKeptChange(); });
 }
 
 // The revision that left `state`: from the log if it holds the change, else as the state tells.
 bool KeyHistory::FromState(State state) {
     const ChangeId change = state.metadata.change;
-    if (Guarded([&] { return IsOwnChange(change, snapshot_); }) && FromLog(change.seq)) {
+    const bool is_own = Guarded([&] { return IsOwnChange(change, snapshot_); });
+    if (is_own && FromLog(change.seq)) {
         return true;
     }
     const Operation operation = OperationOf(state.metadata);
     Enter(operation, std::move(state));
+    if (is_own) {
+        NoteMissing(change.seq);
+    }
     return true;
 }
 
 bool KeyHistory::FromLog(uint64_t seq) {
     ChangeRow change;
     const bool found = Guarded([&] {
-        Table table = OpenForRead(Object::kChange, Object::kChangePkey);
-        const bool hit = ReadChange(&table, snapshot_, static_cast<int64>(seq), &change);
-        Close(&table);
-        return hit;
+        if (!members_) {
+            members_ = ReadChangeMembers(snapshot_);
+        }
+        return ReadChange(*members_, snapshot_, static_cast<int64>(seq), &change);
     });
     if (!found) {
         return false;
@@ -164,11 +174,17 @@ bool KeyHistory::FromRange(const ChangeRow& change) {
 
 bool KeyHistory::Older() {
     const uint64_t version = current_.metadata.version;
+    follows_gap_ = false;
     if (version <= 1) {
         return false;
     }
+    const bool in_log = previous_seq_ != 0 && FromLog(previous_seq_);
+    if (!in_log && previous_seq_ != 0) {
+        NoteMissing(previous_seq_);
+    }
+    follows_gap_ = is_removed_ && !in_log;
     State state;
-    const bool found = (previous_seq_ != 0 && FromLog(previous_seq_)) ||
+    const bool found = in_log ||
                        (before_range_ && FindState(*before_range_, &state) && FromState(std::move(state))) ||
                        FromCommits(version);
     if (found && current_.metadata.version >= version) {

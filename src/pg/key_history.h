@@ -42,6 +42,11 @@ class KeyHistory {
     // The payload of the item, wherever it lies.
     std::string_view LoadPayload();
 
+    // Whether there may have been revisions between the current one and that which Next returned before it,
+    // or behind the oldest one once Next has returned false, which are not kept any more: the log's part with
+    // them was removed, and no commit has them.
+    bool follows_gap() const { return follows_gap_; }
+
     // The snapshot of the statement, to be set anew in each call of a function that spans several.
     void set_snapshot(Snapshot snapshot);
 
@@ -56,6 +61,7 @@ class KeyHistory {
     bool FindState(const RootPair& roots, State* state);
     bool FromState(State state);
     bool FromLog(uint64_t seq);
+    void NoteMissing(uint64_t seq);
     bool FromRange(const ChangeRow& change);
     bool FromCommits(uint64_t below);
     bool StepDown(const Commit& commit, const Metadata& at);
@@ -78,6 +84,10 @@ class KeyHistory {
     // Where the revision before the current one is to be looked for.
     uint64_t previous_seq_ = 0;             // in the log; 0: not there
     std::optional<RootPair> before_range_;  // in the trees before a range record
+    bool is_removed_ = false;               // in a part of the log that was removed
+    bool follows_gap_ = false;
+
+    std::optional<ChangeMembers> members_;  // of the log
 };
 
 }  // namespace kvs::pg

@@ -14,13 +14,7 @@ namespace {
 
 // How many keys differ in their values.
 int64 CountChanges(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
-    DiffCursor diff(*chunks, from.data_root, to.data_root);
-    int64 count = 0;
-    while (diff.Next()) {
-        Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        count++;
-    }
-    return count;
+    return static_cast<int64>(DiffCursor(*chunks, from.data_root, to.data_root).CountRest());
 }
 
 // The source is ahead of the branch: the branch takes over its head and its trees as they are.
@@ -83,9 +77,10 @@ RootPair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks
     };
     for (size_t i = 1; i < bases.size(); i++) {
         ChangeNumbers numbers(true);
-        merged = MergeTrees(chunks, MergeBaseRoots(bases[0], bases[i], chunks, snapshot), merged,
-                            RootsOf(bases[i], snapshot), {{}, take_base, {}}, &numbers)
-                     .roots;
+        merged =
+            MergeTrees(chunks, MergeBaseRoots(bases[0], bases[i], chunks, snapshot), merged,
+                       RootsOf(bases[i], snapshot), {.resolve = take_base, .continues_base = true}, &numbers)
+                .roots;
     }
     return merged;
 }
@@ -121,7 +116,7 @@ std::string NameConflicts(const std::vector<KeyConflict>& conflicts) {
         const KeyConflict& each = conflicts[i];
         names += (i == 0 ? "" : ", ") + Quoted(each.key);
         if (!each.conflict.path.empty()) {
-            names += " at " + each.conflict.path;
+            names += " at " + Quoted(each.conflict.path);
         }
         names += std::string(" (") + MergeReasonName(each.conflict.reason) + ")";
     }
@@ -151,7 +146,12 @@ MergeReport MergeInto(const MergeRequest& request, const MergeSteps& steps) {
             }
             RewrittenTrees merged = PlanThreeWay(
                 branch, chunks, snapshot, MergeBaseRoots(branch.head, request.source, chunks, snapshot),
-                RootsOf(request.source, snapshot), {LoadMergePolicies(), steps.resolve, author}, &plan);
+                RootsOf(request.source, snapshot),
+                {.policies = LoadMergePolicies(),
+                 .resolve = steps.resolve,
+                 .author = author,
+                 .continues_base = true},
+                &plan);
             report.conflicts = std::move(merged.conflicts);
             report.merged = merged.changed;
             if (report.conflicts.empty()) {

@@ -7,6 +7,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
+#include "pg/change_retention.h"
 #include "pg/check_store.h"
 #include "pg/chunk_store.h"
 #include "pg/collector.h"
@@ -94,7 +95,8 @@ void RepairHeads() {
 }
 
 // Versions ascend one by one per key and branch: where the branch has made the version before, once, that
-// change is the one before. Operations that may skip versions are let alone.
+// change is the one before. Operations that may skip versions are let alone, and so are links to changes
+// below the low-water mark of the log, which may have been removed.
 void RepairChangeLinks() {
     Oid types[] = {INT2ARRAYOID};
     Datum values[1];
@@ -110,7 +112,9 @@ void RepairChangeLinks() {
         "  SELECT c.seq, c.key, c.branch_id, c.version FROM _kvs.change AS c"
         "  LEFT JOIN _kvs.change AS p ON p.seq = c.prev_seq"
         "  WHERE c.key IS NOT NULL AND c.prev_seq <> 0 AND c.op <> ALL ($1)"
-        "    AND (p.seq IS NULL OR p.seq >= c.seq"
+        "    AND (p.seq IS NULL AND c.prev_seq >= (SELECT coalesce(max(m.low_seq), 0) FROM "
+        "_kvs.change_member AS m)"
+        "         OR p.seq >= c.seq"
         "         OR p.key IS NOT NULL AND (p.key <> c.key OR p.version <> c.version - 1))),"
         " found AS ("
         "  SELECT b.seq, min(p.seq) AS prev_seq FROM broken AS b JOIN _kvs.change AS p"
@@ -359,6 +363,7 @@ RepairResult RepairStore() {
         " AND (w.branch_id <> 1 OR EXISTS (SELECT FROM _kvs.branch))");
     RepairCommits();
     RepairHeads();
+    RepairChangeMembers();
     RepairChangeLinks();
     Addresses damaged = DamagedObjects();
     PackRepair::Addresses(&damaged);

@@ -64,6 +64,10 @@ void DefineSettings() {
                             "How long a move in the reflog keeps the commits that it names from collection.",
                             "-1 keeps them for ever, 0 not at all.", &settings.reflog_retention, 90 * 86400,
                             -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.change_retention", "How long changes stay in the change log before a collection removes them.",
+        "-1 keeps them for ever. They go in parts, each when all of it is that old.",
+        &settings.change_retention, -1, -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
     DefineCustomBoolVariable("kvs.autogc", "Whether background workers collect garbage.",
                              "Works only when the library is preloaded.", &settings.autogc, true, PGC_SIGHUP,
                              0, nullptr, nullptr, nullptr);

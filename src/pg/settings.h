@@ -21,6 +21,7 @@ struct Settings {
     int branch_lock_timeout;   // ms that an operation that rewrites a branch waits for its writers
     int gc_lock_timeout;       // ms that a collection waits for whoever builds trees or moves refs
     int reflog_retention;      // s that a move of a branch keeps its commits; -1: for ever
+    int change_retention;      // s that changes stay in the log; -1: for ever
     bool autogc;               // whether workers collect by themselves
     int autogc_naptime;        // s between two looks at a database
     int autogc_threshold;      // new chunks from which a worker collects,

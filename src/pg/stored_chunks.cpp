@@ -157,6 +157,21 @@ std::string StoredChunks::ReadOrThrow(const Hash& address) {
     return std::move(chunk.raw);
 }
 
+NodeRef StoredChunks::TryReadNode(const Hash& address) {
+    std::string raw;
+    if (const Verified::Chunk* verified = verified_.Find(address)) {
+        raw = verified->raw;
+    } else {
+        StoredChunk chunk = Read(address);
+        if (chunk.state != StoredChunk::State::kWhole) {
+            return nullptr;
+        }
+        raw = std::move(chunk.raw);
+    }
+    Result<NodeRef> node = Node::Parse(std::move(raw));
+    return node.ok() ? std::move(node).value() : nullptr;
+}
+
 NodeRef StoredChunks::ReadNode(const Hash& address) {
     std::string raw;
     if (const Verified::Chunk* verified = verified_.Find(address)) {

@@ -37,6 +37,9 @@ class StoredChunks : public NodeStore {
 
     StoredChunk Read(const Hash& address);
 
+    // Null if there is no whole node.
+    NodeRef TryReadNode(const Hash& address);
+
     // The transaction that stored the chunk, or put it into a pack, as it stands in the row;
     // InvalidTransactionId if there is none.
     TransactionId Inserter(const Hash& address);

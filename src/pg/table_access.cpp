@@ -48,14 +48,23 @@ Table OpenForRead(Object table, Object by) {
 }
 
 Table OpenForWrite(Object table, const Object* indexes, int index_count, LOCKMODE mode) {
+    Oid index_oids[Table::kMaxIndexes];
+    const Oid oid = ObjectOid(table);
+    for (int i = 0; i < index_count; i++) {
+        index_oids[i] = ObjectOid(indexes[i]);
+    }
+    return OpenTable(oid, index_oids, indexes, index_count, mode);
+}
+
+Table OpenTable(Oid table, const Oid* indexes, const Object* shapes, int index_count, LOCKMODE mode) {
     Table opened = {};
     opened.mode = mode;
-    opened.heap = table_open(ObjectOid(table), mode);
+    opened.heap = table_open(table, mode);
     opened.index_count = index_count;
     const LOCKMODE index_mode = mode == AccessShareLock ? AccessShareLock : RowExclusiveLock;
     for (int i = 0; i < index_count; i++) {
-        opened.indexes[i] = index_open(ObjectOid(indexes[i]), index_mode);
-        opened.index_objects[i] = indexes[i];
+        opened.indexes[i] = index_open(indexes[i], index_mode);
+        opened.index_objects[i] = shapes[i];
     }
     opened.slot = table_slot_create(opened.heap, nullptr);
     return opened;

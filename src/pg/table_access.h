@@ -36,6 +36,10 @@ Table OpenForRead(Object table, Object by);
 // Opens for writing with every index in `indexes` (the first is used for look-ups).
 Table OpenForWrite(Object table, const Object* indexes, int index_count, LOCKMODE mode = RowExclusiveLock);
 
+// The same by object identifiers, for tables of which there are several; the indexes have the shapes of
+// `shapes`.
+Table OpenTable(Oid table, const Oid* indexes, const Object* shapes, int index_count, LOCKMODE mode);
+
 void Close(Table* table);
 
 // Finds the row whose index columns equal the keys under `snapshot` and leaves it in table->slot.

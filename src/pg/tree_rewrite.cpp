@@ -10,6 +10,7 @@
 #include "kvs/tree/diff.h"
 #include "kvs/tree/editor.h"
 #include "kvs/tree/tree.h"
+#include "kvs/util/quote.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
 #include "pg/jsonb_json.h"
@@ -43,6 +44,14 @@ uint64_t VersionOf(const EntryState& state) {
     return state.written() ? DecodeMetadataHeader(state.meta).OrThrow().version : 0;
 }
 
+bool IsOf(const EntryState& state, const LogId& log) {
+    return DecodeMetadataHeader(state.meta).OrThrow().change.log_id == log;
+}
+
+// So many keys of theirs in a range that ours left alone are put in one by one before the rest of the range
+// is taken over: a take-over costs a few nodes at both ends.
+constexpr uint64_t kSingleKeys = 32;
+
 // The trees of `ours`, as they are edited.
 class Edit {
   public:
@@ -62,14 +71,37 @@ class Edit {
     Timestamp now() const { return now_; }
 
     // Theirs as it is: for keys whose versions theirs continues.
-    void Take(std::string_view key, const EntryState& theirs) {
+    void Take(std::string_view key, const EntryState& ours, const EntryState& theirs) {
         if (!theirs.written()) {
             meta_.Delete(key);
         } else {
             meta_.Put(key, theirs.meta);
         }
         PutItem(key, theirs.item);
-        out_.changed++;
+        out_.changed += ours.item == theirs.item ? 0 : 1;
+    }
+
+    // The same for all keys of a range, in which ours is as the base.
+    void TakeRange(const RootPair& base, const RootPair& theirs, const KeyRange& range) {
+        data_.Splice(theirs.data_root, range);
+        meta_.Splice(theirs.meta_root, range);
+        out_.changed +=
+            static_cast<int64>(DiffCursor(*chunks_, base.data_root, theirs.data_root, range).CountRest());
+    }
+
+    // The content of ours, in a version that is not below theirs', and above it if theirs has another
+    // content. A key that ours never had becomes a deleted one.
+    void Keep(std::string_view key, const EntryState& ours, const EntryState& theirs) {
+        const uint64_t lowest = VersionOf(theirs) + (SameContent(ours, theirs) ? 0 : 1);
+        if (VersionOf(ours) >= lowest) {
+            return;
+        }
+        Metadata next = DecodeMetadata(ours.written() ? ours.meta : theirs.meta).OrThrow();
+        next.deleted = !ours.item;
+        next.version = lowest;
+        next.change = IsHidden(key, ours) ? unlogged_.Next() : numbers_->Next();
+        next.comment.reset();
+        PutNext(key, next);
     }
 
     // The content of theirs as a new version of ours. `authored`: who wrote it, and when, comes along.
@@ -135,6 +167,13 @@ class Edit {
     }
 
   private:
+    // Whether the working state above has a key of its own there, so that the log will not hold what the edit
+    // makes of it.
+    bool IsHidden(std::string_view key, const EntryState& ours) const {
+        const std::optional<FoundValue> found = above_ ? above_->Get(key) : std::nullopt;
+        return found && found->value != ours.meta;
+    }
+
     void PutNext(std::string_view key, Metadata next) {
         if (const std::optional<FoundValue> found = above_ ? above_->Get(key) : std::nullopt) {
             next.version = std::max(next.version, DecodeMetadataHeader(found->value).OrThrow().version + 1);
@@ -156,6 +195,7 @@ class Edit {
     std::optional<Tree> above_;
     std::string author_;
     ChangeNumbers* numbers_;
+    ChangeNumbers unlogged_ = ChangeNumbers::Unlogged();
     Timestamp now_;
     StandardMetadataService rules_;
     RewrittenTrees out_;
@@ -225,11 +265,15 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
     KeyMerge merge(cursor, chunks);
     const MergedEntry merged = merge.Run(rules.policies, rules.resolve, &edit->out().conflicts);
     switch (merged.outcome) {
-        case MergedEntry::Outcome::kOurs:
-            return;
         case MergedEntry::Outcome::kTheirs:
             if (!SameContent(cursor.ours(), cursor.theirs())) {
                 edit->Adopt(key, cursor.ours(), cursor.theirs(), rules.keeps_authors);
+                return;
+            }
+            [[fallthrough]];
+        case MergedEntry::Outcome::kOurs:
+            if (rules.continues_base) {
+                edit->Keep(key, cursor.ours(), cursor.theirs());
             }
             return;
         case MergedEntry::Outcome::kMerged:
@@ -237,6 +281,13 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
     }
     Metadata next = merge.NextMetadata();
     const std::optional<DataItem> item = merged.item();
+    if (item && item->payload.size() > kMaxValueSize) {
+        throw Error(ErrorCode::kLimitExceeded,
+                    "the merge of key " + Quoted(key) + " makes a value of " +
+                        std::to_string(item->payload.size()) + " bytes, which is too large",
+                    "A value may have at most " + std::to_string(kMaxValueSize) +
+                        " bytes. Make the value of one side smaller, commit that, and merge again.");
+    }
     next.deleted = !item;
     next.updated_at = edit->now();
     next.change = edit->NextChange();
@@ -244,6 +295,31 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
     next.tags = merged.tags;
     next.schema_hash = merged.schema_hash;
     edit->Write(key, next, item);
+}
+
+bool IsLong(const MergeCursor::OneSidedRange& range) {
+    return range.passed >= kSingleKeys;
+}
+
+// Behind the one-sided range that the cursor's key lies in; false if nothing is left there.
+bool SkipRange(MergeCursor* cursor) {
+    const std::optional<std::string> end = cursor->one_sided_range().keys.end;
+    if (end) {
+        cursor->SkipTo(*end);
+    }
+    return end.has_value();
+}
+
+// Takes over what theirs alone changed: the cursor's key, or all that is left of the range that it lies in.
+// false if nothing is left behind that.
+bool TakeOver(MergeCursor* cursor, const RootPair& base, const RootPair& theirs, Edit* edit) {
+    const MergeCursor::OneSidedRange& range = cursor->one_sided_range();
+    if (!IsLong(range)) {
+        edit->Take(cursor->key(), cursor->ours(), cursor->theirs());
+        return true;
+    }
+    edit->TakeRange(base, theirs, {std::string(cursor->key()), range.keys.end});
+    return SkipRange(cursor);
 }
 
 }  // namespace
@@ -289,13 +365,20 @@ RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPa
                           const RootPair& theirs, const MergeRules& rules, ChangeNumbers* numbers) {
     Edit edit(chunks, ours, rules.author, numbers, rules.above);
     MergeCursor cursor(*chunks, base, ours, theirs);
+    const bool takes_over = rules.continues_base && numbers->is_range() && !rules.above;
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
         if (cursor.ours_changed()) {
             MergeKey(cursor, chunks, rules, &edit);
+        } else if (takes_over) {
+            if (!TakeOver(&cursor, base, theirs, &edit)) {
+                break;
+            }
         } else if (!SameContent(cursor.ours(), cursor.theirs())) {
             edit.Follow(cursor.key(), cursor.ours(), cursor.theirs());
             edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), rules.keeps_authors);
+        } else if (rules.continues_base) {
+            edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
         }
     }
     return edit.Finish();
@@ -309,6 +392,8 @@ std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base,
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
         if (cursor.ours_changed()) {
             KeyMerge(cursor, chunks).Run(policies, {}, &conflicts);
+        } else if (IsLong(cursor.one_sided_range()) && !SkipRange(&cursor)) {
+            break;
         }
     }
     return conflicts;
@@ -333,17 +418,23 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
     MergeCursor cursor(*chunks, head, working, to);
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        const bool same = SameContent(cursor.ours(), cursor.theirs());
-        if (!same && !SameContent(cursor.base(), cursor.ours())) {
-            if (!SameContent(cursor.base(), cursor.theirs()) &&
-                edit.out().collisions.size() < kMaxCollisions) {
+        const EntryState& ours = cursor.ours();
+        const EntryState& theirs = cursor.theirs();
+        const bool same = SameContent(ours, theirs);
+        if (!same && !SameContent(cursor.base(), ours)) {
+            if (SameContent(cursor.base(), theirs)) {
+                edit.Keep(cursor.key(), ours, theirs);
+            } else if (edit.out().collisions.size() < kMaxCollisions) {
                 edit.out().collisions.emplace_back(cursor.key());
             }
-        } else if (VersionOf(cursor.theirs()) > VersionOf(cursor.ours()) &&
-                   (!cursor.ours_changed() || changes_of == ChangesOf::kThisOperation)) {
-            edit.Take(cursor.key(), cursor.theirs());
+        } else if (VersionOf(theirs) > VersionOf(ours) &&
+                   (changes_of == ChangesOf::kThisOperation ? IsOf(theirs, numbers->log())
+                                                            : !cursor.ours_changed())) {
+            edit.Take(cursor.key(), ours, theirs);
         } else if (!same) {
-            edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), true);
+            edit.Adopt(cursor.key(), ours, theirs, true);
+        } else {
+            edit.Keep(cursor.key(), ours, theirs);
         }
     }
     return edit.Finish();
@@ -355,11 +446,24 @@ RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootP
     MergeCursor cursor(*chunks, from, from, to);
     while (cursor.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        if (!SameContent(cursor.ours(), cursor.theirs())) {
+        if (SameContent(cursor.ours(), cursor.theirs())) {
+            edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
+        } else {
             edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), false);
         }
     }
     return edit.Finish();
+}
+
+RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& above,
+                       ChangeNumbers* numbers) {
+    Edit edit(chunks, of, {}, numbers);
+    MergeCursor cursor(*chunks, of, of, above);
+    while (cursor.Next()) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
+    }
+    return edit.Finish().roots;
 }
 
 bool SameContents(ChunkStore* chunks, const RootPair& a, const RootPair& b) {

@@ -3,7 +3,9 @@
 //
 // All three walk the difference between `base` and `theirs` in key order and edit the trees of `ours`, so
 // their cost is that of the changes, not of the store. Versions never rewind: a key whose content changes
-// gets a version above both sides', unless ours never left the base, whose versions theirs continues.
+// gets a version above ours', or that of theirs where it continues ours'. And no commit has a lower version
+// of a key than one of its parents, nor the same one with another content: a key may get a new version only
+// for that.
 #pragma once
 
 #include <cstdint>
@@ -67,17 +69,22 @@ constexpr size_t kMaxCollisions = 10;
 using KeyResolver = std::function<std::optional<Resolution>(std::string_view key, const MergeConflict&)>;
 
 struct MergeRules {
-    MergePolicies policies;
-    KeyResolver resolve;
-    std::string author;  // who has written what comes out of two changes of one key
+    MergePolicies policies = {};
+    KeyResolver resolve = {};
+    std::string author = {};  // who has written what comes out of two changes of one key
     bool keeps_authors =
         true;  // who wrote what is taken from theirs, and when, comes along; else `author`, now
     // Versions come out above those that this state has, too: a working state that will take over what
     // changes.
     std::optional<RootPair> above = std::nullopt;
+    // theirs' commit descends from the base's: its versions continue those of the base, so that what ours
+    // left alone can be taken over as it is.
+    bool continues_base = false;
 };
 
-// Three-way merge: ours with what theirs changed since base. Where a conflict stays, ours is kept.
+// Three-way merge: ours with what theirs changed since base. Where a conflict stays, ours is kept. A merge
+// that will be a range record takes over what theirs alone changed as it is, whole subtrees unvisited, if the
+// rules allow it (docs/decisions/0016-subtrees-are-taken-over.md).
 RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
                           const RootPair& theirs, const MergeRules& rules, ChangeNumbers* numbers);
 
@@ -102,6 +109,10 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
 // The contents of `to` for a branch that is at `from`.
 RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootPair& to,
                            const std::string& author, ChangeNumbers* numbers);
+
+// A state whose contents stay as they are, with versions above those of another where contents differ, and
+// none below: for a branch that stands on that state from now on.
+RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& above, ChangeNumbers* numbers);
 
 // Whether two states have the same entries: values, expiry, tags and schemas; versions and times do not
 // count.

@@ -1,5 +1,6 @@
 // Garbage collection: gc, and the progress of the collections that run.
 #include "pg/access_guard.h"
+#include "pg/change_retention.h"
 #include "pg/collected_rows.h"
 #include "pg/collector.h"
 #include "pg/convert.h"
@@ -11,14 +12,18 @@ namespace {
 
 using namespace kvs::pg;
 
-enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kGcColumns };
+enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kChangesRemoved, kGcColumns };
 
 void GcInto(const CollectedRows& rows, bool dry_run) {
     const CollectionResult result = CollectGarbage(dry_run, settings.reflog_retention);
+    // Last, because members of the log stay locked from then on, and at once, because whoever builds waits
+    // meanwhile.
+    const int64 changes = dry_run ? CountRemovableChanges(settings.change_retention)
+                                  : TrimChangeLog(settings.change_retention, 0).changes;
     Guarded([&] {
         Datum values[kGcColumns] = {Int64GetDatum(result.objects_removed),
                                     Int64GetDatum(result.bytes_removed), Int64GetDatum(result.objects_live),
-                                    Int64GetDatum(result.bytes_live)};
+                                    Int64GetDatum(result.bytes_live), Int64GetDatum(changes)};
         bool nulls[kGcColumns] = {};
         AddRow(rows, values, nulls);
     });

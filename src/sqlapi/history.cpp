@@ -105,15 +105,26 @@ class Revisions {
     std::optional<KeyHistory> history_;  // none: the key is NULL
 };
 
-// The document of a version; 0 where it is a deletion or was never made.
+[[noreturn]] void ThrowRemoved(std::string_view key, uint64_t version) {
+    throw Error(ErrorCode::kWrongState,
+                "version " + std::to_string(version) + " of key " + Quoted(key) + " is no longer available",
+                "kvs.history() shows the versions that are kept; commits keep theirs.",
+                "Changes are kept in the log as long as kvs.change_retention says.");
+}
+
+// The document of a version; 0 where it is a deletion or was never made. Errors: kWrongState if that is not
+// known any more.
 Datum DocumentOfVersion(std::string_view key, uint64_t version, std::optional<std::string_view> branch) {
     KeyHistory history(key, branch);
     while (history.Next()) {
         if (history.metadata().version > version) {
             continue;
         }
+        if (history.metadata().version < version && history.follows_gap()) {
+            ThrowRemoved(key, version);
+        }
         if (history.metadata().version < version || history.item() == nullptr) {
-            break;
+            return 0;
         }
         if (history.item()->type != ValueType::kJson) {
             throw Error(
@@ -123,6 +134,9 @@ Datum DocumentOfVersion(std::string_view key, uint64_t version, std::optional<st
         }
         const std::string_view payload = history.LoadPayload();
         return Guarded([&] { return MakeVarlena(payload); });
+    }
+    if (history.follows_gap()) {
+        ThrowRemoved(key, version);
     }
     return 0;
 }

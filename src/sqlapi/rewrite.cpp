@@ -167,14 +167,14 @@ kvs::Hash Reset(std::string_view ref, std::string_view mode, std::string_view br
             plan.operation = Operation::kReset;
             plan.reflog_operation = "reset";
             plan.onto = commit;
-            plan.working = branch.working;
             const bool clean = IsClean(branch, chunks, snapshot);
             plan.applies = commit != branch.head || (hard && !clean);
-            if (hard && plan.applies) {
+            if (plan.applies) {
                 const RootPair to = RootsOf(commit, snapshot);
                 plan.numbers = ChangeNumbers(DifferMuch(chunks, branch.working, to));
-                plan.working = SwitchTrees(chunks, branch.working, to, author, &*plan.numbers).roots;
-                plan.keeps_discarded = !clean;
+                plan.working = hard ? SwitchTrees(chunks, branch.working, to, author, &*plan.numbers).roots
+                                    : RaiseVersions(chunks, branch.working, to, &*plan.numbers);
+                plan.keeps_discarded = hard && !clean;
             }
             return plan;
         },

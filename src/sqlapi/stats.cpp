@@ -11,12 +11,16 @@ using namespace kvs::pg;
 
 // $1: bytes of the node cache, $2: whether it is shared.
 //
-// compression is told from a sample of at most some 4,096 pages of the chunk and pack tables: the head of each
-// frame and pack says how it is stored and how many bytes it holds (docs/node-format.md).
+// compression is told from a sample of at most some 4,096 pages of the chunk and pack tables: the head of
+// each frame and pack says how it is stored and how many bytes it holds (docs/node-format.md).
 constexpr const char* kStatsQuery = R"(
 WITH sample AS (
     SELECT least(100, 100 * 4096 / greatest(1, (pg_relation_size('_kvs.chunk'::regclass)
                                                  + pg_relation_size('_kvs.pack'::regclass)) / 8192.0))::real AS percent
+), log_size AS (
+    SELECT sum(pg_total_relation_size(m.oid))::bigint AS bytes
+    FROM (SELECT '_kvs.change'::regclass::oid AS oid
+          UNION ALL SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = '_kvs.change'::regclass) AS m
 )
 SELECT jsonb_build_object(
     'total_keys', kvs.count_keys(),
@@ -26,7 +30,9 @@ SELECT jsonb_build_object(
     'disk_usage', (
         SELECT jsonb_object_agg(t.name, t.bytes)
         FROM (SELECT s.name, pg_total_relation_size(('_kvs.' || s.name)::regclass) AS bytes
-              FROM unnest(ARRAY['chunk', 'pack', 'dictionary', 'working', 'change', 'commit', 'reflog', 'branch', 'tag']) AS s(name)
+              FROM unnest(ARRAY['chunk', 'pack', 'dictionary', 'working', 'commit', 'reflog', 'branch', 'tag']) AS s(name)
+              UNION ALL
+              SELECT 'change', l.bytes FROM log_size AS l
               UNION ALL
               SELECT 'total', sum(pg_total_relation_size(c.oid))::bigint
               FROM pg_class AS c
@@ -75,7 +81,12 @@ SELECT jsonb_build_object(
     'log', (
         SELECT jsonb_build_object(
             'changes', count(*),
-            'last_seq', coalesce(max(c.seq), 0),
+            'bytes', (SELECT l.bytes FROM log_size AS l),
+            'first_seq', coalesce(min(c.seq), 0),
+            'low_water_mark', (SELECT coalesce(max(m.low_seq), 0) FROM _kvs.change_member AS m),
+            'kept_since', (SELECT m.started_at FROM _kvs.change_member AS m
+                           WHERE m.first_seq IS NOT NULL AND m.condemned_at IS NULL ORDER BY m.first_seq LIMIT 1),
+            'last_seq', greatest(max(c.seq), (SELECT max(m.low_seq) - 1 FROM _kvs.change_member AS m), 0),
             'log_id', (SELECT s.log_id FROM _kvs.store AS s ORDER BY s.epoch DESC LIMIT 1),
             'epoch', (SELECT max(s.epoch) FROM _kvs.store AS s))
         FROM _kvs.change AS c),

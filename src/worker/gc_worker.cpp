@@ -1,6 +1,7 @@
-// The collector that the launcher starts in a database: see gc_launcher.h. It collects garbage and packs what
-// only history needs, each where the store has grown by enough. It belongs to no role and runs what SQL there
-// is as the owner of the extension.
+// The collector that the launcher starts in a database: see gc_launcher.h. It removes old changes, collects
+// garbage and packs what only history needs, the latter two where the store has grown by enough. It belongs
+// to no role and runs what SQL there is as the owner of the extension.
+#include "pg/change_retention.h"
 #include "pg/collector.h"
 #include "pg/durability.h"
 #include "pg/entry_point.h"
@@ -73,9 +74,25 @@ bool IsInstalled() {
     return Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); });
 }
 
-// In a transaction: whether there is a store that needs it, which nobody else collects.
-bool IsCollectionNeeded() {
-    return IsInstalled() && HasGrown() && TryLockCollectionForWorker();
+// What there is to do in this database. What nobody else does: the lock is held then.
+struct Work {
+    bool collect = false;
+    bool trim = false;  // the change log
+    bool is_locked = false;
+};
+
+// In a transaction.
+Work FindWork() {
+    Work work;
+    if (IsInstalled()) {
+        work.collect = HasGrown();
+        work.trim = settings.change_retention >= 0;
+        if ((work.collect || work.trim) && !TryLockCollectionForWorker()) {
+            return {};
+        }
+        work.is_locked = work.collect || work.trim;
+    }
+    return work;
 }
 
 // The switch may have been turned since.
@@ -113,13 +130,22 @@ void Report(const CollectionResult& result, Collector::Sweep outcome) {
     });
 }
 
-void Collect() {
-    Guarded([] { Begin("kvs.gc: looking for growth"); });
-    const bool needed = IsCollectionNeeded();
-    Guarded([] { Commit(); });
-    if (!needed) {
-        return;
+// Ahead of the collection, for which it may leave trees that only records of the log have held.
+TrimResult Trim() {
+    Guarded([] { Begin("kvs.gc: removing old changes"); });
+    const TrimResult result = TrimChangeLog(settings.change_retention, settings.gc_lock_timeout);
+    if (result.changes > 0) {
+        Guarded([&] {
+            ereport(LOG,
+                    errmsg("automatic kvs collection in database \"%s\": removed %lld changes from the log",
+                           get_database_name(MyDatabaseId), static_cast<long long>(result.changes)));
+        });
     }
+    Guarded([] { Commit(); });
+    return result;
+}
+
+void Collect() {
     MemoryContext context = Guarded(
         [] { return AllocSetContextCreate(TopMemoryContext, "kvs collector", ALLOCSET_DEFAULT_SIZES); });
     Collector collector(context);
@@ -137,8 +163,24 @@ void Collect() {
         collector.Finish();
     }
     Report(collector.result(), swept);
-    UnlockCollectionOfWorker();
     Guarded([] { Commit(); });
+}
+
+void TrimAndCollect() {
+    Guarded([] { Begin("kvs.gc: looking for growth"); });
+    Work work = FindWork();
+    Guarded([] { Commit(); });
+    if (work.trim && Trim().range_records) {
+        work.collect = true;
+    }
+    if (work.collect) {
+        Collect();
+    }
+    if (work.is_locked) {
+        Guarded([] { Begin("kvs.gc: done"); });
+        UnlockCollectionOfWorker();
+        Guarded([] { Commit(); });
+    }
 }
 
 enum class Packing { kMore, kDone, kLockedOut };
@@ -189,9 +231,9 @@ void RepackNew() {
     Guarded([] { Commit(); });
 }
 
-void Work() {
+void LookAfterStore() {
     if (MayGoOn(&settings.autogc)) {
-        Collect();
+        TrimAndCollect();
     }
     if (MayGoOn(&settings.autorepack)) {
         RepackNew();
@@ -205,6 +247,6 @@ extern "C" void kvs_gc_worker_main(Datum database) {
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
-    Enter([] { Work(); });
+    Enter([] { LookAfterStore(); });
     proc_exit(0);
 }

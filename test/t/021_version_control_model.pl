@@ -1,8 +1,8 @@
 # Random operations on branches against a model of them, one session: after each step every branch holds what the model
 # holds, committed and not; errors come where the model has them. A version of a key of a branch never comes back with
 # another value, histories descend and begin with what is there (where a branch took over a commit they are the
-# commit's), and the store is sound in the end. KVS_SEED repeats a run. Criss-cross merges are left to the comparison
-# with git.
+# commit's), no commit has a lower version of a key than its parents, and the store is sound in the end. KVS_SEED
+# repeats a run. Criss-cross merges are left to the comparison with git.
 
 use strict;
 use warnings FATAL => 'all';
@@ -638,6 +638,16 @@ note(join(', ', map { "$_: $count{$_}" } sort keys %count));
 is(join(' ', grep { !$count{$_} } 'merge', 'conflict', 'fast-forward', 'cherry-pick', 'revert', 'rebase', 'squash',
         'reset by reflog', 'stash', 'pop', 'merge refused'),
     '', 'and nothing was left out');
+
+# What lets a merge take over whole subtrees.
+my $rewound = $node->safe_psql('postgres', <<SQL);
+SELECT encode(c.hash, 'hex'), encode(p, 'hex'), key, n.version, n.value, o.version, o.value
+FROM _kvs.commit AS c, unnest(c.parents) AS p, LATERAL kvs.scan(as_of => encode(c.hash, 'hex')) AS n
+     JOIN LATERAL kvs.scan(as_of => encode(p, 'hex')) AS o USING (key)
+WHERE n.version < o.version OR n.version = o.version AND n.value <> o.value
+LIMIT 3
+SQL
+is($rewound, '', 'no commit has a lower version of a key than a parent, nor the same one of another value');
 
 finish($node);
 done_testing();

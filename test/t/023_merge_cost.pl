@@ -72,5 +72,27 @@ foreach my $name ('preview_merge', 'merge', 'fast-forward', 'rebase', 'revert', 
     note("$name of $changes changes on each side: $once chunks of $keys keys, $twice of " . 2 * $keys);
 }
 
+# Two ranges that one side each has made: taken over whole, whatever their size.
+foreach my $database ('once', 'twice')
+{
+    my $size = $database eq 'once' ? $keys : 2 * $keys;
+    $node->safe_psql($database, <<SQL);
+SELECT kvs.create_branch('mine', 'HEAD'), kvs.create_branch('yours', 'HEAD');
+SELECT kvs.import('SELECT ''mine:'' || lpad(i::text, 8, ''0''), jsonb_build_object(''n'', i, ''text'', md5(i::text))
+                   FROM generate_series(1, $size) AS i', branch => 'mine', message => 'import');
+SELECT kvs.import('SELECT ''yours:'' || lpad(i::text, 8, ''0''), jsonb_build_object(''n'', i, ''text'', md5(i::text))
+                   FROM generate_series(1, $size) AS i', branch => 'yours', message => 'import');
+SQL
+}
+foreach my $operation (q(SELECT count(*) FROM kvs.preview_merge('yours', target => 'mine')),
+    q(SELECT merged FROM kvs.merge('yours', target => 'mine')))
+{
+    my ($once)          = scans_of('once',  $operation);
+    my ($twice, $count) = scans_of('twice', $operation);
+    note("$operation: $once chunks, $twice in a store of twice the size");
+    cmp_ok($twice, '<', 1.2 * $once + 20, 'merging two large ranges costs their ends');
+    is($count, $operation =~ /preview/ ? 0 : 2 * $keys, 'and counts them');
+}
+
 finish($node, databases => [ 'once', 'twice' ]);
 done_testing();

@@ -1,8 +1,10 @@
 // Three-way merge of JSON documents: what two sides made of one base, put together.
 //
 // What only one side changed is taken over; what both changed alike is no conflict. Objects merge member by
-// member, so that edits of different members never meet, also where the base has no object there. Values are
-// compared as SameValue does: 2 and 2.0 are the same. What is left is decided by the policy:
+// member, so that edits of different members never meet, also where the base has no object there. 2 and 2.0
+// are the same value (SameValue): to write a number in another way is a change that is taken over if the
+// other side left the value alone, gives way to one of the value, and of two such changes the later side's
+// stays. What is left is decided by the policy:
 //
 //   arrays   conflict   a conflict (kArray)
 //            append     ours without the elements that only theirs removed (the first of equal ones), then

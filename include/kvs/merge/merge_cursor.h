@@ -6,12 +6,14 @@
 // outlive the cursor. Errors: as Tree.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "kvs/hash.h"
 #include "kvs/node_store.h"
+#include "kvs/tree/tree.h"
 #include "kvs/tree/tree_pair.h"
 
 namespace kvs {
@@ -44,6 +46,18 @@ class MergeCursor {
     const EntryState& theirs() const;
     // Whether ours differs from the base; if not, theirs is taken over as it is.
     bool ours_changed() const;
+
+    // Where ours is as the base: from a key of theirs that ours did not change to the next one that it did.
+    struct OneSidedRange {
+        KeyRange keys;
+        uint64_t passed = 0;  // how many keys of it Next has moved to before this one
+    };
+    // The range that key() lies in, which must not be a key that ours changed. The first key of each range
+    // costs a walk down the trees.
+    const OneSidedRange& one_sided_range();
+
+    // Next will move to a key that is not smaller than `key`, which is larger than key().
+    void SkipTo(std::string_view key);
 
   private:
     class Impl;

@@ -5,6 +5,7 @@
 // Errors: as Tree.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -32,6 +33,10 @@ class DiffCursor {
 
     // The next change, nullopt after the last. Its views are valid until the next call.
     std::optional<TreeChange> Next();
+
+    // How many changes are left, which are not returned any more. Subtrees that lie between two entries of
+    // the other tree are counted unread.
+    uint64_t CountRest();
 
   private:
     class Impl;

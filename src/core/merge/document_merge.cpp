@@ -22,6 +22,10 @@ bool Same(const Json* left, const Json* right) {
     return left == nullptr || right == nullptr ? left == right : SameValue(*left, *right);
 }
 
+bool Identical(const Json* left, const Json* right) {
+    return left == nullptr || right == nullptr ? left == right : *left == *right;
+}
+
 void AppendToken(std::string& path, std::string_view token) {
     path += '/';
     for (char c : token) {
@@ -47,11 +51,20 @@ class DocumentMerger {
         if (both && ours->IsObject() && theirs->IsObject() && policy_.policy != MergePolicy::kLww) {
             return MergeObjects(base, *ours, *theirs);
         }
-        if (Same(base, theirs)) {
+        if (Identical(base, theirs)) {
             return Copy(ours);
         }
-        if (Same(base, ours)) {
+        if (Identical(base, ours)) {
             return Copy(theirs);
+        }
+        // A number may be written in another way, and stays the value that it was: a change, but of the two
+        // the one that gives way.
+        const bool theirs_is_base = Same(base, theirs);
+        if (theirs_is_base != Same(base, ours)) {
+            return Copy(theirs_is_base ? ours : theirs);
+        }
+        if (theirs_is_base) {
+            return Later(ours, theirs);
         }
         if (both && MergesByIndex(base, *ours, *theirs)) {
             return MergeByIndex(base, ours->array(), theirs->array());
@@ -60,7 +73,7 @@ class DocumentMerger {
             return MergeCounters(base, *ours, *theirs);
         }
         if (Same(ours, theirs)) {
-            return Copy(ours);
+            return Later(ours, theirs);
         }
         if (policy_.policy == MergePolicy::kLww) {
             return Later(ours, theirs);

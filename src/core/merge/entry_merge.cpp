@@ -173,7 +173,7 @@ class EntryMerger {
         }
         TakeContent(modified);
         // What comes out as it was keeps its bytes.
-        if (!SameValue(resolution->value, *DocumentOf(modified))) {
+        if (resolution->value != *DocumentOf(modified)) {
             merged_.value->payload = codec_.Encode(resolution->value);
         }
         Finish();
@@ -221,10 +221,10 @@ class EntryMerger {
             return std::nullopt;
         }
         // What comes out as it was keeps its bytes.
-        if (SameValue(*document.value, *ours)) {
+        if (*document.value == *ours) {
             return ValueOf(ours_);
         }
-        if (SameValue(*document.value, *theirs)) {
+        if (*document.value == *theirs) {
             return ValueOf(theirs_);
         }
         return Value{ValueType::kJson, std::nullopt, codec_.Encode(*document.value)};

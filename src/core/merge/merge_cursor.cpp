@@ -110,7 +110,14 @@ class Path {
 class TreeMerge {
   public:
     TreeMerge(NodeStore& store, const Hash& base, const Hash& ours, const Hash& theirs)
-        : diff_(store, base, theirs), ours_is_base_(base == ours), base_(store, base), ours_(store, ours) {}
+        : store_(store),
+          base_root_(base),
+          ours_root_(ours),
+          theirs_root_(theirs),
+          diff_(store, base, theirs),
+          ours_is_base_(base == ours),
+          base_(store, base),
+          ours_(store, ours) {}
 
     struct Values {
         std::optional<std::string_view> base;
@@ -121,6 +128,21 @@ class TreeMerge {
     // The next change of theirs; nullptr after the last.
     const TreeChange* change() const { return change_ ? &*change_ : nullptr; }
     void Advance() { change_ = diff_.Next(); }
+
+    // change() will be the first one that is not smaller than `key`.
+    void SkipTo(std::string_view key) {
+        if (change_ && change_->key < key) {
+            diff_ = DiffCursor(store_, base_root_, theirs_root_, {std::string(key), std::nullopt});
+            Advance();
+        }
+    }
+
+    // The first key from `start` on that ours changed.
+    std::optional<std::string> NextOfOurs(std::string_view start) const {
+        DiffCursor ours(store_, base_root_, ours_root_, {std::string(start), std::nullopt});
+        const std::optional<TreeChange> change = ours.Next();
+        return change ? std::optional<std::string>(change->key) : std::nullopt;
+    }
 
     // What stands at `key`, which is no larger than that of change(). Keys must ascend.
     Values At(std::string_view key) {
@@ -155,6 +177,10 @@ class TreeMerge {
         return ours_.Value();
     }
 
+    NodeStore& store_;
+    const Hash base_root_;
+    const Hash ours_root_;
+    const Hash theirs_root_;
     DiffCursor diff_;
     std::optional<TreeChange> change_;
     const bool ours_is_base_;
@@ -192,7 +218,27 @@ class MergeCursor::Impl {
         base_ = {metas.base.value_or(""), items.base};
         ours_ = {metas.ours.value_or(""), items.ours};
         theirs_ = {metas.theirs.value_or(""), items.theirs};
+        if (one_sided_) {
+            one_sided_->passed++;
+        }
         return true;
+    }
+
+    const OneSidedRange& one_sided_range() {
+        if (!one_sided_ || !one_sided_->keys.Contains(key_)) {
+            one_sided_ = OneSidedRange{{key_, data_.NextOfOurs(key_)}, 0};
+            std::optional<std::string>& end = one_sided_->keys.end;
+            if (std::optional<std::string> in_meta = meta_.NextOfOurs(key_);
+                in_meta && (!end || *in_meta < *end)) {
+                end = std::move(in_meta);
+            }
+        }
+        return *one_sided_;
+    }
+
+    void SkipTo(std::string_view key) {
+        data_.SkipTo(key);
+        meta_.SkipTo(key);
     }
 
     std::string_view key() const { return key_; }
@@ -208,6 +254,7 @@ class MergeCursor::Impl {
     EntryState base_;
     EntryState ours_;
     EntryState theirs_;
+    std::optional<OneSidedRange> one_sided_;
 };
 
 MergeCursor::MergeCursor(NodeStore& store, const TreePair& base, const TreePair& ours, const TreePair& theirs)
@@ -239,6 +286,14 @@ const EntryState& MergeCursor::theirs() const {
 
 bool MergeCursor::ours_changed() const {
     return impl_->ours() != impl_->base();
+}
+
+const MergeCursor::OneSidedRange& MergeCursor::one_sided_range() {
+    return impl_->one_sided_range();
+}
+
+void MergeCursor::SkipTo(std::string_view key) {
+    impl_->SkipTo(key);
 }
 
 }  // namespace kvs

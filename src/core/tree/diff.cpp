@@ -57,6 +57,29 @@ class Side {
         at_end_ = here.index == here.node->count();
     }
 
+    // Moves behind the items of `level` > 0 from here on whose subtrees end before both keys (null: any key),
+    // as far as they lie in one node; the number of entries in them.
+    uint64_t SkipBefore(int level, const std::string_view* key, const std::string* end) {
+        Level& here = levels_[level];
+        size_t stop = here.node->count();
+        if (key != nullptr) {
+            stop = std::min(stop, here.node->LowerBound(*key));
+        }
+        if (end != nullptr) {
+            stop = std::min(stop, here.node->LowerBound(*end));
+        }
+        if (stop <= here.index) {
+            return 0;
+        }
+        uint64_t entries = 0;
+        for (; here.index < stop; ++here.index) {
+            entries += here.node->ChildEntries(here.index);
+        }
+        --here.index;
+        Skip(level);
+        return entries;
+    }
+
     Hash ChildHash(int level) const { return levels_[level].node->ChildHash(levels_[level].index); }
 
     // Moves behind the item of `level`.
@@ -107,6 +130,28 @@ class DiffCursor::Impl {
     }
 
     std::optional<TreeChange> Next() {
+        const std::optional<int> order = Find();
+        return order ? std::optional(Emit(*order)) : std::nullopt;
+    }
+
+    uint64_t CountRest() {
+        uint64_t count = 0;
+        while (const std::optional<int> order = Find()) {
+            const uint64_t skipped = *order < 0   ? SkipAlone(from_, to_)
+                                     : *order > 0 ? SkipAlone(to_, from_)
+                                                  : 0;
+            if (skipped == 0) {
+                Emit(*order);
+            }
+            count += std::max<uint64_t>(skipped, 1);
+        }
+        return count;
+    }
+
+  private:
+    // Moves both sides to the next change: the sign of which side's key comes first, 0 for a key of both;
+    // nullopt after the last.
+    std::optional<int> Find() {
         if (from_emitted_) {
             from_.Skip(0);
         }
@@ -131,11 +176,26 @@ class DiffCursor::Impl {
                 to_.Skip(0);
                 continue;
             }
-            return Emit(order);
+            return order;
         }
     }
 
-  private:
+    // Moves `side` behind the largest subtrees that start here and end before the other side's entry, and
+    // inside the range; the number of their entries, 0 if there are none.
+    uint64_t SkipAlone(Side& side, const Side& other) {
+        std::string_view other_key;
+        if (!other.at_end()) {
+            other_key = other.leaf().Key(other.index(), &key_);
+        }
+        for (int level = side.Top(); level > 0; --level) {
+            if (const uint64_t entries = side.SkipBefore(level, other.at_end() ? nullptr : &other_key,
+                                                         range_.end ? &*range_.end : nullptr)) {
+                return entries;
+            }
+        }
+        return 0;
+    }
+
     // Goes down in both trees to the start of the range. A subtree that both share there is skipped.
     void SeekStart() {
         for (int level = std::max(from_.height(), to_.height()); level >= 0; --level) {
@@ -232,6 +292,10 @@ DiffCursor& DiffCursor::operator=(DiffCursor&&) noexcept = default;
 
 std::optional<TreeChange> DiffCursor::Next() {
     return impl_->Next();
+}
+
+uint64_t DiffCursor::CountRest() {
+    return impl_->CountRest();
 }
 
 }  // namespace kvs

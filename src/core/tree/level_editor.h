@@ -20,6 +20,7 @@
 #include "kvs/hash.h"
 #include "kvs/tree/node_builder.h"
 #include "kvs/tree/splitter.h"
+#include "kvs/tree/tree.h"
 #include "old_tree.h"
 
 namespace kvs {
@@ -41,6 +42,11 @@ class LevelEditor {
     // Keys must ascend strictly.
     void Apply(const ItemEdit& edit);
 
+    // Makes the items in the range those that `source` has there. The range lies behind all keys so far, and
+    // the next key behind the range. Nodes that both its ends leave whole are not visited, but put into the
+    // level above by the same way.
+    void Splice(OldTree& source, const KeyRange& range);
+
     // Finishes this level and those above; the root of the new tree.
     Hash Finish();
 
@@ -57,6 +63,9 @@ class LevelEditor {
     void CloseNode();
     void FlushReplaced();
     void EmitPut(const ItemEdit& put);
+    void ReplaceItems(OldTree& source, const KeyRange& range);
+    bool EndsNodeWith(const std::string& key);
+    void SpliceNodes(OldTree& source, const KeyRange& range);
     LevelEditor& Parent();
     Hash SingleNode() const;
 

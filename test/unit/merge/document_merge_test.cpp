@@ -57,6 +57,27 @@ TEST(DocumentMergeTest, EditsOfDifferentMembersDoNotMeet) {
     EXPECT_EQ(Merge("conflict", R"({"a":1})", R"({"a":2})", R"({"a":2.0})"), R"({"a":2})");
 }
 
+TEST(DocumentMergeTest, NumbersWrittenInAnotherWayKeepTheirDigits) {
+    const auto merge = [](const char* base, const char* ours, const char* theirs, bool theirs_is_later) {
+        const MergedDocument merged =
+            MergeDocuments(Doc(base), Doc(ours), Doc(theirs), Policy("conflict"), theirs_is_later);
+        EXPECT_TRUE(merged.conflicts.empty());
+        return merged.value;
+    };
+    for (const bool later : {false, true}) {
+        // A change like any other against none, and none at all against another value.
+        EXPECT_EQ(merge("0.1", "0.10", "0.1", later), Doc("0.10"));
+        EXPECT_EQ(merge("0.1", "0.1", "0.10", later), Doc("0.10"));
+        EXPECT_EQ(merge("0.1", "0.10", "5", later), Doc("5"));
+        EXPECT_EQ(merge("0.1", "5", "0.10", later), Doc("5"));
+        EXPECT_EQ(merge(R"({"n":0.1})", R"({"n":0.10})", R"({"n":0.1,"z":1})", later),
+                  Doc(R"({"n":0.10,"z":1})"));
+        // Of two ways the later one, seen from either side.
+        EXPECT_EQ(merge("1.0", "1.00", "1.000", later), Doc(later ? "1.000" : "1.00"));
+        EXPECT_EQ(merge("7", "1.00", "1.000", later), Doc(later ? "1.000" : "1.00"));
+    }
+}
+
 TEST(DocumentMergeTest, WithoutABaseMembersMergeToo) {
     EXPECT_EQ(Merge("conflict", "", R"({"a":1,"c":[1]})", R"({"b":2,"c":[1.0]})"),
               R"({"a":1,"b":2,"c":[1]})");

@@ -156,12 +156,16 @@ TEST(EntryMergeTest, DocumentsMerge) {
 
 TEST(EntryMergeTest, WhatComesOutAsItWasKeepsItsBytes) {
     const Side base = Side().Json(R"({"a":1,"b":1})");
-    EXPECT_EQ(Merge("conflict", base, Side().Json(R"({ "a":2, "b":2 })"), Side().Json(R"({"a":1,"b":2.0})"))
-                  .outcome,
-              Outcome::kOurs);
+    EXPECT_EQ(
+        Merge("conflict", base, Side().Json(R"({ "a":2, "b":2 })"), Side().Json(R"({"a":1,"b":2})")).outcome,
+        Outcome::kOurs);
     EXPECT_EQ(
         Merge("conflict", base, Side().Json(R"({"a":1.0,"b":2})"), Side().Json(R"({"a":2,"b":2})")).outcome,
         Outcome::kTheirs);
+    // Another way to write a number is a change of bytes.
+    EXPECT_EQ(
+        Payload(Merge("conflict", base, Side().Json(R"({"a":1.0,"b":1})"), Side().Json(R"({"a":1,"b":2})"))),
+        R"({"a":1.0,"b":2})");
 }
 
 TEST(EntryMergeTest, ConflictsInDocumentsLeaveOurs) {

@@ -46,6 +46,48 @@ std::vector<Step> WalkNaively(const State& base, const State& ours, const State&
     return steps;
 }
 
+// Ours with what theirs alone changed, by ranges from the key after `singles` of a range on.
+TreePair TakeOver(NodeStore& store, const TreePair& base, const TreePair& ours, const TreePair& theirs,
+                  uint64_t singles) {
+    TreeEditor data(store, ours.data_root);
+    TreeEditor meta(store, ours.meta_root);
+    MergeCursor cursor(store, base, ours, theirs);
+    while (cursor.Next()) {
+        if (cursor.ours_changed()) {
+            continue;
+        }
+        const MergeCursor::OneSidedRange& range = cursor.one_sided_range();
+        EXPECT_TRUE(range.keys.Contains(cursor.key()));
+        if (range.passed < singles) {
+            const EntryState& taken = cursor.theirs();
+            taken.item ? data.Put(cursor.key(), *taken.item) : data.Delete(cursor.key());
+            taken.written() ? meta.Put(cursor.key(), taken.meta) : meta.Delete(cursor.key());
+            continue;
+        }
+        const KeyRange rest = {std::string(cursor.key()), range.keys.end};
+        data.Splice(theirs.data_root, rest);
+        meta.Splice(theirs.meta_root, rest);
+        if (!rest.end) {
+            break;
+        }
+        cursor.SkipTo(*rest.end);
+    }
+    return {data.Finish(), meta.Finish()};
+}
+
+State TakeOverNaively(const State& base, const State& ours, const State& theirs) {
+    State taken = ours;
+    for (const std::string& key : ChangedKeys(base, theirs)) {
+        if (Find(ours, key) == Find(base, key)) {
+            taken.erase(key);
+            if (const auto entry = theirs.find(key); entry != theirs.end()) {
+                taken.insert(*entry);
+            }
+        }
+    }
+    return taken;
+}
+
 StoredEntry AnyEntry(Random& random) {
     StoredEntry entry = {"m" + RandomBytes(random, 20 + Below(random, 60)), std::nullopt};
     if (Below(random, 8) != 0) {
@@ -114,6 +156,10 @@ class MergeCursorTest : public testing::Test {
         const TreePair theirs_trees = BuildState(store_.nodes, theirs);
         ASSERT_EQ(Walk(store_.nodes, base_trees, ours_trees, theirs_trees), WalkNaively(base, ours, theirs));
         ASSERT_EQ(Walk(store_.nodes, base_trees, theirs_trees, ours_trees), WalkNaively(base, theirs, ours));
+        const TreePair taken = BuildState(store_.nodes, TakeOverNaively(base, ours, theirs));
+        for (const uint64_t singles : {0, 3, 1000000}) {
+            ASSERT_EQ(TakeOver(store_.nodes, base_trees, ours_trees, theirs_trees, singles), taken);
+        }
     }
 
     TestStore store_;
@@ -318,6 +364,19 @@ TEST_F(MergeCostTest, OfClusteredChangesIsSmall) {
     EXPECT_LE(meeting, random / 10) << random;
     const uint64_t fast_forward = Reads(*base_, *base_, theirs, 1000);
     EXPECT_LE(fast_forward, apart);
+}
+
+TEST_F(MergeCostTest, OfRangesThatOneSideChangedIsThatOfTheirEnds) {
+    // Each side changed a half, and ours ten keys in the half of theirs.
+    auto of_ours = Clustered(kKeys / 2, 0);
+    of_ours.merge(Clustered(10, kKeys / 4 * 3));
+    const TreePair ours = Write(*base_, of_ours);
+    const TreePair theirs = Write(*base_, Clustered(kKeys / 2, kKeys / 2));
+    shared_->nodes.ResetCounters();
+    const TreePair merged = TakeOver(shared_->nodes, *base_, ours, theirs, 20);
+    EXPECT_LE(shared_->nodes.reads(), 250u);
+    EXPECT_LE(shared_->nodes.writes(), 60u);
+    EXPECT_EQ(merged, Write(theirs, of_ours));
 }
 
 TEST_F(MergeCostTest, HardlyGrowsWithTheTrees) {

@@ -212,5 +212,43 @@ TEST_F(CostTest, RankAndNthReadOnePath) {
     EXPECT_EQ(nodes().reads(), static_cast<uint64_t>(depth_));
 }
 
+TEST_F(CostTest, CountingInsertionsReadsThePathsToTheirEnds) {
+    Batch batch;
+    for (size_t i = 0; i < kCount; ++i) {
+        batch[MakeKey(KeyShape::kSequential, kCount / 2) + ":" + MakeKey(KeyShape::kSequential, i)] = "new";
+    }
+    const Hash more = Edit(nodes(), root_, batch);
+    nodes().ResetCounters();
+    EXPECT_EQ(DiffCursor(nodes(), root_, more).CountRest(), kCount);
+    EXPECT_EQ(DiffCursor(nodes(), more, root_).CountRest(), kCount);
+    EXPECT_LE(nodes().reads(), 100u);
+}
+
+TEST_F(CostTest, ASpliceReadsAndWritesThePathsToItsEnds) {
+    // Half of the keys changed, new ones among them: taken over with a few nodes at each end.
+    Batch batch;
+    for (size_t i = kCount / 4; i < kCount / 4 * 3; ++i) {
+        batch[MakeKey(KeyShape::kSequential, i)] = "changed";
+        batch[MakeKey(KeyShape::kSequential, i) + "+"] = "new";
+    }
+    const Hash source = Edit(nodes(), root_, batch);
+    nodes().ResetCounters();
+    TreeEditor editor(nodes(), root_);
+    editor.Splice(
+        source, {MakeKey(KeyShape::kSequential, kCount / 5), MakeKey(KeyShape::kSequential, kCount / 5 * 4)});
+    EXPECT_EQ(editor.Finish(), source);
+    EXPECT_LE(nodes().reads(), 60u);
+    EXPECT_LE(nodes().writes(), 30u);
+
+    nodes().ResetCounters();
+    TreeEditor part(nodes(), root_);
+    part.Splice(source,
+                {MakeKey(KeyShape::kSequential, kCount / 3), MakeKey(KeyShape::kSequential, kCount / 2)});
+    const Hash root = part.Finish();
+    EXPECT_LE(nodes().reads(), 60u);
+    EXPECT_LE(nodes().writes(), 30u);
+    EXPECT_EQ(CollectTreeStats(nodes(), root).entries, kCount + kCount / 2 - kCount / 3);
+}
+
 }  // namespace
 }  // namespace kvs::test

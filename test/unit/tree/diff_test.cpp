@@ -28,6 +28,12 @@ Changes Diff(NodeStore& store, const Hash& from, const Hash& to, const KeyRange&
         }
     }
     EXPECT_FALSE(diff.Next()) << "a change after the last";
+    EXPECT_EQ(DiffCursor(store, from, to, range).CountRest(), changes.size());
+    DiffCursor rest(store, from, to, range);
+    for (size_t read = 0; read < changes.size() / 3; ++read) {
+        rest.Next();
+    }
+    EXPECT_EQ(rest.CountRest(), changes.size() - changes.size() / 3);
     return changes;
 }
 

@@ -309,6 +309,130 @@ TEST(EditorTest, ChangesWithoutEffectGiveTheSameRootAndWriteNothing) {
     EXPECT_EQ(Edit(store.nodes, root, {}), root);
 }
 
+// Entries of `source` inside the range, of `entries` outside.
+void ApplySplice(Entries& entries, const Entries& source, const KeyRange& range) {
+    const auto end = range.end ? entries.lower_bound(*range.end) : entries.end();
+    entries.erase(entries.lower_bound(range.start), end);
+    for (const auto& [key, value] : source) {
+        if (range.Contains(key)) {
+            entries[key] = value;
+        }
+    }
+}
+
+// Batches and ranges of two other trees, in turn and in key order.
+TEST(EditorTest, RandomSplicesOfDeepTrees) {
+    for (uint64_t seed = 0; seed < 6000; ++seed) {
+        SCOPED_TRACE(testing::Message() << "seed " << seed);
+        DeepTree deep(seed);
+        Random& random = deep.random();
+        TestStore store;
+        const auto any_entries = [&](Entries entries) {
+            for (size_t i = Below(random, Below(random, 2) == 0 ? 150 : 10); i > 0; --i) {
+                entries[deep.Key()] = deep.Value();
+            }
+            const std::string begin = deep.Key();
+            if (Below(random, 2) == 0) {
+                entries.erase(entries.lower_bound(begin), entries.lower_bound(std::max(begin, deep.Key())));
+            }
+            return entries;
+        };
+        const Entries old_entries = any_entries({});
+        const Entries sources[] = {any_entries(Below(random, 3) == 0 ? Entries() : old_entries),
+                                   any_entries(old_entries)};
+        const Hash roots[] = {Build(store.nodes, sources[0]), Build(store.nodes, sources[1])};
+
+        Entries expected = old_entries;
+        TreeEditor editor(store.nodes, Build(store.nodes, old_entries));
+        std::string from;
+        while (true) {
+            std::string to = std::max(from, deep.Key());
+            if (Below(random, 3) == 0) {
+                const uint64_t which = Below(random, 2);
+                KeyRange range{from, to + "!"};
+                if (Below(random, 5) == 0) {
+                    range.end.reset();
+                }
+                editor.Splice(roots[which], range);
+                ApplySplice(expected, sources[which], range);
+                if (!range.end) {
+                    break;
+                }
+                from = *range.end;
+            } else {
+                Batch batch;
+                for (size_t i = Below(random, 4); i > 0; --i) {
+                    std::string key = deep.Key();
+                    if (key >= from && key <= to) {
+                        batch[key] = Below(random, 3) == 0 ? std::nullopt : std::optional(deep.Value());
+                    }
+                }
+                for (const auto& [key, value] : batch) {
+                    if (value) {
+                        editor.Put(key, *value);
+                    } else {
+                        editor.Delete(key);
+                    }
+                }
+                Apply(expected, batch);
+                from = to + "!";
+            }
+            if (Below(random, 6) == 0) {
+                break;
+            }
+        }
+        TestStore other;
+        const Hash root = editor.Finish();
+        ASSERT_EQ(root, BuildNaively(other.nodes, expected));
+        ASSERT_EQ(Problems(store.nodes, root), "");
+    }
+}
+
+TEST(EditorTest, SplicesOfEveryKeyShape) {
+    for (const KeyShape shape : kAllKeyShapes) {
+        SCOPED_TRACE(testing::Message() << "shape " << static_cast<int>(shape));
+        const size_t count = shape == KeyShape::kHuge ? 200 : 4000;
+        TestStore store;
+        const Entries old_entries = MakeEntries(shape, count, 1);
+        const Hash old_root = Build(store.nodes, old_entries);
+        for (uint64_t seed = 0; seed < 20; ++seed) {
+            Random random(seed);
+            Entries source = seed % 4 == 0 ? Entries() : old_entries;
+            for (size_t i = Below(random, count); i > 0; --i) {
+                source[MakeKey(shape, Below(random, 2 * count))] = MakeValue(random);
+            }
+            std::string start = MakeKey(shape, Below(random, count));
+            std::string end = MakeKey(shape, Below(random, count));
+            if (end <= start) {
+                std::swap(start, end);
+                end.push_back('~');
+            }
+            const KeyRange range{seed % 5 == 1 ? "" : start,
+                                 seed % 5 == 2 ? std::nullopt : std::optional(end)};
+            TreeEditor editor(store.nodes, old_root);
+            editor.Splice(Build(store.nodes, source), range);
+            Entries expected = old_entries;
+            ApplySplice(expected, source, range);
+            ExpectTree(store, editor.Finish(), expected);
+        }
+    }
+}
+
+TEST(EditorTest, SplicesMustAscend) {
+    TestStore store;
+    const Hash source = Build(store.nodes, {{"a", "1"}, {"d", "4"}, {"x", "7"}});
+    TreeEditor editor(store.nodes, Build(store.nodes, {{"c", "3"}}));
+    EXPECT_THROW(editor.Splice(source, {"b", "b"}), Error);
+    editor.Splice(source, {"b", "e"});
+    EXPECT_THROW(editor.Put("d", ""), Error);
+    EXPECT_THROW(editor.Splice(source, {"d", std::nullopt}), Error);
+    editor.Put("e", "5");
+    EXPECT_THROW(editor.Splice(source, {"e", std::nullopt}), Error);
+    editor.Splice(source, {"f", std::nullopt});
+    EXPECT_THROW(editor.Put("z", ""), Error);
+    ExpectTree(store, editor.Finish(), {{"d", "4"}, {"e", "5"}, {"x", "7"}});
+}
+
 RC_GTEST_PROP(EditorProperty, EditEqualsRebuild, ()) {
     const auto key = rc::gen::map(rc::gen::inRange<int>(0, 200), [](int i) {
         std::string text = std::to_string(i);
