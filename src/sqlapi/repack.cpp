@@ -40,8 +40,9 @@ class RepackRow {
         done_ = true;
         Guarded([] {
             NoteWrite();
-            LockChunksForBuild();
+            // In the order of a collection, which locks builders out last.
             LockChunkMaintenance();
+            LockChunksForBuild();
         });
         GcReport report;
         const RepackResult result = Repack(RepackScope::kAll, max_chunks_, &report);
