@@ -119,7 +119,7 @@ PackPlaces FindPackPlaces(PackTable* packs, int64 prefix, Snapshot snapshot) {
         OffsetNumber offsets[MaxHeapTuplesPerPage];
         BlockNumber block;
         int count;
-        while (kvs_next_bitmap_page(pages, &block, offsets, &count)) {
+        while (KvsNextBitmapPage(pages, &block, offsets, &count)) {
             const bool is_any = count < 0;
             for (int i = 0; i < (is_any ? static_cast<int>(MaxHeapTuplesPerPage) : count); i++) {
                 AddPlace(&places, block, is_any ? static_cast<OffsetNumber>(i + 1) : offsets[i]);
