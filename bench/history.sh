@@ -6,9 +6,9 @@
 b11_documents=100000
 b11_commits=100
 
-# Bytes of the history: the chunks, commits and dictionaries, with indexes and TOAST, without what was there before.
+# Bytes of the history: the chunks, packs, commits and dictionaries, with indexes and TOAST, without what was there before.
 b11_bytes() {
-    sql -c "SELECT sum(pg_total_relation_size(t)) FROM unnest(ARRAY['_kvs.chunk', '_kvs.commit', '_kvs.reflog', '_kvs.dictionary']::regclass[]) AS t"
+    sql -c "SELECT sum(pg_total_relation_size(t)) FROM unnest(ARRAY['_kvs.chunk', '_kvs.pack', '_kvs.commit', '_kvs.reflog', '_kvs.dictionary']::regclass[]) AS t"
 }
 
 b11_report() {
@@ -78,8 +78,8 @@ b11_trained() {
     b11_report "repacked" "" "before vacuum; kvs.repack() took $(awk -v ms="$seconds" 'BEGIN { printf "%.0f", ms / 1000 }') s"
     sql -c "VACUUM (FULL) _kvs.chunk"
     b11_report "repacked, VACUUM FULL" "<= 1" ""
-    read -r b11_chunks b11_frames b11_heap b11_index < <(sql -F ' ' -c "SELECT count(*), sum(octet_length(body)), pg_relation_size('_kvs.chunk'), pg_relation_size('_kvs.chunk_pkey') FROM _kvs.chunk")
-    report "B11 frames of all chunks" MB "$(divide "$b11_frames" 1000000)" "" "" "" "$b11_chunks chunks; heap $((b11_heap / 1000000)) MB, index $((b11_index / 1000000)) MB"
+    read -r b11_members b11_packs b11_body b11_index < <(sql -F ' ' -c "SELECT sum(cardinality(addresses)), count(*), sum(octet_length(body)), pg_relation_size('_kvs.pack_addresses') FROM _kvs.pack")
+    report "B11 packs" MB "$(divide "$b11_body" 1000000)" "" "" "" "$b11_members chunks in $b11_packs packs; index of addresses $((b11_index / 1000000)) MB"
     [ "$(sql -c "SELECT count(*) FROM kvs.check() WHERE severity = 'error'")" = 0 ] || { echo "kvs.check() finds damage after repacking" >&2; return 1; }
     scan_old() { sql_ms <<<"SELECT count(*) FROM kvs.scan(as_of => 'HEAD~50');"; }
     scan_new() { sql_ms <<<"SELECT count(*) FROM kvs.scan(as_of => 'HEAD');"; }
@@ -88,7 +88,10 @@ b11_trained() {
 }
 
 b11() {
-    local b11_before b11_reference b11_log b11_chunks b11_frames b11_heap b11_index
+    local b11_before b11_reference b11_log b11_members b11_packs b11_body b11_index
+    # Packed when it is to be.
+    sql -c "ALTER SYSTEM SET kvs.autorepack = off" -c "SELECT pg_reload_conf()" >/dev/null
     b11_round plain
     b11_round trained
+    sql -c "ALTER SYSTEM RESET kvs.autorepack" -c "SELECT pg_reload_conf()" >/dev/null
 }

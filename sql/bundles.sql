@@ -46,6 +46,7 @@ CREATE FUNCTION pg_temp.forget() RETURNS text LANGUAGE SQL AS $$
     DELETE FROM _kvs.commit WHERE message IN ('first', 'second') AND hash IN (SELECT decode(hash, 'hex') FROM kvs.log('bundles'));
     DELETE FROM _kvs.branch WHERE name = 'bundles';
     DELETE FROM _kvs.chunk;
+    DELETE FROM _kvs.pack;
     SELECT 'forgotten'
 $$;
 BEGIN;
@@ -146,3 +147,35 @@ DROP TABLE whole, increment;
 RESET kvs.branch;
 DELETE FROM _kvs.remote_ref;
 SELECT severity, type, detail FROM kvs.check() WHERE severity = 'error';
+
+-- What was packed makes the same bundle.
+SELECT kvs.create_branch('bundles-packed', encode(_kvs.initial_commit(), 'hex')) IS NOT NULL AS made;
+SET kvs.branch = 'bundles-packed';
+DO $$ BEGIN
+    FOR c IN 1 .. 6 LOOP
+        PERFORM count(kvs.put('packed:' || i, jsonb_build_object('n', i, 'c', c))) FROM generate_series(c, 300, 7) AS i;
+        PERFORM kvs.put('packed:large', to_jsonb(repeat('large ' || c || ' ', 2000)));
+        PERFORM kvs.commit('p ' || c);
+    END LOOP;
+END $$;
+CREATE TEMP TABLE unpacked AS SELECT n, part FROM kvs.export_bundle('bundles-packed~1') WITH ORDINALITY AS b(part, n);
+BEGIN;
+SELECT chunks_rewritten > 0 AS packed FROM kvs.repack();
+SELECT bool_and(w.part = b.part) AS same FROM unpacked AS w FULL JOIN kvs.export_bundle('bundles-packed~1') WITH ORDINALITY AS b(part, n) USING (n);
+-- Here is all of it, in packs.
+SELECT kvs.import_bundle(array_agg(part ORDER BY n)) = kvs.rev_parse('bundles-packed~1') AS same FROM unpacked;
+SELECT count(*) FROM kvs.check() WHERE severity = 'error';
+SELECT root AS root FROM kvs.log('bundles-packed~1') LIMIT 1 \gset
+DELETE FROM _kvs.remote_ref WHERE remote = 'bundle';
+DELETE FROM _kvs.commit WHERE message ~ '^p [1-6]$';
+DELETE FROM _kvs.branch WHERE name = 'bundles-packed';
+DELETE FROM _kvs.chunk;
+DELETE FROM _kvs.pack;
+SELECT kvs.switch_branch('main') IS NOT NULL AS switched;
+SELECT kvs.import_bundle(array_agg(part ORDER BY n)) IS NOT NULL AS imported FROM unpacked;
+SELECT name AS imported FROM kvs.remote_branches WHERE remote = 'bundle' \gset
+SELECT root = :'root' AS same_root, count(*) OVER () AS commits FROM kvs.log(:'imported') LIMIT 1;
+SELECT count(*) FROM kvs.scan(as_of => :'imported' || '~2');
+ROLLBACK;
+SET kvs.branch = 'bundles';
+SELECT kvs.delete_branch('bundles-packed', force => true) IS NOT NULL AS gone;

@@ -15,11 +15,12 @@ DECLARE
 BEGIN
     SELECT * INTO announced FROM kvs.gc(dry_run => true);
     SELECT * INTO done FROM kvs.gc();
-    stored := (SELECT count(*) FROM _kvs.chunk) + (SELECT count(*) FROM _kvs.commit);
+    stored := (SELECT count(*) FROM _kvs.chunk) + (SELECT count(*) FROM _kvs.commit) + (SELECT coalesce(sum(cardinality(addresses)), 0) FROM _kvs.pack);
     removed := done.objects_removed > 0;
     as_announced := done = announced;
     counts_fit := done.objects_live = stored
-        AND done.bytes_live = (SELECT sum(octet_length(body)) FROM _kvs.chunk) + (SELECT sum(octet_length(body)) FROM _kvs.commit);
+        AND done.bytes_live = (SELECT sum(octet_length(body)) FROM _kvs.chunk) + (SELECT sum(octet_length(body)) FROM _kvs.commit)
+            + (SELECT coalesce(sum(octet_length(body)), 0) FROM _kvs.pack);
     findings := (SELECT count(*) FROM kvs.check());
 END
 $$;

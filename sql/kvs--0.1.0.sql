@@ -74,10 +74,29 @@ CREATE TABLE _kvs.chunk (
 ) WITH (toast_tuple_target = 8160);
 -- Frames are compressed already, and a node read inline costs half of one read from TOAST.
 ALTER TABLE _kvs.chunk ALTER COLUMN body SET STORAGE EXTERNAL;
-COMMENT ON TABLE _kvs.chunk IS 'Immutable tree nodes and blobs; rows are only inserted, and deleted by gc';
+COMMENT ON TABLE _kvs.chunk IS 'Immutable tree nodes and blobs; rows are only inserted, and deleted by gc and repack';
 COMMENT ON COLUMN _kvs.chunk.hash IS 'SHA-256 address of the uncompressed chunk';
 COMMENT ON COLUMN _kvs.chunk.body IS 'frame: codec byte, then the raw or compressed chunk';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.chunk', '');
+
+CREATE SEQUENCE _kvs.pack_id;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.pack_id', '');
+
+CREATE TABLE _kvs.pack (
+    id        bigint PRIMARY KEY,
+    next      bigint,
+    addresses bigint[] NOT NULL,
+    body      bytea NOT NULL
+) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.1);
+-- Hashes and packs do not compress. A pack that grows is a new row, for which vacuum is to make room soon.
+ALTER TABLE _kvs.pack ALTER COLUMN addresses SET STORAGE EXTERNAL, ALTER COLUMN body SET STORAGE EXTERNAL;
+CREATE INDEX pack_next ON _kvs.pack (next);
+CREATE INDEX pack_addresses ON _kvs.pack USING gin (addresses) WITH (fastupdate = off);
+COMMENT ON TABLE _kvs.pack IS 'Chunks that only history needs, many in one; repack and gc write rows anew';
+COMMENT ON COLUMN _kvs.pack.next IS 'first 8 bytes of the chunk that replaced the last member, while there is room for it';
+COMMENT ON COLUMN _kvs.pack.addresses IS 'first 8 bytes, the highest first, of the SHA-256 address of each member';
+COMMENT ON COLUMN _kvs.pack.body IS 'codec byte and sizes, then the members compressed as one';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.pack', '');
 
 CREATE SEQUENCE _kvs.dictionary_id AS int;
 SELECT pg_catalog.pg_extension_config_dump('_kvs.dictionary_id', '');
@@ -378,6 +397,20 @@ CREATE TABLE _kvs.collection (
 COMMENT ON TABLE _kvs.collection IS 'What each garbage collection did; automatic ones go by the newest';
 COMMENT ON COLUMN _kvs.collection.chunks_inserted IS 'what the server''s statistics said of _kvs.chunk then';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.collection', '');
+CREATE TABLE _kvs.repacking (
+    at               timestamptz PRIMARY KEY,
+    chunks_rewritten bigint NOT NULL,
+    bytes_before     bigint NOT NULL,
+    bytes_after      bigint NOT NULL,
+    is_complete      boolean NOT NULL,
+    chunks_inserted  bigint NOT NULL,
+    frontier         bytea[] NOT NULL
+);
+COMMENT ON TABLE _kvs.repacking IS 'What each repacking did; automatic ones go by the newest';
+COMMENT ON COLUMN _kvs.repacking.is_complete IS 'false: there is more to do, and the next one continues it';
+COMMENT ON COLUMN _kvs.repacking.chunks_inserted IS 'what the server''s statistics said of _kvs.chunk then';
+COMMENT ON COLUMN _kvs.repacking.frontier IS 'tips of the commits whose predecessors'' chunks were taken';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.repacking', '');
 
 
 /* ---------------------------------------------------------------------------------------------------------
@@ -1583,20 +1616,20 @@ Example: SELECT * FROM kvs.gc(dry_run => true);';
 
 CREATE FUNCTION _kvs.gc_progress() RETURNS TABLE (
     pid int, database oid, started_at timestamptz, phase text, chunks_total bigint, chunks_marked bigint,
-    chunks_found bigint, chunks_removed bigint, commits_marked bigint, commits_removed bigint
+    chunks_found bigint, chunks_removed bigint, commits_marked bigint, commits_removed bigint, chunks_packed bigint
 )
 LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_gc_progress';
-COMMENT ON FUNCTION _kvs.gc_progress IS 'The collections that run in the cluster.';
+COMMENT ON FUNCTION _kvs.gc_progress IS 'The collections and repackings that run in the cluster.';
 
 CREATE VIEW kvs.gc_progress WITH (security_barrier) AS
 SELECT p.pid, p.started_at, p.phase, p.chunks_total, p.chunks_marked, p.chunks_found, p.chunks_removed,
-       p.commits_marked, p.commits_removed
+       p.commits_marked, p.commits_removed, p.chunks_packed
 FROM _kvs.gc_progress() AS p
 WHERE _kvs.guard_read() AND p.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
 COMMENT ON VIEW kvs.gc_progress IS
-'The garbage collection that runs in this database. phase: marking commits, marking trees, comparing, waiting for the lock,
-removing. chunks_total is an estimate until the trees are marked. Empty unless the library was preloaded.
+'The garbage collections and repackings that run in this database. phase: marking commits, marking trees, comparing, waiting
+for the lock, removing; of a repacking comparing commits, packing, and chunks_packed counts what it has moved. chunks_total is an estimate until the trees are marked. Empty unless the library was preloaded.
 Example: SELECT phase, round(100.0 * chunks_marked / nullif(chunks_total, 0)) AS percent FROM kvs.gc_progress;';
 
 CREATE FUNCTION kvs.repair()
@@ -1628,11 +1661,13 @@ RETURNS TABLE (chunks_rewritten bigint, bytes_before bigint, bytes_after bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_repack';
 COMMENT ON FUNCTION kvs.repack IS
-'Stores chunks that only history needs as deltas against what replaced them, and returns how many it rewrote and the bytes
-that they took before and take now. Nothing that can be read changes, and readers and writers go on. Chunks that a branch or a
-tag has stay whole. What a run leaves is done by the next; a run that finds nothing to do costs a look at each commit. The
-rows that it replaces leave free space in _kvs.chunk: VACUUM _kvs.chunk makes it available for new chunks, VACUUM (FULL)
-returns it to the system.
+'Moves chunks that only history needs into packs, where the versions of one place of a tree are compressed together, and
+returns how many it moved and the bytes that they took before and take now. Nothing that can be read changes, and readers and
+writers go on. Chunks that a branch or a tag has stay as they are, and so do those that a pack would not make smaller. With
+preloading a background worker does the same for new commits (kvs.autorepack); a call looks at the whole history, and so finds
+also what has become cold otherwise, as by a branch that was deleted. What a call leaves is done by the next. The rows that
+it moves leave free space in _kvs.chunk: VACUUM _kvs.chunk makes it available for new chunks, VACUUM (FULL) returns it to the
+system.
 Arguments: max_chunks, at most so many, the oldest first; NULL: all.
 Errors: 22023 negative max_chunks, XX001 a damaged tree, 25006.
 Example: SELECT chunks_rewritten, bytes_before - bytes_after AS saved FROM kvs.repack();';

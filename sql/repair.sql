@@ -127,6 +127,66 @@ SELECT count(*) > 0 AS told FROM kvs.repair() AS r, unnest(r.errors) AS e WHERE 
     || ': the blob is missing (value of key "repair:4")';
 ROLLBACK;
 
+-- Packs. What is derived of a damaged one stands in rows, and no longer in the pack; the rest is left as it is.
+CREATE FUNCTION pg_temp.prefix(address bytea) RETURNS bigint LANGUAGE sql AS $$
+    SELECT ('x' || encode(substring(address FROM 1 FOR 8), 'hex'))::bit(64)::bigint;
+$$;
+SELECT kvs.create_branch('repair-packs', encode(_kvs.initial_commit(), 'hex')) IS NOT NULL AS made;
+SET kvs.branch = 'repair-packs';
+DO $$ BEGIN
+    FOR c IN 1 .. 5 LOOP
+        PERFORM kvs.put('packs:1', to_jsonb(c)), kvs.put('packs:2', to_jsonb((SELECT string_agg(md5(CASE WHEN i = c THEN -c ELSE i END::text), '') FROM generate_series(1, 200) AS i)));
+        PERFORM kvs.commit('v ' || c);
+    END LOOP;
+END $$;
+BEGIN;
+SELECT count(DISTINCT kvs.get('packs:1', as_of => 'repair-packs~' || n)) AS read FROM generate_series(1, 4) AS n;
+SELECT chunks_rewritten > 10 AS packed FROM kvs.repack();
+-- Nodes, which this session has cached.
+UPDATE _kvs.pack SET body = substring(body FROM 1 FOR octet_length(body) - 1) WHERE addresses @> ARRAY[pg_temp.prefix(pg_temp.root('repair-packs~2'))];
+SELECT damage > 1 AS damage, orphans, errors, left_over FROM pg_temp.repair();
+SELECT count(*) FROM _kvs.pack WHERE addresses @> ARRAY[pg_temp.prefix(pg_temp.root('repair-packs~2'))];
+SELECT count(DISTINCT kvs.get('packs:1', as_of => 'repair-packs~' || n)) AS read FROM generate_series(1, 4) AS n;
+-- Large values, from the change log.
+SELECT id AS blobs, cardinality(addresses) AS members FROM _kvs.pack
+WHERE addresses @> ARRAY[pg_temp.prefix((SELECT decode(i->>'blob', 'hex') FROM jsonb_array_elements(kvs.dump_object(encode(pg_temp.root('repair-packs~2'), 'hex'))->'items') AS i WHERE i ? 'blob'))] \gset
+UPDATE _kvs.pack SET body = set_byte(body, octet_length(body) - 6, get_byte(body, octet_length(body) - 6) # 1) WHERE id = :blobs;
+SELECT damage > 1 AS damage, orphans, errors, left_over FROM pg_temp.repair();
+SELECT coalesce((SELECT cardinality(addresses) FROM _kvs.pack WHERE id = :blobs), 0) < :members AS fewer;
+SELECT count(DISTINCT kvs.get('packs:2', as_of => 'repair-packs~' || n)) AS read FROM generate_series(0, 4) AS n;
+ROLLBACK;
+-- Addresses, from the members: in another order, of another pack, too few, too many, none.
+CREATE FUNCTION pg_temp.repaired(change text) RETURNS TABLE (is_damage boolean, orphans bigint, errors text[], left_over bigint, as_it_was boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    victim _kvs.pack;
+    r record;
+BEGIN
+    SELECT * INTO victim FROM _kvs.pack AS p WHERE addresses @> ARRAY[pg_temp.prefix(pg_temp.root('repair-packs~2'))];
+    EXECUTE format('UPDATE _kvs.pack AS p SET addresses = %s WHERE id = %s', change, victim.id);
+    SELECT * INTO r FROM pg_temp.repair();
+    RETURN QUERY SELECT r.damage > 0, r.orphans, r.errors, r.left_over, (SELECT p.addresses = victim.addresses FROM _kvs.pack AS p WHERE p.id = victim.id);
+END
+$$;
+BEGIN;
+SELECT chunks_rewritten > 10 AS packed FROM kvs.repack();
+SELECT * FROM pg_temp.repaired('ARRAY[p.addresses[2], p.addresses[1]] || p.addresses[3:]');
+SELECT * FROM pg_temp.repaired('(SELECT o.addresses FROM _kvs.pack AS o WHERE o.id <> p.id ORDER BY o.id LIMIT 1)');
+SELECT * FROM pg_temp.repaired('p.addresses[2:]');
+SELECT * FROM pg_temp.repaired('p.addresses || 1::bigint');
+SELECT * FROM pg_temp.repaired('ARRAY[NULL::bigint]');
+SELECT * FROM pg_temp.repaired($$'{}'$$);
+ROLLBACK;
+-- A member that nothing refers to goes, and a damaged one that nothing needs.
+BEGIN;
+INSERT INTO _kvs.pack SELECT 0, NULL, ARRAY[pg_temp.prefix(sha256('kvs chunk'::bytea || '\x01ff64656c7461'::bytea))], '\x010700000001072007390000'::bytea || '\x01ff64656c7461'::bytea;
+INSERT INTO _kvs.pack SELECT -1, NULL, ARRAY[1], '\x01';
+INSERT INTO _kvs.pack SELECT -2, NULL, '{}', '\x01';
+SELECT * FROM pg_temp.repair();
+SELECT count(*) FROM _kvs.pack WHERE id <= 0;
+ROLLBACK;
+SET kvs.branch = 'repair';
+SELECT kvs.delete_branch('repair-packs', force => true) IS NOT NULL AS gone;
+
 -- The change log: a link to the change before, where there is one; not what a change that is missing was.
 SELECT seq AS seq, prev_seq AS prev FROM _kvs.change WHERE key = 'repair:1' AND version = 5
     AND branch_id = (SELECT id FROM _kvs.branch WHERE name = 'repair') \gset

@@ -19,9 +19,6 @@ class AddressSort {
     // An address with a number that the caller gives a meaning.
     void Add(const Hash& address, int64 number) { Add(address, number, {}); }
 
-    // A chunk that is stored as a delta against another one, which is its key().
-    void AddDelta(const Hash& address, const Hash& base) { Add(address, 0, base.AsBytes()); }
-
     // A node that is known to be whole.
     void AddNode(const Hash& address) { Add(address, -1, {}); }
 

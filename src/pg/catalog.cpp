@@ -14,6 +14,10 @@ constexpr const char* kNames[kObjectCount] = {
     "store_epoch_key",
     "chunk",
     "chunk_pkey",
+    "pack",
+    "pack_pkey",
+    "pack_next",
+    "pack_addresses",
     "dictionary",
     "dictionary_pkey",
     "commit",
@@ -42,6 +46,7 @@ constexpr const char* kNames[kObjectCount] = {
     "reflog_id",
     "change_seq",
     "dictionary_id",
+    "pack_id",
 };
 
 struct Cache {

@@ -15,6 +15,10 @@ enum class Object : int {
     kStoreEpoch,
     kChunk,
     kChunkPkey,
+    kPack,
+    kPackPkey,
+    kPackNext,
+    kPackAddresses,
     kDictionary,
     kDictionaryPkey,
     kCommit,
@@ -43,6 +47,7 @@ enum class Object : int {
     kReflogIdSequence,
     kChangeSequence,
     kDictionaryIdSequence,
+    kPackIdSequence,
     kCount,
 };
 

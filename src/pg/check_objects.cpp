@@ -11,6 +11,7 @@
 #include "kvs/util/quote.h"
 #include "pg/convert.h"
 #include "pg/guard.h"
+#include "pg/pack_table.h"
 
 namespace kvs::pg {
 
@@ -115,14 +116,6 @@ void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::s
     met_.AddNode(address);
     all_reached_ = false;
     Report(type, address, problem, keys);
-}
-
-// A chunk cannot be read because the one that it is a delta against is missing.
-void ObjectCheck::ReportMissingBase(const Hash& address, const StoredChunk& chunk) {
-    if (missing_.insert(*chunk.missing_base).second) {
-        sink_({"error", "missing_object", chunk.missing_base->ToHex(),
-               "chunk " + address.ToHex() + " is a delta against it"});
-    }
 }
 
 std::string ObjectCheck::VisitData(const Hash& address, const Node& node, uint64_t* fingerprint) {
@@ -305,10 +298,6 @@ void ObjectCheck::CheckBlob(const Hash& address, const StoredChunk& chunk) {
         Report("missing_object", address, "the blob is missing");
         return;
     }
-    if (chunk.missing_base) {
-        ReportMissingBase(address, chunk);
-        return;
-    }
     if (chunk.state == StoredChunk::State::kDamaged) {
         Report("corrupt_object", address, chunk.problem);
         return;
@@ -324,9 +313,7 @@ void ObjectCheck::CheckBlob(const Hash& address, const StoredChunk& chunk) {
 }
 
 void ObjectCheck::CheckUnreferenced(const Hash& address, const StoredChunk& chunk) {
-    if (chunk.missing_base) {
-        ReportMissingBase(address, chunk);
-    } else if (chunk.state == StoredChunk::State::kDamaged) {
+    if (chunk.state == StoredChunk::State::kDamaged) {
         sink_({"error", "corrupt_object", address.ToHex(), chunk.problem + " (nothing refers to it)",
                all_reached_});
     } else if (all_reached_) {
@@ -334,26 +321,40 @@ void ObjectCheck::CheckUnreferenced(const Hash& address, const StoredChunk& chun
     }
 }
 
-// What a delta stands on is needed as long as the delta is there.
-void ObjectCheck::MeetBases() {
-    StoredChunkHeads heads(snapshot_);
-    while (heads.Next()) {
-        if (const std::optional<Hash> base = FrameBase(heads.head())) {
-            met_.AddNode(*base);
-        }
+// A chunk of a pack that nothing refers to.
+void ObjectCheck::CheckUnreferencedMember(const Hash& address, int64 pack) {
+    if (all_reached_) {
+        sink_({"info", "orphaned_object", address.ToHex(),
+               "nothing refers to the chunk in pack " + std::to_string(pack)});
     }
-    heads.Finish();
+}
+
+void ObjectCheck::ReportPack(const PackFault& fault, bool is_met) {
+    std::string detail = fault.problem;
+    if (fault.member >= 0) {
+        detail = "member " + std::to_string(fault.member) + ": " + detail;
+    }
+    sink_({"error", "corrupt_object", "pack " + std::to_string(fault.pack), detail, all_reached_ && !is_met});
 }
 
 void ObjectCheck::Finish() {
-    MeetBases();
     met_.Sort();
+    PackCheck packs(snapshot_);
     StoredChunkScan scan(snapshot_);
     bool more_stored = scan.Next();
     bool more_met = met_.Next();
-    while (more_stored || more_met) {
-        const std::string_view address =
-            more_stored && (!more_met || scan.address() <= met_.address()) ? scan.address() : met_.address();
+    bool more_packed = packs.Next();
+    while (more_stored || more_met || more_packed) {
+        std::string_view address;
+        if (more_stored) {
+            address = scan.address();
+        }
+        if (more_packed && (!more_stored || packs.address() < address)) {
+            address = packs.address();
+        }
+        if (more_met && ((!more_stored && !more_packed) || met_.address() < address)) {
+            address = met_.address();
+        }
         const bool is_stored = more_stored && scan.address() == address;
         const bool is_met = more_met && met_.address() == address;
         if (address.size() != Hash::kSize) {
@@ -363,14 +364,23 @@ void ObjectCheck::Finish() {
             continue;
         }
         const Hash hash = Hash::FromBytes(address);
+        // What cannot be unpacked stands where the first chunk that it may be would.
+        for (; more_packed && packs.address() == hash.AsBytes() && packs.fault() != nullptr;
+             more_packed = packs.Next()) {
+            ReportPack(*packs.fault(), more_met && met_.address().substr(0, kPackPrefixSize) ==
+                                                       hash.AsBytes().substr(0, kPackPrefixSize));
+        }
         std::optional<StoredChunk> chunk;
         if (is_stored && (!is_met || met_.is_blob())) {
             chunk = stored_.Verify(hash, scan.frame());
-        } else if (!is_stored) {
-            chunk.emplace();
         }
-        if (!is_met) {
+        if (!is_met && is_stored) {
             CheckUnreferenced(hash, *chunk);
+        }
+        for (; more_packed && packs.address() == hash.AsBytes(); more_packed = packs.Next()) {
+            if (!is_met && !is_stored) {
+                CheckUnreferencedMember(hash, packs.pack());
+            }
         }
         // References to one chunk stand behind one another; a problem is told once.
         bool checked = false;
@@ -385,6 +395,7 @@ void ObjectCheck::Finish() {
             more_stored = scan.Next();
         }
     }
+    packs.Finish();
     scan.Finish();
     met_.Finish();
     stored_.Finish();

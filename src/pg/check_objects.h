@@ -15,6 +15,7 @@
 #include "pg/change_log.h"
 #include "pg/check_store.h"
 #include "pg/chunk_store.h"
+#include "pg/pack_check.h"
 #include "pg/stored_chunks.h"
 #include "pg/tree_audit.h"
 
@@ -58,14 +59,14 @@ class ObjectCheck {
     void NoteInOrder(const RootPair& roots);
     bool FingerprintsAgree(const RootPair& roots);
     bool CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where);
-    void MeetBases();
     void CheckBlob(const Hash& address, const StoredChunk& chunk);
     void CheckUnreferenced(const Hash& address, const StoredChunk& chunk);
+    void CheckUnreferencedMember(const Hash& address, int64 pack);
+    void ReportPack(const PackFault& fault, bool is_met);
     void Report(const char* type, const Hash& address, const std::string& problem,
                 const std::string& keys = {});
     void ReportNode(const char* type, const Hash& address, const std::string& problem,
                     const std::string& keys);
-    void ReportMissingBase(const Hash& address, const StoredChunk& chunk);
 
     const FindingSink& sink_;
     Snapshot snapshot_;

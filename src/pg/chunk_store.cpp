@@ -6,6 +6,7 @@
 #include "pg/convert.h"
 #include "pg/guard.h"
 #include "pg/node_cache.h"
+#include "pg/pack_reader.h"
 #include "pg/server_hasher.h"
 #include "pg/settings.h"
 #include "pg/table_access.h"
@@ -29,27 +30,26 @@ FrameCodec& Codec() {
 // The frame's bytes in the current memory context, nullptr if there is no such chunk.
 struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
     Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
+    const Datum hash = HashDatum(address);
     ScanKeyData key;
-    KeyBytea(&key, kHashColumn, HashDatum(address));
+    KeyBytea(&key, kHashColumn, hash);
     struct varlena* frame = nullptr;
-    // Everything committed by now, and what this transaction did: chunks never change. A frame that is
-    // replaced at this moment may hide from the first look: its old row is gone and its new one was not there
-    // yet. The snapshot sees the old one, unless it is older than the chunk; then the new one is there by
-    // now.
-    if (Lookup(&chunk, SnapshotSelf, &key, 1) || Lookup(&chunk, snapshot, &key, 1) ||
-        Lookup(&chunk, SnapshotSelf, &key, 1)) {
+    if (Lookup(&chunk, snapshot, &key, 1)) {
         frame = PG_DETOAST_DATUM_COPY(chunk.Get(kBodyColumn));
     }
     Close(&chunk);
+    pfree(DatumGetPointer(hash));
     return frame;
 }
 
-bool HasFrame(const Hash& address, Snapshot snapshot) {
+bool HasRow(const Hash& address, Snapshot snapshot) {
     Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
+    const Datum hash = HashDatum(address);
     ScanKeyData key;
-    KeyBytea(&key, kHashColumn, HashDatum(address));
-    const bool found = Lookup(&chunk, SnapshotSelf, &key, 1) || Lookup(&chunk, snapshot, &key, 1);
+    KeyBytea(&key, kHashColumn, hash);
+    const bool found = Lookup(&chunk, snapshot, &key, 1);
     Close(&chunk);
+    pfree(DatumGetPointer(hash));
     return found;
 }
 
@@ -60,60 +60,69 @@ bool HasFrame(const Hash& address, Snapshot snapshot) {
 
 }  // namespace
 
-// The frame that is to be written, or the one that is stored.
-std::optional<std::string> ChunkStore::TryFetchFrame(const Hash& address) {
+// The verified chunk; nullopt if there is none. `frame` takes the frame, empty if it is in a pack.
+//
+// First everything committed by now, and what this transaction did: chunks never change. A chunk that is
+// moved, or whose pack is written anew, at this moment may hide from the first look: its old row is gone and
+// its new one was not there yet. The snapshot sees the old one, unless it is older than the chunk; then the
+// new one is there by now.
+std::optional<std::string> ChunkStore::FindRaw(const Hash& address, std::string* frame) {
     if (const auto pending = pending_.find(address); pending != pending_.end()) {
-        return pending->second;
+        *frame = pending->second;
+        return Verified(address, *frame);
     }
     chunks_fetched_++;
-    struct varlena* frame = Guarded([&] { return FindFrame(address, snapshot_); });
-    if (frame == nullptr) {
-        return std::nullopt;
+    for (Snapshot snapshot :
+         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
+        if (struct varlena* found = Guarded([&] { return FindFrame(address, snapshot); })) {
+            frame->assign(Contents(found));
+            pfree(found);
+            return Verified(address, *frame);
+        }
+        if (std::optional<PackedChunk> packed = PackReader::Get().Read(address, snapshot)) {
+            if (!packed->problem.empty()) {
+                ThrowCorrupt(address, "is damaged: " + packed->problem);
+            }
+            return std::move(packed->raw);
+        }
     }
-    std::string bytes(Contents(frame));
-    pfree(frame);
-    return bytes;
-}
-
-std::string ChunkStore::FetchFrame(const Hash& address) {
-    std::optional<std::string> frame = TryFetchFrame(address);
-    if (!frame) {
-        ThrowCorrupt(address, "is missing");
-    }
-    return *std::move(frame);
-}
-
-std::optional<BaseSource::Base> ChunkStore::FindBase(const Hash& address) {
-    if (INTERRUPTS_PENDING_CONDITION()) {
-        Guarded([] { ProcessInterrupts(); });
-    }
-    if (NodeRef cached = NodeCache::Get().Find(address)) {
-        return Base{std::string(cached->bytes()), true, 0};
-    }
-    std::optional<std::string> frame = TryFetchFrame(address);
-    if (!frame) {
-        return std::nullopt;
-    }
-    return Base{*std::move(frame)};
+    return std::nullopt;
 }
 
 std::string ChunkStore::ReadRaw(const Hash& address) {
-    return Verified(address, FetchFrame(address));
+    std::string frame;
+    std::optional<std::string> raw = FindRaw(address, &frame);
+    if (!raw) {
+        ThrowCorrupt(address, "is missing");
+    }
+    return *std::move(raw);
 }
 
 std::optional<std::string> ChunkStore::TryReadRaw(const Hash& address) {
-    const std::optional<std::string> frame = TryFetchFrame(address);
-    return frame ? std::optional<std::string>(Verified(address, *frame)) : std::nullopt;
+    std::string frame;
+    return FindRaw(address, &frame);
 }
 
 bool ChunkStore::Contains(const Hash& address) {
-    return pending_.contains(address) || Guarded([&] { return HasFrame(address, snapshot_); });
+    if (pending_.contains(address)) {
+        return true;
+    }
+    for (Snapshot snapshot :
+         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
+        if (Guarded([&] { return HasRow(address, snapshot); }) || PackReader::Get().Read(address, snapshot)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {
     Portable chunk;
-    chunk.frame = FetchFrame(address);
-    chunk.raw = Verified(address, chunk.frame);
+    std::optional<std::string> raw = FindRaw(address, &chunk.frame);
+    if (!raw) {
+        ThrowCorrupt(address, "is missing");
+    }
+    chunk.raw = *std::move(raw);
     if (!IsPortableFrame(chunk.frame)) {
         chunk.frame = Codec().Encode(chunk.raw, settings.compression_level);
     }
@@ -121,7 +130,7 @@ ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {
 }
 
 std::string ChunkStore::Verified(const Hash& address, std::string_view frame) {
-    Result<std::string> raw = Codec().Decode(frame, {&DictionaryCache::Get(), this});
+    Result<std::string> raw = Codec().Decode(frame, &DictionaryCache::Get());
     if (!raw.ok()) {
         ThrowCorrupt(address, std::string("is damaged: ") + raw.error().what());
     }

@@ -1,12 +1,14 @@
-// The NodeStore over _kvs.chunk.
+// The NodeStore over _kvs.chunk, and over _kvs.pack for chunks that only history needs.
 //
 // Chunks are immutable, so a read may use any snapshot that sees one: first what is committed now (which
 // takes no predicate locks and also sees what a repeatable-read snapshot is too old for), then the
-// operation's own snapshot (which still sees what a collection removed since).
+// operation's own snapshot (which still sees what a collection removed since). A chunk that is not in the one
+// table is looked for in the other: repacking moves chunks from the first to the second.
 //
 // Writes are collected and inserted in the order of their addresses, so that two transactions that write the
 // same chunks cannot deadlock within a batch; whoever writes must call Flush before it moves a ref. "Exists
-// already" is arbitrated by the index, never by a cache.
+// already" is arbitrated by the index of _kvs.chunk, never by a cache, and never by packs: a chunk that is
+// needed again is stored again.
 #pragma once
 
 #include <map>
@@ -20,7 +22,7 @@
 
 namespace kvs::pg {
 
-class ChunkStore : public NodeStore, private BaseSource {
+class ChunkStore : public NodeStore {
   public:
     // `snapshot` is the one under which the roots were read; it must stay registered or active.
     explicit ChunkStore(Snapshot snapshot) : snapshot_(snapshot) {}
@@ -60,9 +62,7 @@ class ChunkStore : public NodeStore, private BaseSource {
     Hash Write(const std::string& raw);
     const Dictionary* DictionaryFor(std::string_view raw);
     void AddPending(const Hash& address, std::string frame);
-    std::optional<std::string> TryFetchFrame(const Hash& address);
-    std::string FetchFrame(const Hash& address);
-    std::optional<Base> FindBase(const Hash& address) override;
+    std::optional<std::string> FindRaw(const Hash& address, std::string* frame);
     std::string Verified(const Hash& address, std::string_view frame);
 
     Snapshot snapshot_;
@@ -77,8 +77,8 @@ class ChunkStore : public NodeStore, private BaseSource {
 // its transaction, before it reads its source: garbage collection waits for it.
 void LockChunksForBuild();
 
-// Taken by whoever rewrites chunks or collects garbage, until the end of the transaction, so that no chunk is
-// made a delta against one that a collection is about to delete. Nobody else waits for it. Server code.
+// Taken by whoever moves chunks into packs, changes packs or collects garbage, until the end of the
+// transaction, so that there is one at a time. Nobody else waits for it. Server code.
 void LockChunkMaintenance();
 
 }  // namespace kvs::pg

@@ -81,7 +81,7 @@ void Collector::MarkUnder(Snapshot snapshot) {
     late_ = std::make_unique<LateRoots>(garbage_.get(), reflog_since_, snapshot);
     next_commit_ = 0;
     moves_to_forget_ = HoldsDiscardedWork(reflog_since_);
-    marked_ = Mark(snapshot, reflog_since_, &report_).Run(garbage_.get());
+    marked_ = Mark(snapshot, reflog_since_, exact_bytes_, &report_).Run(garbage_.get());
 }
 
 bool Collector::HasWork() const {
@@ -95,12 +95,14 @@ bool Collector::WalkLateRoots() {
     return walked;
 }
 
-// Commits as long as there are any, then chunks; answers whether there may be more. The lock is held.
+// Commits as long as there are any, then chunks, then members of packs; answers whether there may be more.
+// The lock is held.
 bool Collector::Delete(size_t limit) {
     report_.Phase(GcPhase::kRemoving);
     Guarded([] { NoteWrite(); });
     FreshSnapshot fresh;
-    const bool more = DeleteCommits(fresh.get(), limit) || DeleteChunks(fresh.get(), limit);
+    const bool more = DeleteCommits(fresh.get(), limit) || DeleteChunks(fresh.get(), limit) ||
+                      DeleteMembers(fresh.get(), limit);
     fresh.Release();
     return more;
 }
@@ -161,6 +163,51 @@ bool Collector::DeleteChunks(Snapshot snapshot, size_t limit) {
     return more;
 }
 
+bool Collector::DeleteMembers(Snapshot snapshot, size_t limit) {
+    PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
+    int64 pack;
+    std::vector<int64> members;
+    size_t done = 0;
+    bool more = true;
+    while (done < limit && (more = garbage_->NextPack(&pack, &members))) {
+        done += members.size();
+        KeepMembersInUse(&packs, pack, snapshot, &members);
+        if (members.empty()) {
+            continue;
+        }
+        result_.bytes_removed += RemovePackMembers(&packs, pack, members, snapshot, &encoder_);
+        result_.objects_removed += static_cast<int64>(members.size());
+        report_.Add(GcCounter::kChunksRemoved, static_cast<int64>(members.size()));
+    }
+    Guarded([&] {
+        ClosePacks(&packs);
+        CommandCounterIncrement();
+    });
+    return more;
+}
+
+// Takes out of `members` those that may have come into use.
+void Collector::KeepMembersInUse(PackTable* packs, int64 pack, Snapshot snapshot,
+                                 std::vector<int64>* members) {
+    PackRow row = {};
+    const bool found = Guarded([&] {
+        const bool is_there = FindPack(packs, pack, snapshot);
+        if (is_there) {
+            row = ReadPackRow(packs, false);
+            ExecClearTuple(packs->table.slot);
+        }
+        return is_there;
+    });
+    if (!found) {
+        members->clear();
+        return;
+    }
+    std::erase_if(*members, [&](int64 member) {
+        return member >= row.count || late_->IsPrefixInUse(row.addresses[member]);
+    });
+    Guarded([&] { FreePackRow(&row); });
+}
+
 void Collector::NoteOutcome() {
     result_.objects_live = marked_.objects_live + marked_.objects_found - result_.objects_removed;
     result_.bytes_live = marked_.bytes_live + marked_.bytes_found - result_.bytes_removed;
@@ -178,6 +225,7 @@ CollectionResult CollectGarbage(bool dry_run, int reflog_retention) {
     Collector collector(Guarded([] { return CurrentMemoryContext; }));
     collector.spans_transactions_ = false;
     collector.reflog_retention_ = reflog_retention;
+    collector.exact_bytes_ = dry_run;
     if (!dry_run) {
         LockCollection();
     }

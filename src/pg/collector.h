@@ -14,6 +14,7 @@
 #include "pg/gc_late_roots.h"
 #include "pg/gc_mark.h"
 #include "pg/gc_progress.h"
+#include "pg/pack_edit.h"
 #include "pg/server.h"
 
 namespace kvs::pg {
@@ -61,15 +62,19 @@ class Collector {
     bool Delete(size_t limit);
     bool DeleteCommits(Snapshot snapshot, size_t limit);
     bool DeleteChunks(Snapshot snapshot, size_t limit);
+    bool DeleteMembers(Snapshot snapshot, size_t limit);
+    void KeepMembersInUse(PackTable* packs, int64 pack, Snapshot snapshot, std::vector<int64>* members);
     void NoteOutcome();
 
     MemoryContext context_;
     bool spans_transactions_ = true;
+    bool exact_bytes_ = false;
     int reflog_retention_;
     GcReport report_;
     TimestampTz reflog_since_ = 0;
     std::unique_ptr<Garbage> garbage_;
     std::unique_ptr<LateRoots> late_;
+    PackEncoder encoder_;
     size_t next_commit_ = 0;
     bool moves_to_forget_ = false;  // some are too old and hold on to uncommitted work
     bool walked_ahead_ = false;

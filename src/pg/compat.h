@@ -24,6 +24,43 @@
 #define KVS_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
+/* Scans of an index that only answers with a bitmap, and the pages of one: KvsNextBitmapPage is false after
+ * the last; count is -1 for a page of which any row may be meant, otherwise the number of offsets. */
+#if PG_VERSION_NUM >= 180000
+#define KVS_INDEX_BEGINSCAN_BITMAP(index, snapshot, nkeys) \
+    index_beginscan_bitmap(index, snapshot, nullptr, nkeys)
+typedef TBMPrivateIterator KvsBitmapIterator;
+#define KVS_BITMAP_BEGIN(bitmap) tbm_begin_private_iterate(bitmap)
+#define KVS_BITMAP_END(iterator) tbm_end_private_iterate(iterator)
+static inline bool KvsNextBitmapPage(KvsBitmapIterator* iterator, BlockNumber* block, OffsetNumber* offsets,
+                                     int* count) {
+    TBMIterateResult page;
+
+    if (!tbm_private_iterate(iterator, &page))
+        return false;
+    *block = page.blockno;
+    *count = page.lossy ? -1 : tbm_extract_page_tuple(&page, offsets, TBM_MAX_TUPLES_PER_PAGE);
+    return true;
+}
+#else
+#define KVS_INDEX_BEGINSCAN_BITMAP(index, snapshot, nkeys) index_beginscan_bitmap(index, snapshot, nkeys)
+typedef TBMIterator KvsBitmapIterator;
+#define KVS_BITMAP_BEGIN(bitmap) tbm_begin_iterate(bitmap)
+#define KVS_BITMAP_END(iterator) tbm_end_iterate(iterator)
+static inline bool KvsNextBitmapPage(KvsBitmapIterator* iterator, BlockNumber* block, OffsetNumber* offsets,
+                                     int* count) {
+    TBMIterateResult* page = tbm_iterate(iterator);
+
+    if (page == nullptr)
+        return false;
+    *block = page->blockno;
+    *count = page->ntuples;
+    for (int i = 0; i < page->ntuples; i++)
+        offsets[i] = page->offsets[i];
+    return true;
+}
+#endif
+
 /* What an update says of the indexes. A summarizing index (BRIN) alone does not need the row in a B-tree. */
 #if PG_VERSION_NUM >= 160000
 typedef TU_UpdateIndexes KvsUpdateIndexes;

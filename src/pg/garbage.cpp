@@ -1,10 +1,10 @@
 #include "pg/garbage.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "pg/convert.h"
 #include "pg/guard.h"
+#include "pg/pack_table.h"
 
 extern "C" {
 #include "utils/tuplestore.h"
@@ -52,20 +52,36 @@ void Garbage::BeginChunks(int64 stored) {
         TupleDesc row_type = CreateTemplateTupleDesc(1);
         TupleDescInitEntry(row_type, 1, "address", BYTEAOID, -1, 0);
         slot_ = MakeSingleTupleTableSlot(row_type, &TTSOpsMinimalTuple);
-        chunks_ = tuplestore_begin_heap(false, spans_transactions_, maintenance_work_mem / 4);
+        chunks_ = tuplestore_begin_heap(false, spans_transactions_, maintenance_work_mem / 8);
+        TupleDesc member_type = CreateTemplateTupleDesc(2);
+        TupleDescInitEntry(member_type, 1, "pack", INT8OID, -1, 0);
+        TupleDescInitEntry(member_type, 2, "member", INT8OID, -1, 0);
+        member_slot_ = MakeSingleTupleTableSlot(member_type, &TTSOpsMinimalTuple);
+        members_ = tuplestore_begin_heap(false, spans_transactions_, maintenance_work_mem / 8);
         MemoryContextSwitchTo(caller);
     });
 }
 
-uint64_t Garbage::BitOf(const Hash& chunk) const {
-    uint64_t word;
-    std::memcpy(&word, chunk.bytes.data(), sizeof(word));
-    return word & bit_mask_;
+uint64_t Garbage::BitOf(int64 prefix) const {
+    return static_cast<uint64_t>(prefix) & bit_mask_;
+}
+
+void Garbage::NotePrefix(int64 prefix) {
+    const uint64_t bit = BitOf(prefix);
+    bits_[bit / 64] |= uint64_t{1} << (bit % 64);
+}
+
+void Garbage::AddMember(int64 pack, int64 member) {
+    member_count_++;
+    Guarded([&] {
+        Datum values[] = {Int64GetDatum(pack), Int64GetDatum(member)};
+        bool nulls[] = {false, false};
+        tuplestore_putvalues(Store(members_), member_slot_->tts_tupleDescriptor, values, nulls);
+    });
 }
 
 void Garbage::AddChunk(const Hash& chunk) {
-    const uint64_t bit = BitOf(chunk);
-    bits_[bit / 64] |= uint64_t{1} << (bit % 64);
+    NotePrefix(PackPrefix(chunk));
     chunk_count_++;
     Guarded([&] {
         Datum value = HashDatum(chunk);
@@ -81,11 +97,43 @@ void Garbage::EndChunks() {
         tuplestore_gettupleslot(Store(chunks_), true, false, slot_);
         ExecClearTuple(slot_);
         tuplestore_rescan(Store(chunks_));
+        tuplestore_gettupleslot(Store(members_), true, false, member_slot_);
+        ExecClearTuple(member_slot_);
+        tuplestore_rescan(Store(members_));
+    });
+    has_member_ = NextMember();
+}
+
+bool Garbage::NextMember() {
+    return Guarded([&] {
+        MemoryContext caller = MemoryContextSwitchTo(context_);
+        const bool found = tuplestore_gettupleslot(Store(members_), true, false, member_slot_);
+        if (found) {
+            bool is_null;
+            next_pack_ = DatumGetInt64(slot_getattr(member_slot_, 1, &is_null));
+            next_member_ = DatumGetInt64(slot_getattr(member_slot_, 2, &is_null));
+            ExecClearTuple(member_slot_);
+        }
+        MemoryContextSwitchTo(caller);
+        return found;
     });
 }
 
+bool Garbage::NextPack(int64* pack, std::vector<int64>* members) {
+    members->clear();
+    if (!has_member_) {
+        return false;
+    }
+    *pack = next_pack_;
+    while (has_member_ && next_pack_ == *pack) {
+        members->push_back(next_member_);
+        has_member_ = NextMember();
+    }
+    return true;
+}
+
 bool Garbage::MayHaveChunk(const Hash& chunk) const {
-    const uint64_t bit = BitOf(chunk);
+    const uint64_t bit = BitOf(PackPrefix(chunk));
     return (bits_[bit / 64] & (uint64_t{1} << (bit % 64))) != 0;
 }
 
@@ -110,6 +158,8 @@ void Garbage::Finish() {
     Guarded([&] {
         tuplestore_end(Store(chunks_));
         ExecDropSingleTupleTableSlot(slot_);
+        tuplestore_end(Store(members_));
+        ExecDropSingleTupleTableSlot(member_slot_);
     });
     chunks_ = nullptr;
 }

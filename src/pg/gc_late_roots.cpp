@@ -11,12 +11,13 @@
 #include "pg/commit_table.h"
 #include "pg/guard.h"
 #include "pg/memory_scope.h"
+#include "pg/pack_table.h"
 
 namespace kvs::pg {
 
 namespace {
 
-constexpr size_t kBytesPerObject = 64;  // in the set
+constexpr size_t kBytesPerObject = 96;  // in the sets
 
 [[noreturn]] void ThrowMissing(const char* what, const Hash& address) {
     throw Error(
@@ -84,6 +85,11 @@ bool LateRoots::Walk(Snapshot snapshot) {
     return !IsFull();
 }
 
+void LateRoots::Meet(std::unordered_set<Hash, HashOfHash>* met, const Hash& address) {
+    met->insert(address);
+    met_prefixes_.insert(PackPrefix(address));
+}
+
 void LateRoots::WalkCommits(const Hash& tip) {
     std::vector<Hash> pending = {tip};
     while (!pending.empty() && !IsFull()) {
@@ -133,7 +139,7 @@ void LateRoots::WalkTree(Root::Kind kind, const Hash& root) {
                 continue;
             }
         }
-        met.insert(address);
+        Meet(&met, address);
         const NodeRef node = stored_->ReadNode(address);
         for (size_t i = 0; i < node->count(); i++) {
             if (!node->is_leaf()) {
@@ -141,12 +147,12 @@ void LateRoots::WalkTree(Root::Kind kind, const Hash& root) {
                 if (is_data || node->level() > 1) {
                     pending.push_back(child);
                 } else if (garbage_->MayHaveChunk(child)) {
-                    met_.insert(child);  // a leaf of metadata refers to nothing
+                    Meet(&met_, child);  // a leaf of metadata refers to nothing
                 }
             } else if (is_data) {
                 const DataItem item = DecodeDataItem(node->Value(i)).OrThrow();
                 if (item.blob && garbage_->MayHaveChunk(item.blob->address)) {
-                    met_.insert(item.blob->address);
+                    Meet(&met_, item.blob->address);
                 }
             }
         }

@@ -32,7 +32,11 @@ class LateRoots {
         return met_.contains(address) || met_as_data_.contains(address);
     }
 
+    // Whether one whose address begins like this has, as a member of a pack may be.
+    bool IsPrefixInUse(int64 prefix) const { return met_prefixes_.contains(prefix); }
+
   private:
+    void Meet(std::unordered_set<Hash, HashOfHash>* met, const Hash& address);
     void WalkCommits(const Hash& tip);
     void WalkTree(Root::Kind kind, const Hash& root);
     bool IsNewCommit(const Hash& commit) const;
@@ -52,6 +56,7 @@ class LateRoots {
     // New and candidate objects: nodes of data trees, which may refer to blobs, and others.
     std::unordered_set<Hash, HashOfHash> met_as_data_;
     std::unordered_set<Hash, HashOfHash> met_;
+    std::unordered_set<int64> met_prefixes_;  // of both
 };
 
 }  // namespace kvs::pg

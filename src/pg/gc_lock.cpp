@@ -55,10 +55,25 @@ void LockCollection() {
     });
 }
 
+bool TryLockRepacking() {
+    return Guarded([] {
+        const LOCKTAG tag = CollectionTag();
+        return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL &&
+               ConditionalLockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock);
+    });
+}
+
 bool TryLockCollectionForWorker() {
     return Guarded([] {
         const LOCKTAG tag = CollectionTag();
         return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+    });
+}
+
+void UnlockCollectionOfWorker() {
+    Guarded([] {
+        const LOCKTAG tag = CollectionTag();
+        LockRelease(&tag, ExclusiveLock, true);
     });
 }
 

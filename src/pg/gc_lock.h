@@ -22,5 +22,10 @@ bool TryLockChunksForSweep();
 // kvs.gc_lock_timeout; or for as long as a background worker runs, if nobody else does. Errors: 55P03.
 void LockCollection();
 bool TryLockCollectionForWorker();
+void UnlockCollectionOfWorker();
+
+// For a background worker that repacks: the locks of LockChunksForBuild and LockChunkMaintenance until the
+// end of the transaction, without waiting for either. False if somebody else holds what keeps them.
+bool TryLockRepacking();
 
 }  // namespace kvs::pg

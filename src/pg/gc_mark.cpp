@@ -4,7 +4,6 @@
 #include <string>
 #include <unordered_set>
 
-#include "kvs/codec/frame.h"
 #include "kvs/codec/item.h"
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
@@ -14,6 +13,9 @@
 #include "pg/guard.h"
 #include "pg/memory_scope.h"
 #include "pg/owner_query.h"
+#include "pg/pack_edit.h"
+#include "pg/pack_table.h"
+#include "pg/server_hasher.h"
 
 extern "C" {
 #include "access/detoast.h"
@@ -69,13 +71,14 @@ bool Mark::Recent::Add(const Hash& address) {
     return true;
 }
 
-Mark::Mark(Snapshot snapshot, TimestampTz reflog_since, GcReport* report)
+Mark::Mark(Snapshot snapshot, TimestampTz reflog_since, bool exact_bytes, GcReport* report)
     : snapshot_(snapshot),
       reflog_since_(reflog_since),
+      exact_bytes_(exact_bytes),
       report_(report),
       stored_(snapshot),
       roots_(SortMemory()),
-      live_(SortMemory(), true),
+      live_(SortMemory()),
       recent_data_(static_cast<size_t>(maintenance_work_mem) * 128),
       recent_metadata_(static_cast<size_t>(maintenance_work_mem) * 128) {}
 
@@ -227,45 +230,28 @@ void Mark::Visit(const Hash& address, const Node& node, bool is_data) {
     }
 }
 
-// What live chunks are deltas against stays as well, link by link of the chains.
-void Mark::FollowDeltas(AddressSort* deltas, AddressSort* bases) {
-    std::optional<AddressSort> link;
-    for (int depth = 1; depth <= kMaxDeltaDepth; depth++) {
-        AddressSort* from = link ? &*link : &live_;
-        AddressSort next(SortMemory());
-        bool found = false;
-        if (link) {
-            deltas->Rewind();
-        }
-        bool more = from->Next();
-        while (more && deltas->Next()) {
-            while (more && from->address() < deltas->address()) {
-                more = from->Next();
-            }
-            if (more && from->address() == deltas->address()) {
-                const Hash base = Hash::FromBytes(deltas->key());
-                bases->Add(base, 0);
-                next.Add(base, 0);
-                found = true;
-            }
-        }
-        if (link) {
-            link->Finish();
-        }
-        next.Sort();
-        link.emplace(next);
-        if (!found) {
-            break;
-        }
-    }
-    link->Finish();
-}
+// --- what is stored against what is in use
 
-// Walks what is stored and what is live side by side.
-void Mark::Compare(Garbage* garbage) {
-    AddressSort stored(SortMemory());
-    AddressSort deltas(SortMemory(), true);
-    const int64 count = Guarded([&] {
+// All that begins with one prefix: mostly a chunk that is stored once and in use, or not.
+struct Mark::Group {
+    struct Row {
+        Hash address;
+        int64 size;
+    };
+    struct Member {
+        int64 pack;
+        int64 member;
+    };
+
+    int64 prefix = 0;
+    std::vector<Hash> live;
+    std::vector<Row> rows;
+    std::vector<Member> members;
+};
+
+// The chunk table; answers how many rows it has.
+int64 Mark::CollectStored(AddressSort* stored) {
+    return Guarded([&] {
         Relation chunk = table_open(ObjectOid(Object::kChunk), AccessShareLock);
         TupleTableSlot* row = table_slot_create(chunk, nullptr);
         TableScanDesc scan = table_beginscan(chunk, snapshot_, 0, nullptr);
@@ -280,14 +266,10 @@ void Mark::Compare(Garbage* garbage) {
             const std::string_view address = DatumContents(slot_getattr(row, kHashColumn, &is_null));
             const Datum body = slot_getattr(row, kBodyColumn, &is_null);
             const auto size = static_cast<int64>(toast_raw_datum_size(body)) - VARHDRSZ;
-            const std::string_view head = Contents(PG_DETOAST_DATUM_SLICE(body, 0, kMaxFrameHeadSize));
             MemoryContextSwitchTo(caller);
             if (address.size() == Hash::kSize) {
-                stored.Add(Hash::FromBytes(address), size);
+                stored->Add(Hash::FromBytes(address), size);
                 rows++;
-                if (const std::optional<Hash> base = FrameBase(head)) {
-                    deltas.AddDelta(Hash::FromBytes(address), *base);
-                }
             }
         }
         table_endscan(scan);
@@ -296,41 +278,174 @@ void Mark::Compare(Garbage* garbage) {
         MemoryContextDelete(context);
         return rows;
     });
+}
+
+// The members of all packs, by the prefixes of their addresses; answers how many there are.
+int64 Mark::CollectMembers(RowSort* members) {
+    return Guarded([&] {
+        PackTable packs = OpenPacks(AccessShareLock);
+        int64 count = 0;
+        ForEachPack(&packs, snapshot_, [&] {
+            CHECK_FOR_INTERRUPTS();
+            PackRow row = ReadPackRow(&packs, false);
+            for (int i = 0; i < row.count; i++) {
+                members->Add([&](Datum* values) {
+                    values[0] = HashDatum(FirstAddress(row.addresses[i]));
+                    values[1] = Int64GetDatum(row.version.id);
+                    values[2] = Int64GetDatum(i);
+                });
+            }
+            count += row.count;
+            result_.bytes_live += static_cast<int64>(PackBodySize(&packs));
+            FreePackRow(&row);
+            return false;
+        });
+        ClosePacks(&packs);
+        return count;
+    });
+}
+
+// Walks what is stored and what is live side by side, prefix by prefix.
+void Mark::Compare(Garbage* garbage) {
+    AddressSort stored(SortMemory());
+    RowSort members({{"address", BYTEAOID}, {"pack", INT8OID}, {"member", INT8OID}}, {1}, SortMemory());
+    RowSort dead({{"pack", INT8OID}, {"member", INT8OID}}, {1, 2}, SortMemory());
+    const int64 count = CollectStored(&stored) + CollectMembers(&members);
     report_->Set(GcCounter::kChunksTotal, count);
     garbage->BeginChunks(count);
     stored.Sort();
+    members.Sort();
     live_.Sort();
-    deltas.Sort();
-    AddressSort bases(SortMemory());
-    FollowDeltas(&deltas, &bases);
-    bases.Sort();
-    live_.Rewind();
     bool more_live = live_.Next();
-    bool more_bases = bases.Next();
-    while (stored.Next()) {
-        while (more_live && live_.address() < stored.address()) {
+    bool more_stored = stored.Next();
+    bool more_members = members.Next();
+    const auto prefix_of = [](std::string_view address) { return PackPrefix(Hash::FromBytes(address)); };
+    while (more_stored || more_members) {
+        const std::string_view first = more_stored && (!more_members || stored.address() <= members.Bytes(1))
+                                           ? stored.address()
+                                           : members.Bytes(1);
+        Group group;
+        group.prefix = prefix_of(first);
+        const Hash begin = FirstAddress(group.prefix);
+        while (more_live && live_.address() < begin.AsBytes()) {
             more_live = live_.Next();
         }
-        while (more_bases && bases.address() < stored.address()) {
-            more_bases = bases.Next();
+        for (; more_live && prefix_of(live_.address()) == group.prefix; more_live = live_.Next()) {
+            const Hash address = Hash::FromBytes(live_.address());
+            if (group.live.empty() || group.live.back() != address) {
+                group.live.push_back(address);
+            }
         }
-        if ((more_live && live_.address() == stored.address()) ||
-            (more_bases && bases.address() == stored.address())) {
-            result_.objects_live++;
-            result_.bytes_live += stored.number();
-        } else {
-            garbage->AddChunk(Hash::FromBytes(stored.address()));
-            result_.objects_found++;
-            result_.bytes_found += stored.number();
-            report_->Add(GcCounter::kChunksFound);
+        for (; more_stored && prefix_of(stored.address()) == group.prefix; more_stored = stored.Next()) {
+            group.rows.push_back({Hash::FromBytes(stored.address()), stored.number()});
         }
+        for (; more_members && prefix_of(members.Bytes(1)) == group.prefix; more_members = members.Next()) {
+            group.members.push_back({members.Int8(2), members.Int8(3)});
+        }
+        CompareGroup(group, garbage, &dead);
     }
+    dead.Sort();
+    AddDeadMembers(&dead, garbage);
     garbage->EndChunks();
     report_->Set(GcCounter::kChunksMarked, count - garbage->chunk_count());
     stored.Finish();
-    deltas.Finish();
-    bases.Finish();
+    members.Finish();
+    dead.Finish();
     live_.Finish();
+}
+
+void Mark::CompareGroup(const Group& group, Garbage* garbage, RowSort* dead) {
+    const auto is_live = [&](const Hash& address) {
+        return std::find(group.live.begin(), group.live.end(), address) != group.live.end();
+    };
+    bool live_is_row = false;
+    for (const Group::Row& row : group.rows) {
+        if (is_live(row.address)) {
+            live_is_row = true;
+            result_.objects_live++;
+            result_.bytes_live += row.size;
+        } else {
+            garbage->AddChunk(row.address);
+            result_.objects_found++;
+            result_.bytes_found += row.size;
+            report_->Add(GcCounter::kChunksFound);
+        }
+    }
+    const bool is_the_one = group.live.size() == 1 && group.members.size() == 1 && !live_is_row;
+    for (const Group::Member& member : group.members) {
+        bool stays = is_the_one;
+        if (!is_the_one && !group.live.empty()) {
+            const std::optional<Hash> address = AddressOfMember(member.pack, member.member);
+            stays = address && is_live(*address);
+        }
+        if (stays) {
+            result_.objects_live++;
+            continue;
+        }
+        garbage->NotePrefix(group.prefix);
+        result_.objects_found++;
+        report_->Add(GcCounter::kChunksFound);
+        dead->Add([&](Datum* values) {
+            values[0] = Int64GetDatum(member.pack);
+            values[1] = Int64GetDatum(member.member);
+        });
+    }
+}
+
+// nullopt if the pack is damaged.
+std::optional<Hash> Mark::AddressOfMember(int64 pack, int64 member) {
+    std::optional<Hash> address;
+    if (struct varlena* body = Guarded([&] { return ReadPackBody(pack, snapshot_, nullptr); })) {
+        const Result<Pack> unpacked = encoder_.Decode(Contents(body));
+        if (unpacked.ok() && static_cast<size_t>(member) < unpacked.value().count()) {
+            ServerHasher hasher;
+            address = ChunkAddress(hasher, unpacked.value().Member(static_cast<size_t>(member)));
+        }
+        Guarded([&] { pfree(body); });
+    }
+    return address;
+}
+
+// Hands the members over pack by pack, and counts the bytes that they take.
+void Mark::AddDeadMembers(RowSort* dead, Garbage* garbage) {
+    int64 pack = 0;
+    std::vector<int64> members;
+    const auto finish_pack = [&] {
+        if (!members.empty()) {
+            const int64 bytes = BytesFreed(pack, members);
+            result_.bytes_found += bytes;
+            result_.bytes_live -= bytes;
+            members.clear();
+        }
+    };
+    while (dead->Next()) {
+        if (dead->Int8(1) != pack) {
+            finish_pack();
+            pack = dead->Int8(1);
+        }
+        members.push_back(dead->Int8(2));
+        garbage->AddMember(pack, members.back());
+    }
+    finish_pack();
+}
+
+int64 Mark::BytesFreed(int64 pack, const std::vector<int64>& members) {
+    int count = 0;
+    struct varlena* body = Guarded([&] {
+        CHECK_FOR_INTERRUPTS();
+        return ReadPackBody(pack, snapshot_, &count);
+    });
+    if (body == nullptr) {
+        return 0;
+    }
+    auto bytes = static_cast<int64>(Contents(body).size());
+    if (members.size() < static_cast<size_t>(count)) {
+        bytes = exact_bytes_
+                    ? bytes - static_cast<int64>(PackWithout(pack, Contents(body), members, &encoder_).size())
+                    : 0;
+    }
+    Guarded([&] { pfree(body); });
+    return bytes;
 }
 
 }  // namespace kvs::pg

@@ -8,6 +8,10 @@
 //
 // A node is verified before it is believed. Behind damage it is not known what is reached, so a mark that
 // meets any raises kCorruption: nothing is collected from a damaged store.
+//
+// A pack tells no more of its members' addresses than their first bytes. A member is garbage if nothing in
+// use has an address that begins like this, and in use if there is one such address and one such member; in
+// the rare cases between, among them chunks that are stored twice, it is unpacked and hashed.
 #pragma once
 
 #include <array>
@@ -20,6 +24,8 @@
 #include "pg/garbage.h"
 #include "pg/gc_progress.h"
 #include "pg/gc_roots.h"
+#include "pg/pack_encoder.h"
+#include "pg/row_sort.h"
 #include "pg/server.h"
 #include "pg/stored_chunks.h"
 
@@ -35,8 +41,10 @@ struct MarkResult {
 
 class Mark {
   public:
-    // `snapshot` is registered and active.
-    Mark(Snapshot snapshot, TimestampTz reflog_since, GcReport* report);
+    // `snapshot` is registered and active. exact_bytes: what packs take without their garbage is found out by
+    // packing the rest, so that bytes_found is what a sweep would free; otherwise only packs that go as a
+    // whole count.
+    Mark(Snapshot snapshot, TimestampTz reflog_since, bool exact_bytes, GcReport* report);
 
     // Adds what nothing reaches to `garbage`.
     MarkResult Run(Garbage* garbage);
@@ -61,13 +69,21 @@ class Mark {
     NodeRef ReadNode(const Hash& address);
     void VisitLevel(int level);
     void Visit(const Hash& address, const Node& node, bool is_data);
-    void FollowDeltas(AddressSort* deltas, AddressSort* bases);
+    struct Group;
+    int64 CollectStored(AddressSort* stored);
+    int64 CollectMembers(RowSort* members);
     void Compare(Garbage* garbage);
+    void CompareGroup(const Group& group, Garbage* garbage, RowSort* dead);
+    void AddDeadMembers(RowSort* dead, Garbage* garbage);
+    int64 BytesFreed(int64 pack, const std::vector<int64>& members);
+    std::optional<Hash> AddressOfMember(int64 pack, int64 member);
 
     Snapshot snapshot_;
     TimestampTz reflog_since_;
+    bool exact_bytes_;
     GcReport* report_;
     StoredChunks stored_;
+    PackEncoder encoder_;
     AddressSort roots_;
     AddressSort live_;
     std::array<std::optional<AddressSort>, kMaxLevel + 1> levels_;

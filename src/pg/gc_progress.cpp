@@ -13,8 +13,9 @@ namespace {
 constexpr int kSlots = 64;  // collections at a time that are shown
 constexpr int kCounters = static_cast<int>(GcCounter::kCount);
 
-constexpr const char* kPhases[] = {"marking commits", "marking trees", "comparing", "waiting for the lock",
-                                   "removing"};
+constexpr const char* kPhases[] = {
+    "marking commits", "marking trees",     "comparing", "waiting for the lock",
+    "removing",        "comparing commits", "packing"};
 
 struct Slot {
     pg_atomic_uint32 pid;  // 0: free

@@ -1,5 +1,6 @@
-// How far the collections that run have come, for the view kvs.gc_progress. Kept in shared memory, so there
-// is nothing to see unless the library was preloaded; reporting costs next to nothing either way.
+// How far the collections and repackings that run have come, for the view kvs.gc_progress. Kept in shared
+// memory, so there is nothing to see unless the library was preloaded; reporting costs next to nothing either
+// way.
 #pragma once
 
 #include <functional>
@@ -8,7 +9,7 @@
 
 namespace kvs::pg {
 
-enum class GcPhase : int { kCommits, kTrees, kComparing, kLocking, kRemoving };
+enum class GcPhase : int { kCommits, kTrees, kComparing, kLocking, kRemoving, kPlanning, kPacking };
 
 enum class GcCounter : int {
     kChunksTotal,     // in the table, estimated until all were compared
@@ -17,10 +18,11 @@ enum class GcCounter : int {
     kChunksRemoved,   // deleted
     kCommitsMarked,   // found to be in use
     kCommitsRemoved,  // deleted
+    kChunksPacked,    // moved into packs
     kCount,
 };
 
-// Shows a collection of this backend while it lives. One at a time.
+// Shows a collection or repacking of this backend while it lives. One at a time.
 class GcReport {
   public:
     GcReport();

@@ -21,7 +21,10 @@
 #include "pg/node_cache.h"
 #include "pg/owner_query.h"
 #include "pg/owner_scope.h"
+#include "pg/pack_check.h"
+#include "pg/pack_edit.h"
 #include "pg/server_hasher.h"
+#include "pg/stored_chunks.h"
 
 namespace kvs::pg {
 
@@ -193,6 +196,98 @@ class ChunkRepair {
     std::vector<std::pair<Hash, NodeRef>> nodes_;
 };
 
+// Changes packs after all of them were looked at under one snapshot.
+class PackRepair {
+  public:
+    // Where the row of a pack has other addresses than its members, and these are those that are missed: it
+    // is the row that is damaged. What is found leaves `damaged`.
+    static void Addresses(kvs::pg::Addresses* damaged) {
+        Run([&](const UnpackedPack& pack, StoredChunks*) { return RightAddresses(pack, damaged); });
+    }
+
+    // Takes out what cannot be read and stands whole in the chunk table.
+    static void Copies() {
+        Run([](const UnpackedPack& pack, StoredChunks* stored) { return SuperfluousMembers(pack, stored); });
+    }
+
+  private:
+    struct Change {
+        int64 pack = 0;
+        std::optional<std::vector<int64>> addresses;  // that the row is to have; none: no row
+        std::vector<int64> members;                   // that are to go
+    };
+
+    template <typename Examine>
+    static void Run(const Examine& examine) {
+        std::vector<Change> changes;
+        FreshSnapshot fresh;
+        StoredChunks stored(fresh.get());
+        ForEachUnpacked(fresh.get(), [&](const UnpackedPack& pack) {
+            Change change = examine(pack, &stored);
+            if (change.addresses || !change.members.empty()) {
+                change.pack = pack.version.id;
+                changes.push_back(std::move(change));
+            }
+        });
+        stored.Finish();
+        if (!changes.empty()) {
+            PackEncoder encoder;
+            PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
+            for (const Change& change : changes) {
+                if (change.addresses) {
+                    ReplacePackAddresses(&packs, change.pack, *change.addresses, fresh.get());
+                } else {
+                    RemovePackMembers(&packs, change.pack, change.members, fresh.get(), &encoder);
+                }
+            }
+            Guarded([&] { ClosePacks(&packs); });
+        }
+        fresh.Release();
+    }
+
+    static Change RightAddresses(const UnpackedPack& pack, kvs::pg::Addresses* damaged) {
+        Change change;
+        if (!pack.problem.empty()) {
+            if (pack.prefixes.empty()) {
+                change.addresses.emplace();  // nobody can ever find anything in it
+            }
+            return change;
+        }
+        const bool fits = pack.addresses.size() == pack.prefixes.size();
+        bool changes = !fits;
+        std::vector<int64> addresses;
+        for (size_t i = 0; i < pack.addresses.size(); i++) {
+            const int64 is = PackPrefix(pack.addresses[i]);
+            const bool is_missed = damaged->contains(pack.addresses[i]);
+            if (!fits || pack.prefixes[i] == is || is_missed) {
+                changes = changes || pack.prefixes[i] != is;
+                addresses.push_back(is);
+                damaged->erase(pack.addresses[i]);
+            } else {
+                addresses.push_back(pack.prefixes[i]);
+            }
+        }
+        if (changes) {
+            change.addresses = std::move(addresses);
+        }
+        return change;
+    }
+
+    static Change SuperfluousMembers(const UnpackedPack& pack, StoredChunks* stored) {
+        Change change;
+        for (const int64 member : pack.FaultyMembers()) {
+            if (stored->HasWholeRow(pack.prefixes[static_cast<size_t>(member)])) {
+                change.members.push_back(member);
+            }
+        }
+        // Out of what cannot be unpacked nothing can be taken but all.
+        if (!pack.problem.empty() && change.members.size() != pack.prefixes.size()) {
+            change.members.clear();
+        }
+        return change;
+    }
+};
+
 // The addresses in what a check finds; those of commits are among them.
 Addresses DamagedObjects() {
     Addresses damaged;
@@ -270,9 +365,12 @@ RepairResult RepairStore() {
     RepairHeads();
     RepairChangeMembers();
     RepairChangeLinks();
-    if (Addresses damaged = DamagedObjects(); !damaged.empty()) {
+    Addresses damaged = DamagedObjects();
+    PackRepair::Addresses(&damaged);
+    if (!damaged.empty()) {
         ChunkRepair(std::move(damaged)).Run();
     }
+    PackRepair::Copies();
     RepairResult result;
     if (FindErrors(&result.errors)) {
         // The whole reflog keeps what it names: nothing was asked to be forgotten.

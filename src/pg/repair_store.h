@@ -4,11 +4,13 @@
 // Derived are:
 //   - the columns of a commit's row from the commit, and the commit from the columns where they hash to it
 //   - the head of a branch that names no commit, from the branch's last move in the reflog
+//   - the addresses in the row of a pack, from its members
 //   - nodes that a cache still holds whole
 //   - large values, from the rows of the change log and the working rows, which carry them inline
 //   - the link of a change to the one before it, where the same branch has made the version before it
-// Removed are uncommitted rows of branches that do not exist, chunks whose address is none, and, once nothing
-// is damaged on which it depends what is in use, what nothing refers to.
+// What was derived of a pack stands in a row by itself, and no longer in the pack. Removed are uncommitted
+// rows of branches that do not exist, chunks whose address is none, and, once nothing is damaged on which it
+// depends what is in use, what nothing refers to.
 //
 // Not derived are, among others: nodes that no cache holds, a branch whose working trees are damaged though
 // its head is whole (its uncommitted work may be more than the head has), data and metadata that disagree.

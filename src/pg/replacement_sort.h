@@ -17,7 +17,7 @@ struct Replacement {
 class ReplacementSort {
   public:
     enum class Order {
-        kByOldChunk,    // of several of one chunk the latest generation first
+        kByOldChunk,    // of several of one chunk the earliest generation first
         kByGeneration,  // the earliest first
     };
 
@@ -25,6 +25,7 @@ class ReplacementSort {
     ReplacementSort(Order order, int memory);
 
     void Add(const Replacement& replacement);
+    int64 count() const { return count_; }
 
     // To be called once, before the first Next.
     void Sort() { rows_.Sort(); }
@@ -36,10 +37,8 @@ class ReplacementSort {
     void Finish() { rows_.Finish(); }
 
   private:
-    int64 RankOf(int64 generation) const;
-
-    Order order_;
     RowSort rows_;
+    int64 count_ = 0;
 };
 
 }  // namespace kvs::pg

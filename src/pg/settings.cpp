@@ -83,6 +83,13 @@ void DefineSettings() {
         "New chunks from which a background worker collects garbage, as a percentage of those in the store.",
         "To them comes kvs.autogc_threshold.", &settings.autogc_growth, 50, 0, 10000, PGC_SIGHUP, 0, nullptr,
         nullptr, nullptr);
+    DefineCustomBoolVariable("kvs.autorepack", "Whether background workers pack what only history needs.",
+                             "Works only when the library is preloaded.", &settings.autorepack, true,
+                             PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.autorepack_threshold",
+                            "New chunks from which a background worker packs what only history needs.",
+                            "It looks every kvs.autogc_naptime.", &settings.autorepack_threshold, 10000, 0,
+                            INT_MAX, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("kvs");
 }
 

@@ -17,6 +17,8 @@ namespace {
 enum ChunkColumn { kHashColumn = 1, kBodyColumn };
 
 constexpr size_t kVerifiedBytes = size_t{4} << 20;  // of one generation
+constexpr size_t kPackBytes = size_t{16} << 20;
+constexpr size_t kLargestKept = size_t{1} << 20;
 
 [[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
     throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
@@ -29,7 +31,7 @@ constexpr size_t kVerifiedBytes = size_t{4} << 20;  // of one generation
 
 }  // namespace
 
-StoredChunks::StoredChunks(Snapshot snapshot) : snapshot_(snapshot) {
+StoredChunks::StoredChunks(Snapshot snapshot) : snapshot_(snapshot), packs_(kPackBytes) {
     table_ = Guarded([] { return OpenForRead(Object::kChunk, Object::kChunkPkey); });
 }
 
@@ -46,7 +48,7 @@ const StoredChunks::Verified::Chunk* StoredChunks::Verified::Find(const Hash& ad
 }
 
 void StoredChunks::Verified::Add(const Hash& address, Chunk&& chunk) {
-    if (chunk.raw.size() > kMaxDeltaChunkSize) {
+    if (chunk.raw.size() > kLargestKept) {
         return;
     }
     if (young_size_ > kVerifiedBytes) {
@@ -77,44 +79,60 @@ struct varlena* StoredChunks::Fetch(const Hash& address) {
     });
 }
 
-std::optional<BaseSource::Base> StoredChunks::FindBase(const Hash& address) {
-    if (const Verified::Chunk* verified = verified_.Find(address)) {
-        return Base{verified->raw, true, verified->depth};
-    }
-    struct varlena* frame = Fetch(address);
-    if (frame == nullptr) {
-        missing_base_ = address;
-        return std::nullopt;
-    }
-    Base base{std::string(Contents(frame))};
-    Guarded([&] { pfree(frame); });
-    return base;
-}
-
 StoredChunk StoredChunks::Read(const Hash& address) {
-    struct varlena* frame = Fetch(address);
-    if (frame == nullptr) {
-        return {};
+    StoredChunk chunk;
+    if (struct varlena* frame = Fetch(address)) {
+        chunk = Verify(address, Contents(frame));
+        Guarded([&] { pfree(frame); });
+    } else if (std::optional<PackedChunk> packed = packs_.Read(address, snapshot_)) {
+        chunk.stored_size = packed->stored_size;
+        chunk.raw = std::move(packed->raw);
+        chunk.problem = std::move(packed->problem);
+        if (chunk.problem.empty()) {
+            chunk.state = StoredChunk::State::kWhole;
+            verified_.Add(address, {chunk.raw, chunk.stored_size});
+        } else {
+            chunk.state = StoredChunk::State::kDamaged;
+        }
     }
-    StoredChunk chunk = Verify(address, Contents(frame));
     stored_bytes_ += chunk.stored_size;
-    Guarded([&] { pfree(frame); });
     return chunk;
 }
 
 TransactionId StoredChunks::Inserter(const Hash& address) {
-    return Guarded([&] { return InserterOf(&table_, snapshot_, address); });
+    const TransactionId inserter = Guarded([&] { return InserterOf(&table_, snapshot_, address); });
+    return inserter != InvalidTransactionId ? inserter : PackReader::Inserter(address, snapshot_);
+}
+
+bool StoredChunks::HasWholeRow(int64 prefix) {
+    const Hash first = FirstAddress(prefix);
+    Hash found = first;
+    const bool is_there = Guarded([&] {
+        ScanKeyData key;
+        KeyBytea(&key, kHashColumn, HashDatum(first), BTGreaterEqualStrategyNumber);
+        IndexScanDesc scan = BeginScan(&table_, snapshot_, &key, 1);
+        bool more = index_getnext_slot(scan, ForwardScanDirection, table_.slot);
+        if (more) {
+            const std::string_view address = DatumContents(table_.Get(kHashColumn));
+            more = address.size() == Hash::kSize;
+            if (more) {
+                found = Hash::FromBytes(address);
+            }
+        }
+        index_endscan(scan);
+        ExecClearTuple(table_.slot);
+        return more;
+    });
+    return is_there && PackPrefix(found) == prefix && Read(found).state == StoredChunk::State::kWhole;
 }
 
 StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
     StoredChunk chunk;
     chunk.stored_size = frame.size();
     chunk.state = StoredChunk::State::kDamaged;
-    missing_base_.reset();
-    Result<std::string> raw = codec_.Decode(frame, {&DictionaryCache::Get(), this});
+    Result<std::string> raw = codec_.Decode(frame, &DictionaryCache::Get());
     if (!raw.ok()) {
         chunk.problem = raw.error().what();
-        chunk.missing_base = missing_base_;
         return chunk;
     }
     ServerHasher hasher;
@@ -124,7 +142,7 @@ StoredChunk StoredChunks::Verify(const Hash& address, std::string_view frame) {
     }
     chunk.state = StoredChunk::State::kWhole;
     chunk.raw = std::move(raw).value();
-    verified_.Add(address, {chunk.raw, FrameDepth(frame), chunk.stored_size});
+    verified_.Add(address, {chunk.raw, chunk.stored_size});
     return chunk;
 }
 
@@ -220,37 +238,6 @@ std::string_view StoredChunkScan::frame() {
 void StoredChunkScan::Finish() {
     Guarded([&] {
         index_endscan(scan_);
-        Close(&table_);
-        MemoryContextDelete(row_context_);
-    });
-}
-
-StoredChunkHeads::StoredChunkHeads(Snapshot snapshot) {
-    Guarded([&] {
-        table_ = OpenForRead(Object::kChunk, Object::kChunkPkey);
-        scan_ = table_beginscan(table_.heap, snapshot, 0, nullptr);
-        row_context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs chunk heads", ALLOCSET_SMALL_SIZES);
-    });
-}
-
-bool StoredChunkHeads::Next() {
-    return Guarded([&] {
-        CHECK_FOR_INTERRUPTS();
-        MemoryContextReset(row_context_);
-        if (!table_scan_getnextslot(scan_, ForwardScanDirection, table_.slot)) {
-            return false;
-        }
-        // Frames are stored without the server's compression, so this reads no more than the head.
-        MemoryContext caller = MemoryContextSwitchTo(row_context_);
-        head_ = Contents(PG_DETOAST_DATUM_SLICE(table_.Get(kBodyColumn), 0, kMaxFrameHeadSize));
-        MemoryContextSwitchTo(caller);
-        return true;
-    });
-}
-
-void StoredChunkHeads::Finish() {
-    Guarded([&] {
-        table_endscan(scan_);
         Close(&table_);
         MemoryContextDelete(row_context_);
     });

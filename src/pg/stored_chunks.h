@@ -1,4 +1,5 @@
-// Chunks as they lie in _kvs.chunk: read past every cache and never trusted, for checks and inspection.
+// Chunks as they lie in _kvs.chunk and _kvs.pack: read past the caches of operations and never trusted, for
+// checks, collection and inspection.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include "kvs/codec/frame.h"
 #include "kvs/hash.h"
 #include "kvs/node_store.h"
+#include "pg/pack_reader.h"
 #include "pg/server.h"
 #include "pg/table_access.h"
 
@@ -19,15 +21,14 @@ struct StoredChunk {
     enum class State { kWhole, kMissing, kDamaged };
 
     State state = State::kMissing;
-    std::string raw;                   // of a whole chunk
-    std::string problem;               // of a damaged one: lower case, no full stop
-    std::optional<Hash> missing_base;  // of a damaged one that is a delta against a chunk that is not there
-    uint64_t stored_size = 0;          // bytes of the frame
+    std::string raw;           // of a whole chunk
+    std::string problem;       // of a damaged one: lower case, no full stop
+    uint64_t stored_size = 0;  // bytes of the frame, or of its share of the pack
 };
 
 // A NodeStore for reading only, so that the core can walk trees through it. It keeps some of the chunks that
-// it has verified itself, as bases of deltas and for walks that come by again.
-class StoredChunks : public NodeStore, private BaseSource {
+// it has verified itself, for walks that come by again, and the packs that they came from.
+class StoredChunks : public NodeStore {
   public:
     // Sees what `snapshot` sees. Holds the table open until Finish, which is to be called on the normal way
     // out.
@@ -39,8 +40,12 @@ class StoredChunks : public NodeStore, private BaseSource {
     // Null if there is no whole node.
     NodeRef TryReadNode(const Hash& address);
 
-    // The transaction that stored the chunk, as it stands in the row; InvalidTransactionId if there is none.
+    // The transaction that stored the chunk, or put it into a pack, as it stands in the row;
+    // InvalidTransactionId if there is none.
     TransactionId Inserter(const Hash& address);
+
+    // Whether the chunk table has a chunk that is whole and whose address begins with this.
+    bool HasWholeRow(int64 prefix);
 
     // What a frame that was found at `address` holds.
     StoredChunk Verify(const Hash& address, std::string_view frame);
@@ -53,7 +58,7 @@ class StoredChunks : public NodeStore, private BaseSource {
     Hash WriteNode(std::string encoded) override;
     Hash WriteBlob(std::string_view payload) override;
 
-    // Bytes of the frames of all chunks that were read.
+    // Bytes that the chunks that were read take.
     uint64_t stored_bytes() const { return stored_bytes_; }
 
   private:
@@ -63,7 +68,6 @@ class StoredChunks : public NodeStore, private BaseSource {
       public:
         struct Chunk {
             std::string raw;
-            int depth = 0;  // of its frame
             uint64_t stored_size = 0;
         };
         const Chunk* Find(const Hash& address) const;
@@ -76,14 +80,13 @@ class StoredChunks : public NodeStore, private BaseSource {
     };
 
     struct varlena* Fetch(const Hash& address);
-    std::optional<Base> FindBase(const Hash& address) override;
     std::string ReadOrThrow(const Hash& address);
 
     Snapshot snapshot_;
     Table table_;
     FrameCodec codec_;
     Verified verified_;
-    std::optional<Hash> missing_base_;  // of the frame that is being decoded
+    PackReader packs_;
     uint64_t stored_bytes_ = 0;
 };
 
@@ -108,27 +111,6 @@ class StoredChunkScan {
     IndexScanDesc scan_;
     MemoryContext row_context_;
     std::string_view address_;
-};
-
-// The heads of all frames, in the order of the table.
-class StoredChunkHeads {
-  public:
-    explicit StoredChunkHeads(Snapshot snapshot);
-
-    // Moves to the next row; false after the last. Views are valid until then.
-    bool Next();
-
-    // At most kMaxFrameHeadSize bytes of the frame.
-    std::string_view head() const { return head_; }
-
-    // To be called on the normal way out.
-    void Finish();
-
-  private:
-    Table table_;
-    TableScanDesc scan_;
-    MemoryContext row_context_;
-    std::string_view head_;
 };
 
 }  // namespace kvs::pg

@@ -210,10 +210,6 @@ Subtree TreeAudit::CheckNode(const Hash& address, bool at_edge, const std::vecto
         Report(kMissing, address, "the node is missing");
         return result;
     }
-    if (chunk.missing_base) {
-        report_(kMissing, *chunk.missing_base, "chunk " + address.ToHex() + " is a delta against it", {});
-        return result;
-    }
     if (chunk.state == StoredChunk::State::kDamaged) {
         Report(kCorrupt, address, chunk.problem);
         return result;

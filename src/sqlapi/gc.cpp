@@ -29,7 +29,7 @@ void GcInto(const CollectedRows& rows, bool dry_run) {
     });
 }
 
-enum ProgressColumn { kPid, kDatabase, kStartedAt, kPhase, kFirstCounter, kProgressColumns = 10 };
+enum ProgressColumn { kPid, kDatabase, kStartedAt, kPhase, kFirstCounter, kProgressColumns = 11 };
 static_assert(kFirstCounter + static_cast<int>(GcCounter::kCount) == kProgressColumns);
 
 void ProgressInto(const CollectedRows& rows) {

@@ -5,6 +5,7 @@
 
 #include "kvs/error.h"
 #include "pg/access_guard.h"
+#include "pg/chunk_store.h"
 #include "pg/convert.h"
 #include "pg/dictionary_training.h"
 #include "pg/durability.h"
@@ -37,8 +38,14 @@ class RepackRow {
             return false;
         }
         done_ = true;
-        Guarded([] { NoteWrite(); });
-        const RepackResult result = Repack(max_chunks_);
+        Guarded([] {
+            NoteWrite();
+            // In the order of a collection, which locks builders out last.
+            LockChunkMaintenance();
+            LockChunksForBuild();
+        });
+        GcReport report;
+        const RepackResult result = Repack(RepackScope::kAll, max_chunks_, &report);
         *row = Guarded([&] {
             Datum values[] = {Int64GetDatum(result.chunks_rewritten), Int64GetDatum(result.bytes_before),
                               Int64GetDatum(result.bytes_after)};

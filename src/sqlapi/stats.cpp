@@ -11,12 +11,12 @@ using namespace kvs::pg;
 
 // $1: bytes of the node cache, $2: whether it is shared.
 //
-// compression is told from a sample of at most some 4,096 pages of the chunk table: the head of each frame
-// says how it is stored and how many bytes it holds (docs/node-format.md).
+// compression is told from a sample of at most some 4,096 pages of the chunk and pack tables: the head of
+// each frame and pack says how it is stored and how many bytes it holds (docs/node-format.md).
 constexpr const char* kStatsQuery = R"(
 WITH sample AS (
-    SELECT least(100, 100 * 4096 / greatest(1, pg_relation_size('_kvs.chunk'::regclass) / 8192.0))::real
-               AS percent
+    SELECT least(100, 100 * 4096 / greatest(1, (pg_relation_size('_kvs.chunk'::regclass)
+                                                 + pg_relation_size('_kvs.pack'::regclass)) / 8192.0))::real AS percent
 ), log_size AS (
     SELECT sum(pg_total_relation_size(m.oid))::bigint AS bytes
     FROM (SELECT '_kvs.change'::regclass::oid AS oid
@@ -26,11 +26,11 @@ SELECT jsonb_build_object(
     'total_keys', kvs.count_keys(),
     'total_commits', 1 + (SELECT count(*) FROM _kvs.commit),
     'total_branches', greatest(1, (SELECT count(*) FROM _kvs.branch)),
-    'object_count', (SELECT count(*) FROM _kvs.chunk),
+    'object_count', (SELECT count(*) FROM _kvs.chunk) + (SELECT coalesce(sum(cardinality(p.addresses)), 0)::bigint FROM _kvs.pack AS p),
     'disk_usage', (
         SELECT jsonb_object_agg(t.name, t.bytes)
         FROM (SELECT s.name, pg_total_relation_size(('_kvs.' || s.name)::regclass) AS bytes
-              FROM unnest(ARRAY['chunk', 'dictionary', 'working', 'commit', 'reflog', 'branch', 'tag']) AS s(name)
+              FROM unnest(ARRAY['chunk', 'pack', 'dictionary', 'working', 'commit', 'reflog', 'branch', 'tag']) AS s(name)
               UNION ALL
               SELECT 'change', l.bytes FROM log_size AS l
               UNION ALL
@@ -53,20 +53,30 @@ SELECT jsonb_build_object(
                 FROM (SELECT n.*, n.id = max(n.id) OVER (PARTITION BY n.chunk_class) AS newest
                       FROM _kvs.dictionary AS n) AS d),
             'source', CASE WHEN (SELECT percent FROM sample) < 100 THEN 'sample' ELSE 'all objects' END)
-        FROM (SELECT coalesce((ARRAY['raw', 'zstd', 'dictionary', 'delta'])[e.codec + 1], 'unknown') AS codec,
+        FROM (SELECT coalesce((ARRAY['raw', 'zstd', 'dictionary'])[e.codec + 1], 'unknown') AS codec,
                      count(*) AS objects, sum(e.stored) AS stored,
                      sum(CASE WHEN e.at IS NULL THEN e.stored - 1
                               WHEN octet_length(e.head) < e.at + 4 THEN 0
                               ELSE get_byte(e.head, e.at) + (get_byte(e.head, e.at + 1) << 8)
                                    + (get_byte(e.head, e.at + 2) << 16) + (get_byte(e.head, e.at + 3)::bigint << 24)
                          END) AS raw
-              FROM (SELECT h.stored, h.head, h.codec, (ARRAY[NULL, 1, 5, 34])[h.codec + 1] AS at
-                    FROM (SELECT octet_length(c.body) AS stored, substring(c.body FROM 1 FOR 38) AS head,
+              FROM (SELECT h.stored, h.head, h.codec, (ARRAY[NULL, 1, 5])[h.codec + 1] AS at
+                    FROM (SELECT octet_length(c.body) AS stored, substring(c.body FROM 1 FOR 9) AS head,
                                  get_byte(substring(c.body FROM 1 FOR 1), 0) AS codec
                           FROM _kvs.chunk AS c TABLESAMPLE system ((SELECT percent FROM sample)) REPEATABLE (0)
                           WHERE octet_length(c.body) > 0
                           OFFSET 0) AS h) AS e
-              GROUP BY 1) AS f),
+              GROUP BY 1
+              UNION ALL
+              SELECT 'pack', sum(h.members), sum(h.stored),
+                     sum(get_byte(h.head, 1) + (get_byte(h.head, 2) << 8) + (get_byte(h.head, 3) << 16)
+                         + (get_byte(h.head, 4)::bigint << 24))
+              FROM (SELECT octet_length(p.body) AS stored, substring(p.body FROM 1 FOR 5) AS head,
+                           cardinality(p.addresses) AS members
+                    FROM _kvs.pack AS p TABLESAMPLE system ((SELECT percent FROM sample)) REPEATABLE (0)
+                    WHERE octet_length(p.body) >= 5
+                    OFFSET 0) AS h
+              HAVING count(*) > 0) AS f),
     'node_cache', jsonb_build_object('size_bytes', $1, 'shared', $2),
     'log', (
         SELECT jsonb_build_object(

@@ -123,13 +123,14 @@ extern "C" void kvs_gc_launcher_main(Datum) {
         if (next > latest) {
             next = latest;
         }
-        if (pg::settings.autogc && next <= now) {
+        const bool is_on = pg::settings.autogc || pg::settings.autorepack;
+        if (is_on && next <= now) {
             pg::Enter([] { worker::Round(); });
             next =
                 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), int64{pg::settings.autogc_naptime} * 1000);
             continue;
         }
-        worker::Nap(pg::settings.autogc ? TimestampDifferenceMilliseconds(now, next) : 3600 * 1000L);
+        worker::Nap(is_on ? TimestampDifferenceMilliseconds(now, next) : 3600 * 1000L);
     }
     // Not 0: who was told to end while the server goes on is started again.
     proc_exit(1);

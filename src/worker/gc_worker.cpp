@@ -1,11 +1,15 @@
-// The collector that the launcher starts in a database: see gc_launcher.h. It belongs to no role and runs
-// what SQL there is as the owner of the extension.
+// The collector that the launcher starts in a database: see gc_launcher.h. It removes old changes, collects
+// garbage and packs what only history needs, the latter two where the store has grown by enough. It belongs
+// to no role and runs what SQL there is as the owner of the extension.
 #include "pg/change_retention.h"
 #include "pg/collector.h"
+#include "pg/durability.h"
 #include "pg/entry_point.h"
 #include "pg/gc_lock.h"
 #include "pg/guard.h"
 #include "pg/owner_query.h"
+#include "pg/repack.h"
+#include "pg/repack_state.h"
 #include "pg/server.h"
 #include "pg/settings.h"
 
@@ -25,6 +29,9 @@ PGDLLEXPORT void kvs_gc_worker_main(Datum argument);
 namespace {
 
 using namespace kvs::pg;
+
+// Whoever stores one of them anew waits for the transaction.
+constexpr int64 kChunksPerTransaction = 50000;
 
 // Whether $1 chunks, and $2 percent of those that the last collection left, were stored since then. Where the
 // server's statistics began anew meanwhile (a crash, another server), nobody knows, and one collection too
@@ -62,34 +69,41 @@ bool HasGrown() {
     return has_grown;
 }
 
+// In a transaction.
+bool IsInstalled() {
+    return Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); });
+}
+
 // What there is to do in this database. What nobody else does: the lock is held then.
 struct Work {
     bool collect = false;
     bool trim = false;  // the change log
+    bool is_locked = false;
 };
 
 // In a transaction.
 Work FindWork() {
     Work work;
-    if (Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); })) {
+    if (IsInstalled()) {
         work.collect = HasGrown();
         work.trim = settings.change_retention >= 0;
         if ((work.collect || work.trim) && !TryLockCollectionForWorker()) {
             return {};
         }
+        work.is_locked = work.collect || work.trim;
     }
     return work;
 }
 
 // The switch may have been turned since.
-bool MayGoOn() {
-    return Guarded([] {
+bool MayGoOn(const bool* is_on) {
+    return Guarded([&] {
         CHECK_FOR_INTERRUPTS();
         if (ConfigReloadPending) {
             ConfigReloadPending = false;
             ProcessConfigFile(PGC_SIGHUP);
         }
-        return settings.autogc;
+        return *is_on;
     });
 }
 
@@ -132,15 +146,6 @@ TrimResult Trim() {
 }
 
 void Collect() {
-    Guarded([] { Begin("kvs.gc: looking for growth"); });
-    Work work = FindWork();
-    Guarded([] { Commit(); });
-    if (work.trim && Trim().range_records) {
-        work.collect = true;
-    }
-    if (!work.collect) {
-        return;
-    }
     MemoryContext context = Guarded(
         [] { return AllocSetContextCreate(TopMemoryContext, "kvs collector", ALLOCSET_DEFAULT_SIZES); });
     Collector collector(context);
@@ -148,7 +153,7 @@ void Collect() {
     collector.FindGarbage();
     Guarded([] { Commit(); });
     Collector::Sweep swept = Collector::Sweep::kMore;
-    while (swept == Collector::Sweep::kMore && MayGoOn()) {
+    while (swept == Collector::Sweep::kMore && MayGoOn(&settings.autogc)) {
         Guarded([] { Begin("kvs.gc: removing"); });
         swept = collector.SweepBatch();
         Guarded([] { Commit(); });
@@ -161,6 +166,80 @@ void Collect() {
     Guarded([] { Commit(); });
 }
 
+void TrimAndCollect() {
+    Guarded([] { Begin("kvs.gc: looking for growth"); });
+    Work work = FindWork();
+    Guarded([] { Commit(); });
+    if (work.trim && Trim().range_records) {
+        work.collect = true;
+    }
+    if (work.collect) {
+        Collect();
+    }
+    if (work.is_locked) {
+        Guarded([] { Begin("kvs.gc: done"); });
+        UnlockCollectionOfWorker();
+        Guarded([] { Commit(); });
+    }
+}
+
+enum class Packing { kMore, kDone, kLockedOut };
+
+// In a transaction of its own: packs a part.
+Packing RepackPart(RepackResult* sum) {
+    if (!TryLockRepacking()) {
+        return Packing::kLockedOut;
+    }
+    Guarded([] { NoteWrite(); });
+    GcReport report;
+    const RepackResult part = Repack(RepackScope::kNewCommits, kChunksPerTransaction, &report);
+    sum->chunks_rewritten += part.chunks_rewritten;
+    sum->bytes_before += part.bytes_before;
+    sum->bytes_after += part.bytes_after;
+    return part.is_complete ? Packing::kDone : Packing::kMore;
+}
+
+void ReportRepacking(const RepackResult& result, Packing outcome) {
+    const char* reason = outcome == Packing::kMore        ? "; stopped, because kvs.autorepack is off"
+                         : outcome == Packing::kLockedOut ? "; stopped, because of a collection or repacking"
+                                                          : "";
+    Guarded([&] {
+        ereport(LOG, errmsg("automatic kvs repacking in database \"%s\": packed %lld chunks of %lld bytes, "
+                            "which take %lld bytes now%s",
+                            get_database_name(MyDatabaseId), static_cast<long long>(result.chunks_rewritten),
+                            static_cast<long long>(result.bytes_before),
+                            static_cast<long long>(result.bytes_after), reason));
+    });
+}
+
+void RepackNew() {
+    Guarded([] { Begin("kvs.repack: looking for growth"); });
+    const bool needed = IsInstalled() && IsRepackingDue(settings.autorepack_threshold);
+    Guarded([] { Commit(); });
+    if (!needed) {
+        return;
+    }
+    RepackResult result;
+    Packing packed = Packing::kMore;
+    while (packed == Packing::kMore && MayGoOn(&settings.autorepack)) {
+        Guarded([] { Begin("kvs.repack: packing"); });
+        packed = RepackPart(&result);
+        Guarded([] { Commit(); });
+    }
+    Guarded([] { Begin("kvs.repack: reporting"); });
+    ReportRepacking(result, packed);
+    Guarded([] { Commit(); });
+}
+
+void LookAfterStore() {
+    if (MayGoOn(&settings.autogc)) {
+        TrimAndCollect();
+    }
+    if (MayGoOn(&settings.autorepack)) {
+        RepackNew();
+    }
+}
+
 }  // namespace
 
 extern "C" void kvs_gc_worker_main(Datum database) {
@@ -168,6 +247,6 @@ extern "C" void kvs_gc_worker_main(Datum database) {
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
-    Enter([] { Collect(); });
+    Enter([] { LookAfterStore(); });
     proc_exit(0);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stress test of garbage collection: writers, flushes, commits, imports, and branches that come and go, beside
-# collections without a pause that keep nothing of the reflog. Then the store must be whole, without a branch that lost
+# Stress test of garbage collection and repacking: writers, flushes, commits, imports, branches that come and go, and
+# readers of old commits, beside collections without a pause that keep nothing of the reflog, and repackings. Then the store must be whole, without a branch that lost
 # what it had, and a last collection must leave no orphan.
 #
 #   test/stress/gc.sh [SECONDS]      default 5
@@ -59,6 +59,17 @@ cat >"$work/gc" <<'SQL'
 SELECT * FROM kvs.gc();
 SQL
 
+cat >"$work/repack" <<'SQL'
+\set n random(1, 300)
+SELECT * FROM kvs.repack(:n);
+SQL
+cat >"$work/history" <<'SQL'
+\set b random(1, 3)
+-- Every commit has all keys; an error if one has not.
+SELECT CASE WHEN count(s) = 300 THEN 'all' ELSE (1 / (count(s) - count(s)))::text END
+FROM (SELECT hash FROM kvs.log('b' || :b) WHERE parents <> '{}' ORDER BY random() LIMIT 1) AS l, LATERAL kvs.scan(as_of => l.hash) AS s;
+SQL
+
 psql -XAtq -d postgres -c 'DROP DATABASE IF EXISTS kvs_stress_gc' \
     -c "CREATE DATABASE kvs_stress_gc TEMPLATE template0 ENCODING 'UTF8'" 2>/dev/null
 sql <<'SQL'
@@ -78,7 +89,7 @@ SELECT kvs.commit('second', branch => 'b' || b) FROM generate_series(1, 3) AS b;
 SQL
 
 pids=()
-for script in put put put commit flush branch branch import gc; do
+for script in put put put commit flush branch branch import gc repack history; do
     pgbench -n -c 1 -T "$seconds" -f "$work/$script" >"$work/$script.${#pids[@]}.log" 2>&1 &
     pids+=($!)
 done
@@ -89,9 +100,11 @@ expect "all ran to their end" 0 "$status"
 expect "the store is whole" "" "$(sql -c "SELECT * FROM kvs.check() WHERE severity = 'error' LIMIT 10")"
 expect "every key is there" "300|300|300" \
     "$(sql -c "SELECT string_agg(kvs.count_keys(branch => 'b' || b)::text, '|') FROM generate_series(1, 3) AS b")"
+expect "something was packed" t "$(sql -c 'SELECT sum(chunks_rewritten) > 0 FROM _kvs.repacking')"
 expect "something was collected" t "$(sql -c 'SELECT sum(objects_removed) > 0 FROM _kvs.collection')"
 sql -o /dev/null -c 'SELECT kvs.gc()'
 expect "nothing is left over" 0 "$(sql -c 'SELECT count(*) FROM kvs.check()')"
+sql -c "SELECT '# ' || sum(chunks_rewritten) || ' chunks were packed, ' || (SELECT sum(cardinality(addresses)) FROM _kvs.pack) || ' are left in packs' FROM _kvs.repacking"
 sql -c "SELECT '# ' || count(*) || ' collections removed ' || sum(objects_removed) || ' objects' FROM _kvs.collection"
 psql -XAtq -d postgres -c 'DROP DATABASE kvs_stress_gc'
 [ "$failures" -eq 0 ]

@@ -34,7 +34,7 @@ is( $standby->safe_psql('postgres',
     q(SET kvs.as_of = 'HEAD~1'; SELECT kvs.get('streamed'), kvs.count_keys('streamed:'))),
     '|0', 'the standby reads the past');
 
-# Dictionaries and deltas that come by streaming, in a session that has read what was there before.
+# Dictionaries and packs that come by streaming, in a session that has read what was there before.
 $primary->safe_psql('postgres', <<'SQL');
 SELECT kvs.mput(array_agg('packed:' || i), array_agg(jsonb_build_object('wholly', md5(i::text), 'other', repeat('documents ', 9))), 'packed')
 FROM generate_series(1, 3000) AS i;

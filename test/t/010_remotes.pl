@@ -16,6 +16,8 @@ my $rows = number_of_rows(120_000, 1_000_000);
 my $hub  = new_node('hub');
 my $desk = new_node('desk');
 fill_store($hub, 'postgres', 2_000);
+# What travels may come out of packs.
+cmp_ok($hub->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), '>', 0, 'the hub has packs');
 $hub->safe_psql('postgres',
     q(SELECT kvs.commit('third'), kvs.commit('third on the branch', branch => 'feature'), kvs.create_branch('team/x', 'v1')));
 add_store($hub,  'other');
@@ -47,7 +49,8 @@ sub moves
 sub chunks_of
 {
     my ($node, $database) = @_;
-    return $node->safe_psql($database, 'SELECT count(*) FROM _kvs.chunk');
+    return $node->safe_psql($database,
+        'SELECT (SELECT count(*) FROM _kvs.chunk) + (SELECT coalesce(sum(cardinality(addresses)), 0) FROM _kvs.pack)');
 }
 
 # What travels of a store: all but uncommitted work and the identity of its log.
@@ -81,7 +84,9 @@ is($desk->safe_psql('postgres', q(SELECT version, value FROM kvs.history('counte
     $hub->safe_psql('postgres', q(SELECT version, value FROM kvs.history('counted') WHERE version <> 2)),
     'history, of what was committed');
 
-# Forward, in both directions
+# Forward, in both directions, and from packs to packs
+
+cmp_ok($desk->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), '>', 0, 'the desk has packs');
 
 $desk->safe_psql('postgres', q(SELECT kvs.put('doc:0000010', '"desk"'), kvs.commit('from the desk')));
 my $before = chunks_of($hub, 'postgres');

@@ -15,7 +15,7 @@ use Test::More;
 my $documents = number_of_rows(60_000, 600_000);
 my $rounds    = small_or_long(2, 20);
 
-my $conf = "kvs.reflog_retention = 0\nkvs.autogc_naptime = 1\nkvs.autogc_threshold = 50\nkvs.autogc_growth = 10\n";
+my $conf = "kvs.reflog_retention = 0\nkvs.autogc_naptime = 1\nkvs.autogc_threshold = 50\nkvs.autogc_growth = 10\nkvs.autorepack = off\n";
 my $node = new_node('main', preload => 1, streaming => 1, conf => "${conf}kvs.autogc = off\nlog_min_messages = log\n");
 
 # A branch with an import, and then without: nothing refers to its chunks any more.

@@ -44,6 +44,7 @@ class Dictionary {
 
   private:
     friend class FrameCodec;
+    friend class PackCodec;
     struct Forms;
 
     uint32_t id_;

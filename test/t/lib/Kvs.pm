@@ -126,7 +126,7 @@ SQL
     return;
 }
 
-# A branch "packed", with a history whose chunks are stored in every way: raw, with a dictionary, as deltas.
+# A branch "packed", with a history whose chunks are stored in every way: raw, with a dictionary, in packs.
 sub pack_store
 {
     my ($node, $database) = @_;
@@ -148,8 +148,9 @@ SELECT kvs.commit('packed $n');
 SQL
     }
     $node->safe_psql($database, 'SELECT * FROM kvs.repack()');
-    is( $node->safe_psql($database, 'SELECT DISTINCT get_byte(body, 0) FROM _kvs.chunk WHERE get_byte(body, 0) > 1 ORDER BY 1'),
-        "2\n3", 'chunks are stored in every way');
+    is( $node->safe_psql($database, q(SELECT count(*) FILTER (WHERE get_byte(body, 0) = 2) > 0 FROM _kvs.chunk
+            UNION ALL SELECT sum(cardinality(addresses)) > 100 FROM _kvs.pack)),
+        "t\nt", 'chunks are stored in every way');
     return;
 }
 
