@@ -186,9 +186,10 @@ bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch) {
 
 void RequireBranch(int32 id, Snapshot snapshot, Branch* branch) {
     if (!ReadBranch(id, snapshot, branch)) {
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-                errmsg("the branch was deleted by another session meanwhile"),
-                errhint("kvs.reflog tells where it was; kvs.create_branch() with that commit brings it back."));
+        ereport(
+            ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+            errmsg("the branch was deleted by another session meanwhile"),
+            errhint("kvs.reflog tells where it was; kvs.create_branch() with that commit brings it back."));
     }
 }
 
