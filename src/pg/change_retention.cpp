@@ -8,14 +8,13 @@
 #include "pg/change_members.h"
 #include "pg/durability.h"
 #include "pg/fresh_snapshot.h"
+#include "pg/gc_lock.h"
 #include "pg/guard.h"
 #include "pg/owner_query.h"
 #include "pg/owner_scope.h"
 #include "pg/table_access.h"
 
 extern "C" {
-#include "pgstat.h"
-#include "storage/latch.h"
 #include "storage/procarray.h"
 }
 
@@ -25,7 +24,6 @@ namespace {
 
 // One member is current, one is on its way out, and the others share the time.
 constexpr int kShares = kChangeMembers - 2;
-constexpr long kRetryInterval = 20;  // ms
 
 // In the order of the columns of _kvs.change_member.
 enum MemberColumn { kMember, kFirstSeq, kStartedAt, kClosedAt, kCondemnedAt, kLowSeq, kMemberColumns };
@@ -100,21 +98,6 @@ bool IsSeenByAll(const ChangeMember& member) {
     return TransactionIdPrecedes(member.writer, horizon);
 }
 
-// Nobody queues behind the attempts. Server code.
-bool TryLock(Oid relation, LOCKMODE mode, int patience) {
-    const TimestampTz begin = GetCurrentTimestamp();
-    while (!ConditionalLockRelationOid(relation, mode)) {
-        if (TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), patience)) {
-            return false;
-        }
-        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kRetryInterval,
-                  PG_WAIT_EXTENSION);
-        ResetLatch(MyLatch);
-        CHECK_FOR_INTERRUPTS();
-    }
-    return true;
-}
-
 // Whether a query of this session that is not over reads it. Server code.
 bool IsOpenHere(Oid relation) {
     Relation opened = table_open(relation, NoLock);
@@ -142,7 +125,7 @@ void TruncateMember(int number, ChangeMember member, Snapshot snapshot, int pati
     const bool has_ranges = CountRows(number, "key IS NULL") > 0;
     const bool locked = Guarded([&] {
         const Oid relation = ChangeMemberOid(number);
-        if (!TryLock(relation, AccessExclusiveLock, patience)) {
+        if (!TryLockRelation(relation, AccessExclusiveLock, patience)) {
             return false;
         }
         if (IsOpenHere(relation)) {

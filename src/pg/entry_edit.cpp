@@ -57,7 +57,7 @@ void EntryEdit::Keep(std::string_view key, const EntryState& ours, const EntrySt
     Metadata next = DecodeMetadata(ours.written() ? ours.meta : theirs.meta).OrThrow();
     next.deleted = !ours.item;
     next.version = lowest;
-    next.change = IsHidden(key, ours) ? unlogged_.Next() : numbers_->Next();
+    next.change = IsHidden(key, ours) ? ChangeNumbers::Unlogged().Next() : numbers_->Next();
     next.comment.reset();
     PutNext(key, next);
 }
@@ -96,13 +96,8 @@ void EntryEdit::Write(std::string_view key, const Metadata& metadata, const std:
 }
 
 void EntryEdit::Follow(std::string_view key, const EntryState& ours, const EntryState& theirs) {
-    if (numbers_->is_range() || !theirs.written()) {
+    if (numbers_->is_range() || !theirs.written() || IsHidden(key, ours)) {
         return;
-    }
-    if (const std::optional<FoundValue> found = above_ ? above_->Get(key) : std::nullopt) {
-        if (!ours.written() || found->value != ours.meta) {
-            return;
-        }
     }
     const MetadataHeader header = DecodeMetadataHeader(theirs.meta).OrThrow();
     if (header.change.log_id == numbers_->log()) {

@@ -87,7 +87,6 @@ class EntryEdit {
     std::optional<Tree> above_;
     std::string author_;
     ChangeNumbers* numbers_;
-    ChangeNumbers unlogged_ = ChangeNumbers::Unlogged();
     Timestamp now_;
     StandardMetadataService rules_;
     RewrittenTrees out_;

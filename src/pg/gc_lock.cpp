@@ -30,21 +30,24 @@ void LockChunksForSweep() {
     Guarded([] { LockRelationOid(ObjectOid(Object::kChunk), ShareRowExclusiveLock); });
 }
 
-bool TryLockChunksForSweep() {
-    return Guarded([] {
-        const TimestampTz begin = GetCurrentTimestamp();
-        while (!ConditionalLockRelationOid(ObjectOid(Object::kChunk), ShareRowExclusiveLock)) {
-            if (settings.gc_lock_timeout > 0 &&
-                TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), settings.gc_lock_timeout)) {
-                return false;
-            }
-            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kRetryInterval,
-                      PG_WAIT_EXTENSION);
-            ResetLatch(MyLatch);
-            CHECK_FOR_INTERRUPTS();
+bool TryLockRelation(Oid relation, LOCKMODE mode, int patience) {
+    const TimestampTz begin = GetCurrentTimestamp();
+    while (!ConditionalLockRelationOid(relation, mode)) {
+        if (patience >= 0 && TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), patience)) {
+            return false;
         }
-        return true;
-    });
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kRetryInterval,
+                  PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    }
+    return true;
+}
+
+bool TryLockChunksForSweep() {
+    const int patience = settings.gc_lock_timeout > 0 ? settings.gc_lock_timeout : -1;
+    return Guarded(
+        [&] { return TryLockRelation(ObjectOid(Object::kChunk), ShareRowExclusiveLock, patience); });
 }
 
 void LockCollection() {

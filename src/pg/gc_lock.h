@@ -14,6 +14,10 @@ namespace kvs::pg {
 // transaction. Errors: 55P03.
 void LockChunksForSweep();
 
+// Looks again and again for a lock, instead of queueing up, so that nobody waits behind it: for `patience`
+// ms, 0: once, -1: without limit. Server code.
+bool TryLockRelation(Oid relation, LOCKMODE mode, int patience);
+
 // For background workers: looks again and again, for as long as kvs.gc_lock_timeout says, instead of queueing
 // up, so that no builder waits behind it. False if there was no moment without a builder.
 bool TryLockChunksForSweep();

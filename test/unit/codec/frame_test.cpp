@@ -4,21 +4,11 @@
 #include <rapidcheck/gtest.h>
 #include <zstd.h>
 
-#include <random>
-
 #include "kvs/codec/varint.h"
+#include "random_bytes.h"
 
 namespace kvs {
 namespace {
-
-std::string RandomBytes(size_t size, uint32_t seed) {
-    std::mt19937 random(seed);
-    std::string bytes(size, '\0');
-    for (char& byte : bytes) {
-        byte = static_cast<char>(random());
-    }
-    return bytes;
-}
 
 std::string ZstdFrame(uint32_t claimed_size, std::string_view compressed) {
     std::string frame(1, '\x01');

@@ -3,11 +3,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <random>
-
 #include "documents.h"
 #include "kvs/codec/frame.h"
 #include "kvs/codec/varint.h"
+#include "random_bytes.h"
 
 namespace kvs {
 namespace {
@@ -25,15 +24,6 @@ void ExpectSame(const Pack& pack, const Pack& expected) {
     for (size_t i = 0; i < pack.count(); i++) {
         ASSERT_EQ(pack.Member(i), expected.Member(i)) << i;
     }
-}
-
-std::string RandomBytes(size_t size, uint32_t seed) {
-    std::mt19937 random(seed);
-    std::string bytes(size, '\0');
-    for (char& byte : bytes) {
-        byte = static_cast<char>(random());
-    }
-    return bytes;
 }
 
 TEST(Pack, HoldsWhatVersionsHaveInCommonOnce) {
