@@ -61,7 +61,7 @@ DATA = $(patsubst $(KVS_ROOT)/%,%,$(sort $(wildcard $(KVS_ROOT)/sql/kvs--*.sql))
 
 # The server brings its own SHA-256 and its own storage, so the core's stand-alone ones stay out of the library.
 SOURCES := $(sort $(wildcard $(addprefix $(KVS_ROOT)/src/, \
-    *.cpp core/*/*.cpp pg/*.cpp remote/*.cpp sqlapi/*.cpp fdw/*.cpp worker/*.cpp)))
+    *.cpp core/*/*.cpp pg/*/*.cpp remote/*.cpp sqlapi/*.cpp fdw/*.cpp worker/*.cpp)))
 SOURCES := $(filter-out $(addprefix $(KVS_ROOT)/src/core/, \
     util/openssl_hasher.cpp store/memory_% store/local_%),$(SOURCES))
 OBJS := $(SOURCES:$(KVS_ROOT)/src/%.cpp=build/%.o)
@@ -69,9 +69,9 @@ OBJS := $(SOURCES:$(KVS_ROOT)/src/%.cpp=build/%.o)
 SHLIB_LINK = -Wl,--version-script=$(KVS_ROOT)/src/kvs.map -lstdc++ -Wl,--as-needed -lzstd -lxxhash $(libpq)
 PG_CPPFLAGS = -I$(libpq_srcdir)
 
-REGRESS := $(patsubst $(KVS_ROOT)/sql/%.sql,%,$(filter-out $(KVS_ROOT)/sql/kvs--%, \
-    $(sort $(wildcard $(KVS_ROOT)/sql/*.sql))))
-REGRESS_OPTS = --load-extension=kvs --encoding=UTF8 --outputdir=build
+# test/regress/expected is a link to expected/, where PGXS has it: PostgreSQL 15 looks for it beside sql/.
+REGRESS := $(patsubst $(KVS_ROOT)/test/regress/sql/%.sql,%,$(sort $(wildcard $(KVS_ROOT)/test/regress/sql/*.sql)))
+REGRESS_OPTS = --inputdir=$(KVS_ROOT)/test/regress --load-extension=kvs --encoding=UTF8 --outputdir=build
 ISOLATION := $(patsubst $(KVS_ROOT)/test/isolation/specs/%.spec,%, \
     $(sort $(wildcard $(KVS_ROOT)/test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(KVS_ROOT)/test/isolation --load-extension=kvs --encoding=UTF8 \

@@ -64,7 +64,7 @@ check_cluster() {
         return
     fi
     cluster_env "$dir"
-    run_regress "$name-regress" ISOLATION "$(count_files sql '*.sql')"
+    run_regress "$name-regress" ISOLATION "$(count_files test/regress/sql '*.sql')"
     stage "$name-amcheck" clean_indexes
     run_regress "$name-isolation" REGRESS "$(count_files test/isolation/specs '*.spec')"
     for script in "$KVS_ROOT"/test/stress/*.sh; do

@@ -2,7 +2,7 @@
 # The regression suite on a server that runs under valgrind's memcheck: no error may have a frame of kvs in it. The
 # server is many times slower that way. Ends with the line "N passed, N failed".
 #
-#   scripts/valgrind.sh [TEST ...]      make valgrind; the tests of sql/ to run, all by default
+#   scripts/valgrind.sh [TEST ...]      make valgrind; the tests of test/regress/sql to run, all by default
 #
 # KVS_RESULTS     when set, results are appended there, and the caller adds them up
 # KVS_SETUP=no    installs no packages
@@ -49,7 +49,7 @@ errors_of_ours() {
 }
 
 count=$#
-[ "$count" -gt 0 ] || count=$(count_files sql '*.sql')
+[ "$count" -gt 0 ] || count=$(count_files test/regress/sql '*.sql')
 stage build build_and_install
 [ "$stage_status" -eq 0 ] || { record valgrind 0 1; [ -z "$own_results" ] || summarise; exit 1; }
 if KVS_POSTGRES=$dir/postgres cluster_start "$dir" fsync=off max_prepared_transactions=10 shared_preload_libraries=kvs; then

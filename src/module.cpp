@@ -1,8 +1,8 @@
 // What happens when the server loads the library.
-#include "pg/gc_progress.h"
-#include "pg/node_cache_memory.h"
-#include "pg/server.h"
-#include "pg/settings.h"
+#include "pg/chunk/node_cache_memory.h"
+#include "pg/upkeep/gc_progress.h"
+#include "pg/wall/server.h"
+#include "pg/wall/settings.h"
 #include "worker/gc_launcher.h"
 #include "worker/wal_flusher.h"
 

@@ -14,11 +14,11 @@
 #include "fdw/options.h"
 #include "kvs/tree/cursor.h"
 #include "kvs/tree/tree.h"
-#include "pg/access_guard.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/guard.h"
-#include "pg/working_batches.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/working_batches.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/guard.h"
 
 extern "C" {
 #include "common/pg_prng.h"

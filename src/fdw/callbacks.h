@@ -1,7 +1,7 @@
 // The callbacks of the foreign data wrapper, as the server calls them. Each lets no C++ exception out.
 #pragma once
 
-#include "pg/planner.h"
+#include "pg/wall/planner.h"
 
 namespace kvs::fdw {
 

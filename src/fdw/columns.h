@@ -1,8 +1,8 @@
 // Columns of foreign tables: any of kvs.entry's, found by name.
 #pragma once
 
-#include "pg/entry_tuple.h"
-#include "pg/server.h"
+#include "pg/read/entry_tuple.h"
+#include "pg/wall/server.h"
 
 namespace kvs::fdw {
 

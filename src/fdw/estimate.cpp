@@ -7,11 +7,11 @@
 
 #include "fdw/plan.h"
 #include "kvs/tree/tree.h"
-#include "pg/access_guard.h"
-#include "pg/chunk_store.h"
-#include "pg/convert.h"
-#include "pg/guard.h"
-#include "pg/working_table.h"
+#include "pg/chunk/chunk_store.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/working_table.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
 
 namespace kvs::fdw {
 

@@ -2,8 +2,8 @@
 #include "fdw/callbacks.h"
 #include "fdw/plan.h"
 #include "fdw/scan.h"
-#include "pg/context_object.h"
-#include "pg/entry_point.h"
+#include "pg/wall/context_object.h"
+#include "pg/wall/entry_point.h"
 
 namespace kvs::fdw {
 

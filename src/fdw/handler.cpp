@@ -3,7 +3,7 @@
 // Reading only. Rows are never changed through a foreign table, and the server says so itself where a
 // callback for it is missing; a lock of rows (FOR UPDATE) keeps copies of them, and holds nobody else up.
 #include "fdw/callbacks.h"
-#include "pg/entry_point.h"
+#include "pg/wall/entry_point.h"
 
 KVS_FUNCTION(kvs_fdw_handler)
 {

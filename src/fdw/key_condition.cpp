@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "pg/convert.h"
-#include "pg/guard.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
 
 namespace kvs::fdw {
 

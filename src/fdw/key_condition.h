@@ -3,7 +3,7 @@
 
 #include "fdw/columns.h"
 #include "fdw/key_set.h"
-#include "pg/planner.h"
+#include "pg/wall/planner.h"
 
 namespace kvs::fdw {
 

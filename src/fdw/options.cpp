@@ -3,11 +3,11 @@
 #include "kvs/entry.h"
 #include "kvs/error.h"
 #include "kvs/version/ref.h"
-#include "pg/arguments.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/planner.h"
-#include "pg/settings.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/planner.h"
+#include "pg/wall/settings.h"
 
 extern "C" {
 #include "access/reloptions.h"

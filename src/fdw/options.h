@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "pg/read_view.h"
-#include "pg/server.h"
+#include "pg/read/read_view.h"
+#include "pg/wall/server.h"
 
 namespace kvs::fdw {
 

@@ -3,7 +3,7 @@
 
 #include "fdw/callbacks.h"
 #include "fdw/plan.h"
-#include "pg/entry_point.h"
+#include "pg/wall/entry_point.h"
 
 namespace kvs::fdw {
 

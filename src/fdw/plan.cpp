@@ -1,7 +1,7 @@
 #include "fdw/plan.h"
 
 #include "fdw/callbacks.h"
-#include "pg/entry_point.h"
+#include "pg/wall/entry_point.h"
 
 namespace kvs::fdw {
 

@@ -4,7 +4,7 @@
 #include "fdw/columns.h"
 #include "fdw/key_condition.h"
 #include "fdw/options.h"
-#include "pg/planner.h"
+#include "pg/wall/planner.h"
 
 namespace kvs::fdw {
 

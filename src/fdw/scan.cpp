@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "fdw/callbacks.h"
-#include "pg/access_guard.h"
-#include "pg/context_object.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/entry_tuple.h"
-#include "pg/guard.h"
+#include "pg/read/entry_tuple.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/context_object.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/guard.h"
 
 namespace kvs::fdw {
 

@@ -8,9 +8,9 @@
 
 #include "fdw/key_set.h"
 #include "fdw/plan.h"
-#include "pg/entry_scan.h"
-#include "pg/read_view.h"
-#include "pg/server.h"
+#include "pg/read/entry_scan.h"
+#include "pg/read/read_view.h"
+#include "pg/wall/server.h"
 
 namespace kvs::fdw {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "pg/guard.h"
+#include "pg/wall/guard.h"
 
 extern "C" {
 #include "libpq-fe.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kvs/hash.h"
-#include "pg/server.h"
+#include "pg/wall/server.h"
 #include "remote/conninfo.h"
 
 struct pg_conn;

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "kvs/error.h"
-#include "pg/guard.h"
+#include "pg/wall/guard.h"
 
 extern "C" {
 #include "catalog/pg_foreign_server.h"

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "pg/server.h"
+#include "pg/wall/server.h"
 
 namespace kvs::remote {
 

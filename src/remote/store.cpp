@@ -1,8 +1,8 @@
 #include "remote/store.h"
 
 #include "kvs/error.h"
-#include "pg/guard.h"
-#include "pg/remote_table.h"
+#include "pg/table/remote_table.h"
+#include "pg/wall/guard.h"
 
 extern "C" {
 #include "port/pg_bswap.h"

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "kvs/hash.h"
-#include "pg/object_intake.h"
-#include "pg/server.h"
+#include "pg/transfer/object_intake.h"
+#include "pg/wall/server.h"
 #include "remote/connection.h"
 
 namespace kvs::remote {

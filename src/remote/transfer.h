@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "kvs/hash.h"
-#include "pg/server.h"
+#include "pg/wall/server.h"
 
 namespace kvs::remote {
 

@@ -1,13 +1,13 @@
 // Branches: create_branch, delete_branch, rename_branch, switch_branch, current_branch.
 #include <string_view>
 
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/branch_edit.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/ref_edit.h"
-#include "pg/settings.h"
+#include "pg/branch/branch_edit.h"
+#include "pg/branch/ref_edit.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/settings.h"
 
 namespace {
 

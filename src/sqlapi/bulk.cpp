@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "kvs/error.h"
-#include "pg/access_guard.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/entry_scan.h"
-#include "pg/settings.h"
-#include "pg/write_arguments.h"
-#include "pg/writer.h"
+#include "pg/read/entry_scan.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/settings.h"
+#include "pg/write/write_arguments.h"
+#include "pg/write/writer.h"
 
 namespace {
 

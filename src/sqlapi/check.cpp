@@ -1,12 +1,12 @@
 // Verification of the whole store, and its repair: check, repair.
 #include <string>
 
-#include "pg/access_guard.h"
-#include "pg/check_store.h"
-#include "pg/collected_rows.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/repair_store.h"
+#include "pg/check/check_store.h"
+#include "pg/check/repair_store.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/collected_rows.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
 
 namespace {
 

@@ -2,11 +2,11 @@
 #include <optional>
 #include <string>
 
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/flush.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/write/flush.h"
 
 namespace {
 

@@ -4,14 +4,14 @@
 #include <string>
 
 #include "kvs/pattern/pattern.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/commit_table.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/ref_resolver.h"
-#include "pg/stream.h"
-#include "pg/view_diff.h"
+#include "pg/read/ref_resolver.h"
+#include "pg/read/view_diff.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/commit_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

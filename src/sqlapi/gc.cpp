@@ -1,12 +1,12 @@
 // Garbage collection: gc, and the progress of the collections that run.
-#include "pg/access_guard.h"
-#include "pg/change_retention.h"
-#include "pg/collected_rows.h"
-#include "pg/collector.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/gc_progress.h"
-#include "pg/settings.h"
+#include "pg/table/access_guard.h"
+#include "pg/upkeep/change_retention.h"
+#include "pg/upkeep/collector.h"
+#include "pg/upkeep/gc_progress.h"
+#include "pg/wall/collected_rows.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/settings.h"
 
 namespace {
 

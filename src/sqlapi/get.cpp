@@ -4,13 +4,13 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/error.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/entry_tuple.h"
-#include "pg/read_view.h"
-#include "pg/stream.h"
+#include "pg/read/entry_tuple.h"
+#include "pg/read/read_view.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

@@ -1,8 +1,8 @@
 // What the views of schema kvs ask.
 #include "kvs/version/commit.h"
-#include "pg/access_guard.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
 
 KVS_FUNCTION(kvs_guard_read)
 {

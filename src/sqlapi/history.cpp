@@ -4,12 +4,12 @@
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/key_history.h"
-#include "pg/stream.h"
+#include "pg/read/key_history.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

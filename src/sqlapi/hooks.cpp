@@ -5,11 +5,11 @@
 #include "kvs/error.h"
 #include "kvs/pattern/pattern.h"
 #include "kvs/util/quote.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/entry_point.h"
-#include "pg/hook_call.h"
-#include "pg/hook_table.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/hook_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/entry_point.h"
+#include "pg/write/hook_call.h"
 
 namespace {
 

@@ -1,11 +1,11 @@
 // import
-#include "pg/import.h"
+#include "pg/branch/import.h"
 
 #include <optional>
 
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/entry_point.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/entry_point.h"
 
 // (query, branch, message)
 KVS_FUNCTION(kvs_import)

@@ -4,12 +4,12 @@
 
 #include "kvs/codec/key.h"
 #include "kvs/json/canonical.h"
-#include "pg/arguments.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/jsonb_json.h"
-#include "pg/server_hasher.h"
-#include "pg/stream.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/jsonb_json.h"
+#include "pg/wall/server_hasher.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

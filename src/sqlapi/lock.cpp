@@ -12,11 +12,11 @@
 #include <string>
 
 #include "kvs/pattern/pattern.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/branch_table.h"
-#include "pg/entry_point.h"
-#include "pg/server_hasher.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/branch_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/server_hasher.h"
 
 namespace {
 

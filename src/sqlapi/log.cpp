@@ -4,17 +4,17 @@
 #include <vector>
 
 #include "kvs/pattern/pattern.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/commit_table.h"
-#include "pg/commit_walk.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/memory_scope.h"
-#include "pg/ref_resolver.h"
-#include "pg/settings.h"
-#include "pg/stream.h"
-#include "pg/view_diff.h"
+#include "pg/read/commit_walk.h"
+#include "pg/read/ref_resolver.h"
+#include "pg/read/view_diff.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/commit_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/memory_scope.h"
+#include "pg/wall/settings.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

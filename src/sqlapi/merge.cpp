@@ -4,17 +4,17 @@
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/chunk_store.h"
-#include "pg/commit_table.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/merge_operation.h"
-#include "pg/ref_resolver.h"
-#include "pg/staged_merge.h"
-#include "pg/stash_table.h"
-#include "pg/stream.h"
+#include "pg/branch/merge_operation.h"
+#include "pg/branch/staged_merge.h"
+#include "pg/branch/stash_table.h"
+#include "pg/chunk/chunk_store.h"
+#include "pg/read/ref_resolver.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/commit_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

@@ -8,12 +8,12 @@
 #include "kvs/json/patch.h"
 #include "kvs/json/pointer.h"
 #include "kvs/util/quote.h"
-#include "pg/access_guard.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/jsonb_json.h"
-#include "pg/write_arguments.h"
-#include "pg/writer.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/jsonb_json.h"
+#include "pg/write/write_arguments.h"
+#include "pg/write/writer.h"
 
 namespace {
 

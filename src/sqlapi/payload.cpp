@@ -9,12 +9,12 @@
 #include "kvs/json/json.h"
 #include "kvs/json/pointer.h"
 #include "kvs/util/quote.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/jsonb_json.h"
-#include "pg/read_view.h"
+#include "pg/read/read_view.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/jsonb_json.h"
 
 namespace {
 

@@ -2,13 +2,13 @@
 #include <optional>
 #include <string>
 
-#include "pg/access_guard.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/entry_tuple.h"
-#include "pg/stream.h"
-#include "pg/write_arguments.h"
-#include "pg/writer.h"
+#include "pg/read/entry_tuple.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/stream.h"
+#include "pg/write/write_arguments.h"
+#include "pg/write/writer.h"
 
 namespace {
 

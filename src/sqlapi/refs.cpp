@@ -5,15 +5,15 @@
 
 #include "kvs/version/merge_base.h"
 #include "kvs/version/ref.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/commit_table.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/owner_scope.h"
-#include "pg/ref_edit.h"
-#include "pg/ref_resolver.h"
-#include "pg/tag_table.h"
+#include "pg/branch/ref_edit.h"
+#include "pg/read/ref_resolver.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/commit_table.h"
+#include "pg/table/owner_scope.h"
+#include "pg/table/tag_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
 
 namespace {
 

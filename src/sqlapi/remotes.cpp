@@ -4,13 +4,13 @@
 #include <string_view>
 #include <vector>
 
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/collected_rows.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/ref_edit.h"
-#include "pg/remote_table.h"
+#include "pg/branch/ref_edit.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/remote_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/collected_rows.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
 #include "remote/conninfo.h"
 #include "remote/transfer.h"
 

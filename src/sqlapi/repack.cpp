@@ -1,16 +1,16 @@
 // How chunks are stored: repack, train_dictionaries.
-#include "pg/repack.h"
+#include "pg/upkeep/repack.h"
 
 #include <vector>
 
 #include "kvs/error.h"
-#include "pg/access_guard.h"
-#include "pg/chunk_store.h"
-#include "pg/convert.h"
-#include "pg/dictionary_training.h"
-#include "pg/durability.h"
-#include "pg/entry_point.h"
-#include "pg/stream.h"
+#include "pg/chunk/chunk_store.h"
+#include "pg/table/access_guard.h"
+#include "pg/upkeep/dictionary_training.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/durability.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

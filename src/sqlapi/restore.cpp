@@ -4,15 +4,15 @@
 
 #include "kvs/error.h"
 #include "kvs/pattern/pattern.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/commit_table.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/operation_snapshot.h"
-#include "pg/ref_resolver.h"
-#include "pg/view_diff.h"
-#include "pg/writer.h"
+#include "pg/read/ref_resolver.h"
+#include "pg/read/view_diff.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/commit_table.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/operation_snapshot.h"
+#include "pg/write/writer.h"
 
 namespace {
 

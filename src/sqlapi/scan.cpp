@@ -6,14 +6,14 @@
 
 #include "kvs/codec/key.h"
 #include "kvs/pattern/pattern.h"
-#include "pg/access_guard.h"
-#include "pg/arguments.h"
-#include "pg/convert.h"
-#include "pg/entry_point.h"
-#include "pg/entry_scan.h"
-#include "pg/entry_tuple.h"
-#include "pg/pattern_scan.h"
-#include "pg/stream.h"
+#include "pg/read/entry_scan.h"
+#include "pg/read/entry_tuple.h"
+#include "pg/read/pattern_scan.h"
+#include "pg/table/access_guard.h"
+#include "pg/wall/arguments.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/stream.h"
 
 namespace {
 

@@ -1,9 +1,9 @@
 // Figures of the store: stats.
-#include "pg/access_guard.h"
-#include "pg/entry_point.h"
-#include "pg/owner_query.h"
-#include "pg/settings.h"
-#include "pg/shared_node_cache.h"
+#include "pg/chunk/shared_node_cache.h"
+#include "pg/table/access_guard.h"
+#include "pg/table/owner_query.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/settings.h"
 
 namespace {
 

@@ -2,10 +2,10 @@
 
 #include <vector>
 
-#include "pg/entry_point.h"
-#include "pg/guard.h"
-#include "pg/server.h"
-#include "pg/settings.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/server.h"
+#include "pg/wall/settings.h"
 
 extern "C" {
 #include "access/htup_details.h"

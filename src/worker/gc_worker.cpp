@@ -1,17 +1,17 @@
 // The collector that the launcher starts in a database: see gc_launcher.h. It removes old changes, collects
 // garbage and packs what only history needs, the latter two where the store has grown by enough. It belongs
 // to no role and runs what SQL there is as the owner of the extension.
-#include "pg/change_retention.h"
-#include "pg/collector.h"
-#include "pg/durability.h"
-#include "pg/entry_point.h"
-#include "pg/gc_lock.h"
-#include "pg/guard.h"
-#include "pg/owner_query.h"
-#include "pg/repack.h"
-#include "pg/repack_state.h"
-#include "pg/server.h"
-#include "pg/settings.h"
+#include "pg/table/owner_query.h"
+#include "pg/upkeep/change_retention.h"
+#include "pg/upkeep/collector.h"
+#include "pg/upkeep/gc_lock.h"
+#include "pg/upkeep/repack.h"
+#include "pg/upkeep/repack_state.h"
+#include "pg/wall/durability.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/server.h"
+#include "pg/wall/settings.h"
 
 extern "C" {
 #include "catalog/namespace.h"

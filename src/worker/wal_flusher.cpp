@@ -1,7 +1,7 @@
 #include "worker/wal_flusher.h"
 
-#include "pg/server.h"
-#include "pg/settings.h"
+#include "pg/wall/server.h"
+#include "pg/wall/settings.h"
 
 extern "C" {
 #include "pgstat.h"

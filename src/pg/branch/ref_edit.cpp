@@ -1,0 +1,96 @@
+#include "pg/branch/ref_edit.h"
+
+#include <string>
+
+#include "kvs/error.h"
+#include "pg/chunk/chunk_store.h"
+#include "pg/table/commit_table.h"
+#include "pg/table/tag_table.h"
+#include "pg/wall/durability.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/operation_snapshot.h"
+
+extern "C" {
+#include "common/hashfn.h"
+}
+
+namespace kvs::pg {
+
+namespace {
+
+uint32 LockIdOf(std::string_view name) {
+    return DatumGetUInt32(
+        hash_any(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size())));
+}
+
+// Names with the same hash share a lock, which costs nothing but waiting.
+void LockId(uint32 id) {
+    Guarded([&] { LockDatabaseObject(ObjectOid(Object::kTag), id, 0, ExclusiveLock); });
+}
+
+}  // namespace
+
+void BeginRefEdit() {
+    Guarded([] {
+        NoteWrite();
+        LockChunksForBuild();
+    });
+}
+
+Snapshot RegisterEditSnapshot() {
+    return Guarded([] { return RegisterOperationSnapshot(); });
+}
+
+Snapshot RegisterNewestSnapshot() {
+    return Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+}
+
+void ReleaseSnapshot(Snapshot snapshot) {
+    Guarded([&] { UnregisterSnapshot(snapshot); });
+}
+
+Branch FindNamedBranch(std::string_view name, Snapshot snapshot) {
+    if (name.empty()) {
+        throw Error(ErrorCode::kUnknownRef, "branch \"\" does not exist");
+    }
+    return FindBranch(name, snapshot);
+}
+
+void LockRefName(std::string_view name) {
+    LockId(LockIdOf(name));
+}
+
+void LockRefNames(std::string_view a, std::string_view b) {
+    const uint32 first = LockIdOf(a);
+    const uint32 second = LockIdOf(b);
+    // In one order for everybody, so that two who swap names do not wait for each other.
+    LockId(first < second ? first : second);
+    LockId(first < second ? second : first);
+}
+
+void RequireFreeName(std::string_view name) {
+    Snapshot latest = RegisterNewestSnapshot();
+    Branch branch;
+    const char* taken_by = nullptr;
+    if (TryFindBranch(name, latest, &branch)) {
+        taken_by = "branch";
+    } else if (FindTag(name, latest)) {
+        taken_by = "tag";
+    }
+    ReleaseSnapshot(latest);
+    if (taken_by != nullptr) {
+        throw Error(ErrorCode::kAlreadyExists,
+                    std::string(taken_by) + " \"" + std::string(name) + "\" already exists",
+                    "Branches and tags share one name space.");
+    }
+}
+
+void SetSessionBranch(std::string_view name) {
+    const std::string value(name);
+    Guarded([&] {
+        set_config_option("kvs.branch", value.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0,
+                          false);
+    });
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,39 @@
+// What operations that create, rename and delete branches and tags have in common. Branches and tags share
+// one name space; each has a table and a unique index of its own, so whoever takes a name holds a lock on it
+// meanwhile.
+#pragma once
+
+#include <string_view>
+
+#include "kvs/hash.h"
+#include "pg/table/branch_table.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// To be called first, before the source of the new ref is read: makes garbage collection wait for the end of
+// this transaction, and notes a write for kvs.durability.
+void BeginRefEdit();
+
+// The snapshot under which such an operation reads, registered: what is committed now, and at the stricter
+// isolation levels the transaction's.
+Snapshot RegisterEditSnapshot();
+// What is committed now, at every isolation level: for questions that an old snapshot would answer wrongly.
+Snapshot RegisterNewestSnapshot();
+void ReleaseSnapshot(Snapshot snapshot);
+
+// FindBranch, but an empty name is no branch instead of the session's.
+Branch FindNamedBranch(std::string_view name, Snapshot snapshot);
+
+// Takes the lock of a name until the end of the transaction. Who needs two takes them in one call.
+void LockRefName(std::string_view name);
+void LockRefNames(std::string_view a, std::string_view b);
+
+// Errors: kAlreadyExists if a branch or a tag has the name, also one that the transaction's snapshot does not
+// show. To be called under the lock of the name.
+void RequireFreeName(std::string_view name);
+
+// Sets kvs.branch for the session, as SET does: a rollback takes it back.
+void SetSessionBranch(std::string_view name);
+
+}  // namespace kvs::pg

@@ -1,0 +1,172 @@
+#include "pg/branch/tree_rewrite.h"
+
+#include "kvs/codec/item.h"
+#include "kvs/merge/merge_cursor.h"
+#include "kvs/tree/diff.h"
+#include "kvs/tree/tree.h"
+#include "pg/read/read_view.h"
+#include "pg/read/view_diff.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/settings.h"
+
+namespace kvs::pg {
+
+namespace {
+
+bool IsOf(const EntryState& state, const LogId& log) {
+    return DecodeMetadataHeader(state.meta).OrThrow().change.log_id == log;
+}
+
+}  // namespace
+
+bool DifferMuch(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
+    DiffCursor diff(*chunks, from.meta_root, to.meta_root);
+    int64 count = 0;
+    while (count <= settings.bulk_log_threshold && diff.Next()) {
+        count++;
+    }
+    return count > settings.bulk_log_threshold;
+}
+
+bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
+    DiffCursor diff(*chunks, from.meta_root, to.meta_root);
+    while (std::optional<TreeChange> change = diff.Next()) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        if (change->from && (!change->to || DecodeMetadataHeader(*change->to).OrThrow().version <=
+                                                DecodeMetadataHeader(*change->from).OrThrow().version)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPair& to,
+                         const RootPair& working, const std::string& author, ChangeNumbers* numbers,
+                         ChangesOf changes_of) {
+    EntryEdit edit(chunks, working, author, numbers);
+    MergeCursor cursor(*chunks, head, working, to);
+    while (cursor.Next()) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        const EntryState& ours = cursor.ours();
+        const EntryState& theirs = cursor.theirs();
+        const bool same = SameContent(ours, theirs);
+        if (!same && !SameContent(cursor.base(), ours)) {
+            if (SameContent(cursor.base(), theirs)) {
+                edit.Keep(cursor.key(), ours, theirs);
+            } else if (edit.out().collisions.size() < kMaxCollisions) {
+                edit.out().collisions.emplace_back(cursor.key());
+            }
+        } else if (VersionOf(theirs) > VersionOf(ours) &&
+                   (changes_of == ChangesOf::kThisOperation ? IsOf(theirs, numbers->log())
+                                                            : !cursor.ours_changed())) {
+            edit.Take(cursor.key(), ours, theirs);
+        } else if (!same) {
+            edit.Adopt(cursor.key(), ours, theirs, true);
+        } else {
+            edit.Keep(cursor.key(), ours, theirs);
+        }
+    }
+    return edit.Finish();
+}
+
+RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootPair& to,
+                           const std::string& author, ChangeNumbers* numbers) {
+    EntryEdit edit(chunks, from, author, numbers);
+    MergeCursor cursor(*chunks, from, from, to);
+    while (cursor.Next()) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        if (SameContent(cursor.ours(), cursor.theirs())) {
+            edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
+        } else {
+            edit.Adopt(cursor.key(), cursor.ours(), cursor.theirs(), false);
+        }
+    }
+    return edit.Finish();
+}
+
+RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& above,
+                       ChangeNumbers* numbers) {
+    EntryEdit edit(chunks, of, {}, numbers);
+    MergeCursor cursor(*chunks, of, of, above);
+    while (cursor.Next()) {
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        edit.Keep(cursor.key(), cursor.ours(), cursor.theirs());
+    }
+    return edit.Finish().roots;
+}
+
+bool SameContents(ChunkStore* chunks, const RootPair& a, const RootPair& b) {
+    if (a.data_root != b.data_root) {
+        return false;
+    }
+    DiffCursor diff(*chunks, a.meta_root, b.meta_root);
+    while (std::optional<TreeChange> change = diff.Next()) {
+        // Of a key that one side never wrote the other has a tombstone, or the data would differ.
+        if (change->from && change->to && !SameTagsAndSchema(*change->from, *change->to)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void LogRewrite(int32 branch_id, Operation operation, const RootPair& from, const RootPair& to,
+                const ChangeNumbers& numbers, const std::map<std::string, int64>& previous,
+                Snapshot snapshot) {
+    if (from == to) {
+        return;
+    }
+    Table log = Guarded([] { return OpenChangeLogForWrite(); });
+    if (numbers.is_range()) {
+        Guarded([&] { AppendRange(&log, numbers.range_seq(), branch_id, operation, from, to); });
+    } else {
+        ChunkStore chunks(snapshot);
+        const Tree items(chunks, to.data_root);
+        MemoryContext context = Guarded(
+            [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs log", ALLOCSET_SMALL_SIZES); });
+        DiffCursor diff(chunks, from.meta_root, to.meta_root);
+        while (std::optional<TreeChange> change = diff.Next()) {
+            const MetadataHeader after = DecodeMetadataHeader(change->to.value_or("")).OrThrow();
+            int64 prev_seq = 0;
+            if (const auto found = previous.find(std::string(change->key)); found != previous.end()) {
+                prev_seq = found->second;
+            } else if (change->from) {
+                const ChangeId before = DecodeMetadataHeader(*change->from).OrThrow().change;
+                if (Guarded(
+                        [&] { return before.log_id == numbers.log() || IsOwnChange(before, snapshot); })) {
+                    prev_seq = static_cast<int64>(before.seq);
+                }
+            }
+            const std::optional<FoundValue> item = items.Get(change->key);
+            std::string blob;
+            std::string inline_item;
+            std::string_view item_bytes;
+            if (item) {
+                DataItem decoded = DecodeDataItem(item->value).OrThrow();
+                item_bytes = item->value;
+                if (decoded.blob) {
+                    decoded.payload = kvs::pg::LoadPayload(item->value, &chunks, &blob);
+                    decoded.blob.reset();
+                    inline_item = EncodeDataItem(decoded);
+                    item_bytes = inline_item;
+                }
+            }
+            Guarded([&] {
+                MemoryContextReset(context);
+                MemoryContext caller = MemoryContextSwitchTo(context);
+                AppendChange(&log, static_cast<int64>(after.change.seq), prev_seq,
+                             static_cast<int64>(after.version), branch_id, operation,
+                             MakeVarlena(change->key), MakeVarlena(*change->to),
+                             item ? MakeVarlena(item_bytes) : Datum{0});
+                MemoryContextSwitchTo(caller);
+            });
+        }
+        Guarded([&] { MemoryContextDelete(context); });
+    }
+    Guarded([&] {
+        Close(&log);
+        CommandCounterIncrement();
+    });
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,253 @@
+#include "pg/check/check_commits.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kvs/tree/chunk.h"
+#include "kvs/util/quote.h"
+#include "pg/table/commit_table.h"
+#include "pg/table/owner_query.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/memory_scope.h"
+
+namespace kvs::pg {
+
+namespace {
+
+// What refers to commits, branches and their reflog apart: a name and a commit.
+struct RefKind {
+    const char* name;
+    const char* query;
+};
+
+constexpr RefKind kRefKinds[] = {
+    {"tag ", "SELECT name, commit_hash FROM _kvs.tag ORDER BY name"},
+    {"remote branch ", "SELECT remote || '/' || branch, head FROM _kvs.remote_ref ORDER BY remote, branch"},
+    {"what is below stash ", "SELECT id::text, head FROM _kvs.stash ORDER BY id"},
+    {"stash ", "SELECT id::text, commit_hash FROM _kvs.stash ORDER BY id"},
+    {"merge into branch ",
+     "SELECT coalesce(b.name, m.branch_id::text), m.source_commit "
+     "FROM _kvs.merge AS m LEFT JOIN _kvs.branch AS b ON b.id = m.branch_id ORDER BY m.branch_id"},
+};
+
+}  // namespace
+
+void CommitCheck::CheckRows() {
+    CommitRows row;
+    while (row.Next()) {
+        CheckRow(&row);
+    }
+    row.Finish();
+}
+
+void CommitCheck::CheckRow(CommitRows* row) {
+    const std::optional<Hash> hash = row->hash();
+    if (!hash) {
+        sink_({"error", "corrupt_object", Quoted(row->hash_bytes()),
+               "the hash of the commit has not 32 bytes"});
+        return;
+    }
+    std::string problem;
+    const std::optional<Commit> commit = row->Decode(&problem);
+    if (!commit) {
+        sink_({"error", "corrupt_object", hash->ToHex(), problem});
+        damaged_[*hash] = {row->parents(), row->roots()};
+        return;
+    }
+    const std::string differing = row->DifferingColumns(*commit);
+    if (!differing.empty()) {
+        sink_({"error", "corrupt_object", hash->ToHex(),
+               "columns differ from the commit itself: " + differing});
+    }
+}
+
+bool CommitCheck::Exists(const Hash& commit) {
+    return visited_.contains(commit) || damaged_.contains(commit) ||
+           TryReadCommit(commit, snapshot_).has_value();
+}
+
+// False, with a finding, if `target` is no commit of the store.
+bool CommitCheck::CheckRef(const std::string& name, const std::optional<Hash>& target) {
+    if (target && Exists(*target)) {
+        return true;
+    }
+    objects_->NoteUnreached();
+    sink_({"error", "dangling_ref", name,
+           target ? "commit " + target->ToHex() + " does not exist" : "what it refers to is no address"});
+    return false;
+}
+
+void CommitCheck::CheckBranches() {
+    OwnerQuery branch("SELECT name, head, working_data_root, working_meta_root FROM _kvs.branch ORDER BY id");
+    while (branch.Next()) {
+        const std::string name = "branch " + Quoted(branch.Bytes(1));
+        const std::optional<Hash> head = branch.Address(2);
+        std::optional<RootPair> base;
+        if (CheckRef(name, head)) {
+            Walk(*head);
+            base = VisitedState(*head);
+        }
+        const std::optional<Hash> data_root = branch.Address(3);
+        const std::optional<Hash> meta_root = branch.Address(4);
+        if (!data_root || !meta_root) {
+            objects_->NoteUnreached();
+            sink_({"error", "dangling_ref", name, "its working root is no address"});
+            continue;
+        }
+        objects_->CheckState({*data_root, *meta_root}, "the working state of " + name,
+                             base ? &*base : nullptr);
+    }
+    branch.Finish();
+}
+
+void CommitCheck::CheckRefs() {
+    CheckBranches();
+    for (const RefKind& kind : kRefKinds) {
+        OwnerQuery ref(kind.query);
+        while (ref.Next()) {
+            const std::optional<Hash> target = ref.Address(2);
+            if (CheckRef(kind.name + Quoted(ref.Bytes(1)), target)) {
+                Walk(*target);
+            }
+        }
+        ref.Finish();
+    }
+    OwnerQuery move(
+        "SELECT branch, id, from_commit, to_commit, discarded_root FROM _kvs.reflog ORDER BY id DESC");
+    while (move.Next()) {
+        const std::string name =
+            "move " + std::to_string(move.Int8(2)) + " of branch " + Quoted(move.Bytes(1));
+        std::optional<RootPair> base;
+        for (const int column : {4, 3}) {
+            if (move.IsNull(column)) {
+                continue;
+            }
+            const std::optional<Hash> target = move.Address(column);
+            if (CheckRef(name, target)) {
+                Walk(*target);
+                base = VisitedState(*target);
+            }
+        }
+        if (const std::optional<Hash> discarded = move.Address(5)) {
+            objects_->CheckDataTree(*discarded, "what " + name + " discarded", base ? &*base : nullptr);
+        } else if (!move.IsNull(5)) {
+            objects_->NoteUnreached();
+            sink_({"error", "dangling_ref", name, "what it discarded is no address"});
+        }
+    }
+    move.Finish();
+}
+
+// Visits what `tip` reaches and was not visited yet.
+void CommitCheck::Walk(const Hash& tip) {
+    std::vector<Visit> pending = {{tip, VisitedState(tip)}};
+    while (!pending.empty()) {
+        const Visit visit = pending.back();
+        pending.pop_back();
+        if (!visited_.insert(visit.commit).second) {
+            continue;
+        }
+        std::vector<Hash> parents;
+        const std::optional<RootPair> state = CheckVisited(visit, &parents);
+        for (const Hash& parent : parents) {
+            pending.push_back({parent, state});
+        }
+    }
+}
+
+// The state of the nearest commit that was visited: this one, or one that first parents lead to.
+std::optional<RootPair> CommitCheck::VisitedState(Hash commit) {
+    for (;;) {
+        Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContextReset(scratch_);
+        });
+        const MemoryScope scope(scratch_);
+        const bool visited = visited_.contains(commit);
+        if (const auto damaged = damaged_.find(commit); damaged != damaged_.end()) {
+            return visited ? std::optional(damaged->second.roots) : std::nullopt;
+        }
+        const std::optional<Commit> read = TryReadCommit(commit, snapshot_);
+        if (!read) {
+            return std::nullopt;
+        }
+        if (visited) {
+            return RootPair{read->data_root, read->meta_root};
+        }
+        if (read->parents.empty()) {
+            return std::nullopt;
+        }
+        commit = read->parents.front();
+    }
+}
+
+std::optional<RootPair> CommitCheck::CheckVisited(const Visit& visit, std::vector<Hash>* parents) {
+    Guarded([&] { MemoryContextReset(scratch_); });
+    const MemoryScope scope(scratch_);
+    if (const auto damaged = damaged_.find(visit.commit); damaged != damaged_.end()) {
+        *parents = damaged->second.parents;
+        objects_->CheckState(damaged->second.roots, "commit " + visit.commit.ToHex(),
+                             visit.base ? &*visit.base : nullptr);
+        return damaged->second.roots;
+    }
+    std::optional<Commit> commit = TryReadCommit(visit.commit, snapshot_);
+    if (!commit) {
+        return std::nullopt;  // reported where it is referred to
+    }
+    *parents = commit->parents;
+    return CheckCommit(visit.commit, *commit, visit.base);
+}
+
+RootPair CommitCheck::CheckCommit(const Hash& hash, const Commit& commit,
+                                  const std::optional<RootPair>& base) {
+    CheckParents(hash, commit);
+    const std::string where = "commit " + hash.ToHex();
+    const RootPair roots{commit.data_root, commit.meta_root};
+    objects_->CheckState(roots, where, base ? &*base : nullptr);
+    for (const auto& [name, root] : commit.trees) {
+        objects_->CheckOtherTree(root, where + ", tree " + Quoted(name));
+    }
+    return roots;
+}
+
+void CommitCheck::CheckParents(const Hash& hash, const Commit& commit) {
+    uint64_t generation = 0;
+    bool known = true;
+    for (const Hash& parent : commit.parents) {
+        if (damaged_.contains(parent)) {
+            known = false;
+            continue;
+        }
+        const std::optional<Commit> read = TryReadCommit(parent, snapshot_);
+        if (!read) {
+            known = false;
+            objects_->NoteUnreached();
+            if (missing_.insert(parent).second) {
+                sink_({"error", "missing_object", parent.ToHex(), "parent of commit " + hash.ToHex()});
+            }
+            continue;
+        }
+        generation = std::max(generation, read->generation + 1);
+    }
+    if (known && generation != commit.generation) {
+        sink_({"error", "corrupt_object", hash.ToHex(),
+               "the commit's generation is " + std::to_string(commit.generation) + ", not " +
+                   std::to_string(generation)});
+    }
+}
+
+void CommitCheck::ReportUnreached() {
+    if (!objects_->all_reached()) {
+        return;
+    }
+    OwnerQuery row("SELECT hash FROM _kvs.commit ORDER BY hash");
+    while (row.Next()) {
+        const std::optional<Hash> hash = row.Address(1);
+        if (hash && !visited_.contains(*hash)) {
+            sink_({"info", "orphaned_object", hash->ToHex(), "no ref reaches the commit"});
+        }
+    }
+    row.Finish();
+}
+
+}  // namespace kvs::pg

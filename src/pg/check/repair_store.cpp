@@ -1,0 +1,385 @@
+#include "pg/check/repair_store.h"
+
+#include <unordered_set>
+#include <utility>
+
+#include "kvs/codec/item.h"
+#include "kvs/error.h"
+#include "kvs/tree/chunk.h"
+#include "kvs/tree/node.h"
+#include "pg/check/check_store.h"
+#include "pg/chunk/chunk_store.h"
+#include "pg/chunk/node_cache.h"
+#include "pg/chunk/pack_check.h"
+#include "pg/chunk/pack_edit.h"
+#include "pg/chunk/stored_chunks.h"
+#include "pg/table/commit_rows.h"
+#include "pg/table/commit_table.h"
+#include "pg/table/owner_query.h"
+#include "pg/table/owner_scope.h"
+#include "pg/upkeep/change_retention.h"
+#include "pg/upkeep/collector.h"
+#include "pg/upkeep/gc_lock.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/durability.h"
+#include "pg/wall/fresh_snapshot.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/server_hasher.h"
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr size_t kMaxErrors = 10000;
+
+using Addresses = std::unordered_set<Hash, HashOfHash>;
+
+void Execute(const char* sql) {
+    ExecuteAsOwner(sql, 0, nullptr, nullptr, "");
+}
+
+// One form of each row of a commit from the other.
+void RepairCommits() {
+    std::vector<std::pair<Hash, Commit>> repaired;
+    FreshSnapshot fresh;
+    CommitRows row;
+    while (row.Next()) {
+        const std::optional<Hash> hash = row.hash();
+        if (!hash) {
+            continue;
+        }
+        std::string problem;
+        if (const std::optional<Commit> commit = row.Decode(&problem)) {
+            if (!row.DifferingColumns(*commit).empty()) {
+                repaired.emplace_back(*hash, *commit);
+            }
+            continue;
+        }
+        const Commit commit = row.FromColumns();
+        ServerHasher hasher;
+        if (ValidateCommit(commit).ok() && HashCommit(hasher, EncodeCommit(commit)) == *hash) {
+            repaired.emplace_back(*hash, commit);
+        }
+    }
+    row.Finish();
+    fresh.Release();
+    for (const auto& [hash, commit] : repaired) {
+        RewriteCommitRow(hash, commit);
+    }
+}
+
+// Each move of a head is in the reflog, so the last one tells where the branch stands.
+void RepairHeads() {
+    std::vector<std::pair<int32, Hash>> heads;
+    FreshSnapshot fresh;
+    OwnerQuery branch(
+        "SELECT b.id, b.head, (SELECT l.to_commit FROM _kvs.reflog AS l WHERE l.branch_id = b.id "
+        "ORDER BY l.id DESC LIMIT 1) FROM _kvs.branch AS b");
+    while (branch.Next()) {
+        const std::optional<Hash> head = branch.Address(2);
+        const std::optional<Hash> moved_to = branch.Address(3);
+        const auto exists = [&](const std::optional<Hash>& commit) {
+            return commit && (*commit == kInitialCommit || CommitInserter(*commit, fresh.get()));
+        };
+        if (!exists(head) && exists(moved_to)) {
+            heads.emplace_back(branch.Int4(1), *moved_to);
+        }
+    }
+    branch.Finish();
+    fresh.Release();
+    for (const std::pair<int32, Hash>& each : heads) {
+        Oid types[] = {INT4OID, BYTEAOID};
+        Datum values[] = {Int32GetDatum(each.first), Guarded([&] { return HashDatum(each.second); })};
+        ExecuteAsOwner("UPDATE _kvs.branch SET head = $2 WHERE id = $1", 2, types, values, "  ");
+    }
+}
+
+// Versions ascend one by one per key and branch: where the branch has made the version before, once, that
+// change is the one before. Operations that may skip versions are let alone, and so are links to changes
+// below the low-water mark of the log, which may have been removed.
+void RepairChangeLinks() {
+    Oid types[] = {INT2ARRAYOID};
+    Datum values[1];
+    Guarded([&] {
+        Datum may_skip[] = {Int16GetDatum(static_cast<int16>(Operation::kMerge)),
+                            Int16GetDatum(static_cast<int16>(Operation::kRevert)),
+                            Int16GetDatum(static_cast<int16>(Operation::kReset))};
+        values[0] = PointerGetDatum(
+            construct_array(may_skip, std::size(may_skip), INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
+    });
+    ExecuteAsOwner(
+        "WITH broken AS MATERIALIZED ("
+        "  SELECT c.seq, c.key, c.branch_id, c.version FROM _kvs.change AS c"
+        "  LEFT JOIN _kvs.change AS p ON p.seq = c.prev_seq"
+        "  WHERE c.key IS NOT NULL AND c.prev_seq <> 0 AND c.op <> ALL ($1)"
+        "    AND (p.seq IS NULL AND c.prev_seq >= (SELECT coalesce(max(m.low_seq), 0) FROM "
+        "_kvs.change_member AS m)"
+        "         OR p.seq >= c.seq"
+        "         OR p.key IS NOT NULL AND (p.key <> c.key OR p.version <> c.version - 1))),"
+        " found AS ("
+        "  SELECT b.seq, min(p.seq) AS prev_seq FROM broken AS b JOIN _kvs.change AS p"
+        "    ON p.key = b.key AND p.branch_id = b.branch_id AND p.version = b.version - 1 AND p.seq < b.seq"
+        "  GROUP BY b.seq HAVING count(*) = 1) "
+        "UPDATE _kvs.change AS c SET prev_seq = f.prev_seq FROM found AS f WHERE c.seq = f.seq",
+        1, types, values, " ");
+}
+
+// Puts whole chunks in the place of damaged ones and of those that are missing.
+class ChunkRepair {
+  public:
+    explicit ChunkRepair(Addresses damaged) : damaged_(std::move(damaged)) {}
+
+    void Run() {
+        FromCaches();
+        if (!damaged_.empty()) {
+            FromRows("SELECT item FROM _kvs.change WHERE octet_length(item) > $1");
+            FromRows("SELECT item FROM _kvs.working WHERE octet_length(item) > $1");
+        }
+        Store();
+    }
+
+  private:
+    void FromCaches() {
+        for (auto address = damaged_.begin(); address != damaged_.end();) {
+            const NodeRef node = NodeCache::Get().Find(*address);
+            ServerHasher hasher;
+            if (node && ChunkAddress(hasher, node->bytes()) == *address) {
+                nodes_.emplace_back(*address, node);
+                address = damaged_.erase(address);
+            } else {
+                ++address;
+            }
+        }
+    }
+
+    void FromRows(const char* query) {
+        FreshSnapshot fresh;
+        Oid types[] = {INT4OID};
+        Datum values[] = {Int32GetDatum(static_cast<int32>(kMaxInlineValueSize))};
+        OwnerQuery row(query, 1, types, values);
+        while (!damaged_.empty() && row.Next()) {
+            const Result<DataItem> item = DecodeDataItem(row.Bytes(1));
+            if (!item.ok() || !NeedsBlob(item.value())) {
+                continue;
+            }
+            ServerHasher hasher;
+            const Hash address = ChunkAddress(hasher, EncodeBlob(item.value().payload));
+            if (damaged_.erase(address) > 0) {
+                Replace(fresh.get(), address,
+                        [&](ChunkStore* chunks) { chunks->WriteBlob(item.value().payload); });
+            }
+        }
+        row.Finish();
+        fresh.Release();
+    }
+
+    void Store() {
+        for (const auto& each : nodes_) {
+            FreshSnapshot fresh;
+            Replace(fresh.get(), each.first,
+                    [&](ChunkStore* chunks) { chunks->WriteNode(std::string(each.second->bytes())); });
+            fresh.Release();
+        }
+    }
+
+    template <typename Write>
+    void Replace(Snapshot snapshot, const Hash& address, Write write) {
+        Oid types[] = {BYTEAOID};
+        Datum values[] = {Guarded([&] { return HashDatum(address); })};
+        ExecuteAsOwner("DELETE FROM _kvs.chunk WHERE hash = $1", 1, types, values, " ");
+        ChunkStore chunks(snapshot);
+        write(&chunks);
+        chunks.Flush();
+    }
+
+    Addresses damaged_;
+    std::vector<std::pair<Hash, NodeRef>> nodes_;
+};
+
+// Changes packs after all of them were looked at under one snapshot.
+class PackRepair {
+  public:
+    // Where the row of a pack has other addresses than its members, and these are those that are missed: it
+    // is the row that is damaged. What is found leaves `damaged`.
+    static void Addresses(kvs::pg::Addresses* damaged) {
+        Run([&](const UnpackedPack& pack, StoredChunks*) { return RightAddresses(pack, damaged); });
+    }
+
+    // Takes out what cannot be read and stands whole in the chunk table.
+    static void Copies() {
+        Run([](const UnpackedPack& pack, StoredChunks* stored) { return SuperfluousMembers(pack, stored); });
+    }
+
+  private:
+    struct Change {
+        int64 pack = 0;
+        std::optional<std::vector<int64>> addresses;  // that the row is to have; none: no row
+        std::vector<int64> members;                   // that are to go
+    };
+
+    template <typename Examine>
+    static void Run(const Examine& examine) {
+        std::vector<Change> changes;
+        FreshSnapshot fresh;
+        StoredChunks stored(fresh.get());
+        ForEachUnpacked(fresh.get(), [&](const UnpackedPack& pack) {
+            Change change = examine(pack, &stored);
+            if (change.addresses || !change.members.empty()) {
+                change.pack = pack.version.id;
+                changes.push_back(std::move(change));
+            }
+        });
+        stored.Finish();
+        if (!changes.empty()) {
+            PackEncoder encoder;
+            PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
+            for (const Change& change : changes) {
+                if (change.addresses) {
+                    ReplacePackAddresses(&packs, change.pack, *change.addresses, fresh.get());
+                } else {
+                    RemovePackMembers(&packs, change.pack, change.members, fresh.get(), &encoder);
+                }
+            }
+            Guarded([&] { ClosePacks(&packs); });
+        }
+        fresh.Release();
+    }
+
+    static Change RightAddresses(const UnpackedPack& pack, kvs::pg::Addresses* damaged) {
+        Change change;
+        if (!pack.problem.empty()) {
+            if (pack.prefixes.empty()) {
+                change.addresses.emplace();  // nobody can ever find anything in it
+            }
+            return change;
+        }
+        const bool fits = pack.addresses.size() == pack.prefixes.size();
+        bool changes = !fits;
+        std::vector<int64> addresses;
+        for (size_t i = 0; i < pack.addresses.size(); i++) {
+            const int64 is = PackPrefix(pack.addresses[i]);
+            const bool is_missed = damaged->contains(pack.addresses[i]);
+            if (!fits || pack.prefixes[i] == is || is_missed) {
+                changes = changes || pack.prefixes[i] != is;
+                addresses.push_back(is);
+                damaged->erase(pack.addresses[i]);
+            } else {
+                addresses.push_back(pack.prefixes[i]);
+            }
+        }
+        if (changes) {
+            change.addresses = std::move(addresses);
+        }
+        return change;
+    }
+
+    static Change SuperfluousMembers(const UnpackedPack& pack, StoredChunks* stored) {
+        Change change;
+        for (const int64 member : pack.FaultyMembers()) {
+            if (stored->HasWholeRow(pack.prefixes[static_cast<size_t>(member)])) {
+                change.members.push_back(member);
+            }
+        }
+        // Out of what cannot be unpacked nothing can be taken but all.
+        if (!pack.problem.empty() && change.members.size() != pack.prefixes.size()) {
+            change.members.clear();
+        }
+        return change;
+    }
+};
+
+// The addresses in what a check finds; those of commits are among them.
+Addresses DamagedObjects() {
+    Addresses damaged;
+    FreshSnapshot fresh;
+    CheckStore(fresh.get(), [&](const Finding& finding) {
+        const std::string_view type = finding.type;
+        if (type == "missing_object" || type == "corrupt_object") {
+            if (const std::optional<Hash> address = Hash::FromHex(finding.object)) {
+                damaged.insert(*address);
+            }
+        }
+    });
+    fresh.Release();
+    return damaged;
+}
+
+// Whether it is known what is in use: all that refs lead to is there, and every commit is whole.
+bool FindErrors(std::vector<std::string>* errors) {
+    FreshSnapshot fresh;
+    uint64 more = 0;
+    std::vector<std::string> garbage;  // damaged, but it is about to be removed
+    bool commits_are_whole = true;
+    const bool all_reached = CheckStore(fresh.get(), [&](const Finding& finding) {
+        if (std::string_view(finding.severity) != "error") {
+            return;
+        }
+        const std::optional<Hash> address = Hash::FromHex(finding.object);
+        if (address && CommitInserter(*address, fresh.get())) {
+            commits_are_whole = false;
+        }
+        std::string line = std::string(finding.type) + " " + finding.object + ": " + finding.detail;
+        if (finding.is_garbage) {
+            garbage.push_back(std::move(line));
+        } else if (errors->size() < kMaxErrors) {
+            errors->push_back(std::move(line));
+        } else {
+            more++;
+        }
+    });
+    fresh.Release();
+    if (more > 0) {
+        errors->push_back("and " + std::to_string(more) + " more, which kvs.check() tells");
+    }
+    if (all_reached && commits_are_whole) {
+        return true;
+    }
+    errors->insert(errors->end(), garbage.begin(), garbage.end());
+    return false;
+}
+
+void RequireReadCommitted() {
+    if (IsolationUsesXactSnapshot()) {
+        ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+                errmsg("kvs.repair() must run at isolation level read committed"),
+                errhint("At the stricter levels it would not see what it has to repair."));
+    }
+}
+
+}  // namespace
+
+RepairResult RepairStore() {
+    Guarded([] {
+        RequireReadCommitted();
+        NoteWrite();
+    });
+    LockCollection();
+    LockChunksForSweep();
+    Execute("DELETE FROM _kvs.chunk WHERE octet_length(hash) <> 32");
+    // While no branch is stored there is main, which has id 1.
+    Execute(
+        "DELETE FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b WHERE b.id = "
+        "w.branch_id)"
+        " AND (w.branch_id <> 1 OR EXISTS (SELECT FROM _kvs.branch))");
+    RepairCommits();
+    RepairHeads();
+    RepairChangeMembers();
+    RepairChangeLinks();
+    Addresses damaged = DamagedObjects();
+    PackRepair::Addresses(&damaged);
+    if (!damaged.empty()) {
+        ChunkRepair(std::move(damaged)).Run();
+    }
+    PackRepair::Copies();
+    RepairResult result;
+    if (FindErrors(&result.errors)) {
+        // The whole reflog keeps what it names: nothing was asked to be forgotten.
+        result.orphans_removed = CollectGarbage(false, -1).objects_removed;
+    } else {
+        result.errors.push_back(
+            "what nothing refers to was not removed: behind the damage it is not known what is in use");
+    }
+    return result;
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,265 @@
+#include "pg/chunk/chunk_store.h"
+
+#include "kvs/error.h"
+#include "kvs/tree/chunk.h"
+#include "kvs/tree/node.h"
+#include "pg/chunk/node_cache.h"
+#include "pg/chunk/pack_reader.h"
+#include "pg/table/table_access.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/server_hasher.h"
+#include "pg/wall/settings.h"
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr size_t kMaxPendingBytes = size_t{8} << 20;
+
+enum ChunkColumn { kHashColumn = 1, kBodyColumn, kChunkColumns = kBodyColumn };
+
+FrameCodec& Codec() {
+    static FrameCodec* codec = nullptr;
+    if (codec == nullptr) {
+        codec = new FrameCodec();
+    }
+    return *codec;
+}
+
+// The frame's bytes in the current memory context, nullptr if there is no such chunk.
+struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
+    Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
+    const Datum hash = HashDatum(address);
+    ScanKeyData key;
+    KeyBytea(&key, kHashColumn, hash);
+    struct varlena* frame = nullptr;
+    if (Lookup(&chunk, snapshot, &key, 1)) {
+        frame = PG_DETOAST_DATUM_COPY(chunk.Get(kBodyColumn));
+    }
+    Close(&chunk);
+    pfree(DatumGetPointer(hash));
+    return frame;
+}
+
+bool HasRow(const Hash& address, Snapshot snapshot) {
+    Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
+    const Datum hash = HashDatum(address);
+    ScanKeyData key;
+    KeyBytea(&key, kHashColumn, hash);
+    const bool found = Lookup(&chunk, snapshot, &key, 1);
+    Close(&chunk);
+    pfree(DatumGetPointer(hash));
+    return found;
+}
+
+[[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
+    throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
+                "SELECT * FROM kvs.check() tells what is damaged.");
+}
+
+}  // namespace
+
+// The verified chunk; nullopt if there is none. `frame` takes the frame, empty if it is in a pack.
+//
+// First everything committed by now, and what this transaction did: chunks never change. A chunk that is
+// moved, or whose pack is written anew, at this moment may hide from the first look: its old row is gone and
+// its new one was not there yet. The snapshot sees the old one, unless it is older than the chunk; then the
+// new one is there by now.
+std::optional<std::string> ChunkStore::FindRaw(const Hash& address, std::string* frame) {
+    if (const auto pending = pending_.find(address); pending != pending_.end()) {
+        *frame = pending->second;
+        return Verified(address, *frame);
+    }
+    chunks_fetched_++;
+    for (Snapshot snapshot :
+         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
+        if (struct varlena* found = Guarded([&] { return FindFrame(address, snapshot); })) {
+            frame->assign(Contents(found));
+            pfree(found);
+            return Verified(address, *frame);
+        }
+        if (std::optional<PackedChunk> packed = PackReader::Get().Read(address, snapshot)) {
+            if (!packed->problem.empty()) {
+                ThrowCorrupt(address, "is damaged: " + packed->problem);
+            }
+            return std::move(packed->raw);
+        }
+    }
+    return std::nullopt;
+}
+
+std::string ChunkStore::ReadRaw(const Hash& address) {
+    std::string frame;
+    std::optional<std::string> raw = FindRaw(address, &frame);
+    if (!raw) {
+        ThrowCorrupt(address, "is missing");
+    }
+    return *std::move(raw);
+}
+
+std::optional<std::string> ChunkStore::TryReadRaw(const Hash& address) {
+    std::string frame;
+    return FindRaw(address, &frame);
+}
+
+bool ChunkStore::Contains(const Hash& address) {
+    if (pending_.contains(address)) {
+        return true;
+    }
+    for (Snapshot snapshot :
+         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
+        if (Guarded([&] { return HasRow(address, snapshot); }) || PackReader::Get().Read(address, snapshot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {
+    Portable chunk;
+    std::optional<std::string> raw = FindRaw(address, &chunk.frame);
+    if (!raw) {
+        ThrowCorrupt(address, "is missing");
+    }
+    chunk.raw = *std::move(raw);
+    if (!IsPortableFrame(chunk.frame)) {
+        chunk.frame = Codec().Encode(chunk.raw, settings.compression_level);
+    }
+    return chunk;
+}
+
+std::string ChunkStore::Verified(const Hash& address, std::string_view frame) {
+    Result<std::string> raw = Codec().Decode(frame, &DictionaryCache::Get());
+    if (!raw.ok()) {
+        ThrowCorrupt(address, std::string("is damaged: ") + raw.error().what());
+    }
+    ServerHasher hasher;
+    if (ChunkAddress(hasher, raw.value()) != address) {
+        ThrowCorrupt(address, "does not hash to its address");
+    }
+    return std::move(raw).value();
+}
+
+NodeRef ChunkStore::ReadNode(const Hash& address) {
+    if (INTERRUPTS_PENDING_CONDITION()) {
+        Guarded([] { ProcessInterrupts(); });
+    }
+    nodes_read_++;
+    NodeCache& cache = NodeCache::Get();
+    if (NodeRef cached = cache.Find(address)) {
+        return cached;
+    }
+    Result<NodeRef> node = Node::Parse(ReadRaw(address));
+    if (!node.ok()) {
+        ThrowCorrupt(address, std::string("is not a valid node: ") + node.error().what());
+    }
+    cache.Add(address, node.value());
+    return std::move(node).value();
+}
+
+NodeRef ChunkStore::BorrowNode(const Hash& address) {
+    if (NodeRef borrowed = NodeCache::Get().Borrow(address)) {
+        nodes_read_++;
+        return borrowed;
+    }
+    return ReadNode(address);
+}
+
+const Dictionary* ChunkStore::DictionaryFor(std::string_view raw) {
+    const std::optional<ChunkClass> chunk_class = ClassOfChunk(raw);
+    if (!chunk_class || raw.size() > kMaxDictionaryChunkSize || settings.compression_level == 0) {
+        return nullptr;
+    }
+    if (!dictionaries_) {
+        dictionaries_ = ReadNewestDictionaries();
+    }
+    const std::optional<uint32_t>& id = (*dictionaries_)[static_cast<size_t>(*chunk_class)];
+    return id ? DictionaryCache::Get().FindDictionary(*id) : nullptr;
+}
+
+Hash ChunkStore::Write(const std::string& raw) {
+    ServerHasher hasher;
+    const Hash address = ChunkAddress(hasher, raw);
+    if (!pending_.contains(address)) {
+        AddPending(address, Codec().Encode(raw, settings.compression_level, DictionaryFor(raw)));
+    }
+    return address;
+}
+
+void ChunkStore::AddPending(const Hash& address, std::string frame) {
+    pending_bytes_ += frame.size();
+    pending_.emplace(address, std::move(frame));
+    if (pending_bytes_ > kMaxPendingBytes) {
+        Flush();
+    }
+}
+
+void ChunkStore::AddFrame(const Hash& address, std::string frame) {
+    if (!pending_.contains(address)) {
+        AddPending(address, std::move(frame));
+    }
+}
+
+Hash ChunkStore::WriteNode(std::string encoded) {
+    if (INTERRUPTS_PENDING_CONDITION()) {
+        Guarded([] { ProcessInterrupts(); });
+    }
+    const Hash address = Write(encoded);
+    NodeCache::Get().Add(address, std::make_shared<Node>(std::move(encoded)));
+    return address;
+}
+
+std::string ChunkStore::ReadBlob(const Hash& address) {
+    const std::string raw = ReadRaw(address);
+    const Result<std::string_view> payload = DecodeBlob(raw);
+    if (!payload.ok()) {
+        ThrowCorrupt(address, std::string("is not a valid blob: ") + payload.error().what());
+    }
+    return std::string(payload.value());
+}
+
+Hash ChunkStore::WriteBlob(std::string_view payload) {
+    return Write(EncodeBlob(payload));
+}
+
+void ChunkStore::Flush() {
+    if (pending_.empty()) {
+        return;
+    }
+    Table chunk = Guarded([] {
+        const Object index = Object::kChunkPkey;
+        return OpenForWrite(Object::kChunk, &index, 1);
+    });
+    for (const auto& entry : pending_) {
+        const Hash& address = entry.first;
+        const std::string& frame = entry.second;
+        Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            Datum values[kChunkColumns] = {HashDatum(address), MakeVarlena(frame)};
+            bool nulls[kChunkColumns] = {false, false};
+            ScanKeyData key;
+            KeyBytea(&key, kHashColumn, values[0]);
+            InsertIfAbsent(&chunk, values, nulls, &key, 1);
+            pfree(DatumGetPointer(values[0]));
+            pfree(DatumGetPointer(values[1]));
+        });
+    }
+    Guarded([&] {
+        Close(&chunk);
+        // What was inserted is to be seen by the scans that follow in this transaction.
+        CommandCounterIncrement();
+    });
+    pending_.clear();
+    pending_bytes_ = 0;
+}
+
+void LockChunksForBuild() {
+    LockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock);
+}
+
+void LockChunkMaintenance() {
+    LockDatabaseObject(ObjectOid(Object::kChunk), 0, 0, ExclusiveLock);
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,84 @@
+// The NodeStore over _kvs.chunk, and over _kvs.pack for chunks that only history needs.
+//
+// Chunks are immutable, so a read may use any snapshot that sees one: first what is committed now (which
+// takes no predicate locks and also sees what a repeatable-read snapshot is too old for), then the
+// operation's own snapshot (which still sees what a collection removed since). A chunk that is not in the one
+// table is looked for in the other: repacking moves chunks from the first to the second.
+//
+// Writes are collected and inserted in the order of their addresses, so that two transactions that write the
+// same chunks cannot deadlock within a batch; whoever writes must call Flush before it moves a ref. "Exists
+// already" is arbitrated by the index of _kvs.chunk, never by a cache, and never by packs: a chunk that is
+// needed again is stored again.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "kvs/codec/frame.h"
+#include "kvs/node_store.h"
+#include "pg/chunk/dictionary_cache.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+class ChunkStore : public NodeStore {
+  public:
+    // `snapshot` is the one under which the roots were read; it must stay registered or active.
+    explicit ChunkStore(Snapshot snapshot) : snapshot_(snapshot) {}
+    ~ChunkStore() override = default;
+
+    NodeRef ReadNode(const Hash& address) override;
+    NodeRef BorrowNode(const Hash& address) override;
+    Hash WriteNode(std::string encoded) override;
+    std::string ReadBlob(const Hash& address) override;
+    Hash WriteBlob(std::string_view payload) override;
+
+    // Inserts what was written since.
+    void Flush();
+
+    // For stores that outlive one call: the snapshot of the call that runs.
+    void set_snapshot(Snapshot snapshot) { snapshot_ = snapshot; }
+
+    // The raw bytes of any chunk, verified. Errors: kCorruption.
+    std::string ReadRaw(const Hash& address);
+
+    // For transfers between stores. A chunk with a frame that any store can read; the raw bytes of a chunk if
+    // it is there; and taking over a frame, whose raw bytes the caller has verified. Errors as above.
+    struct Portable {
+        std::string raw;
+        std::string frame;
+    };
+    Portable ReadPortable(const Hash& address);
+    std::optional<std::string> TryReadRaw(const Hash& address);
+    bool Contains(const Hash& address);
+    void AddFrame(const Hash& address, std::string frame);
+
+    // Counters of this store, for EXPLAIN and tests.
+    uint64_t nodes_read() const { return nodes_read_; }
+    uint64_t chunks_fetched() const { return chunks_fetched_; }
+
+  private:
+    Hash Write(const std::string& raw);
+    const Dictionary* DictionaryFor(std::string_view raw);
+    void AddPending(const Hash& address, std::string frame);
+    std::optional<std::string> FindRaw(const Hash& address, std::string* frame);
+    std::string Verified(const Hash& address, std::string_view frame);
+
+    Snapshot snapshot_;
+    std::map<Hash, std::string> pending_;  // frames
+    size_t pending_bytes_ = 0;
+    std::optional<NewestDictionaries> dictionaries_;  // read at the first write
+    uint64_t nodes_read_ = 0;
+    uint64_t chunks_fetched_ = 0;
+};
+
+// Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of
+// its transaction, before it reads its source: garbage collection waits for it.
+void LockChunksForBuild();
+
+// Taken by whoever moves chunks into packs, changes packs or collects garbage, until the end of the
+// transaction, so that there is one at a time. Nobody else waits for it. Server code.
+void LockChunkMaintenance();
+
+}  // namespace kvs::pg

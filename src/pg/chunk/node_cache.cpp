@@ -1,0 +1,139 @@
+#include "pg/chunk/node_cache.h"
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kvs/tree/node.h"
+#include "pg/chunk/shared_node_cache.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/settings.h"
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr size_t kPrivateSizeWhenShared = size_t{4} << 20;
+constexpr size_t kNodeOverhead = 192;  // bytes of bookkeeping per cached node
+
+}  // namespace
+
+// References under CLOCK: the hand passes over an entry that was used since its last visit.
+class NodeCache::Private {
+  public:
+    NodeRef Find(const Hash& address) {
+        const auto it = slots_of_.find(address);
+        if (it == slots_of_.end()) {
+            return nullptr;
+        }
+        Slot& slot = slots_[it->second];
+        slot.used = true;
+        return slot.node;
+    }
+
+    void Add(const Hash& address, NodeRef node, size_t capacity) {
+        const size_t size = node->bytes().size() + kNodeOverhead;
+        while (bytes_ + size > capacity && !slots_of_.empty()) {
+            EvictOne();
+        }
+        size_t at;
+        if (!free_.empty()) {
+            at = free_.back();
+        } else {
+            at = slots_.size();
+            slots_.emplace_back();
+            free_.reserve(slots_.capacity());
+        }
+        if (!slots_of_.emplace(address, at).second) {
+            if (at == slots_.size() - 1 && free_.empty()) {
+                slots_.pop_back();
+            }
+            return;
+        }
+        if (!free_.empty()) {
+            free_.pop_back();
+        }
+        slots_[at] = {address, std::move(node), false};
+        bytes_ += size;
+    }
+
+  private:
+    struct Slot {
+        Hash address;
+        NodeRef node;
+        bool used = false;
+    };
+
+    void EvictOne() {
+        for (;;) {
+            hand_ = hand_ + 1 < slots_.size() ? hand_ + 1 : 0;
+            Slot& slot = slots_[hand_];
+            if (slot.node == nullptr) {
+                continue;
+            }
+            if (slot.used) {
+                slot.used = false;
+                continue;
+            }
+            bytes_ -= slot.node->bytes().size() + kNodeOverhead;
+            slots_of_.erase(slot.address);
+            slot.node.reset();
+            free_.push_back(hand_);
+            return;
+        }
+    }
+
+    std::unordered_map<Hash, size_t, HashOfHash> slots_of_;
+    std::vector<Slot> slots_;
+    std::vector<size_t> free_;
+    size_t hand_ = 0;
+    size_t bytes_ = 0;
+};
+
+NodeCache& NodeCache::Get() {
+    static NodeCache* cache = nullptr;
+    if (cache == nullptr) {
+        cache = new NodeCache();
+        cache->private_ = new Private();
+    }
+    return *cache;
+}
+
+NodeRef NodeCache::Find(const Hash& address) {
+    NodeRef node = private_->Find(address);
+    if (node != nullptr) {
+        return node;
+    }
+    SharedNodeCache* shared = SharedNodeCache::Get();
+    if (shared == nullptr) {
+        return nullptr;
+    }
+    std::string bytes;
+    if (!shared->Find(address, &bytes)) {
+        return nullptr;
+    }
+    node = std::make_shared<Node>(std::move(bytes));
+    if (!node->is_leaf()) {
+        private_->Add(address, node, kPrivateSizeWhenShared);
+    }
+    return node;
+}
+
+NodeRef NodeCache::Borrow(const Hash& address) {
+    SharedNodeCache* shared = SharedNodeCache::Get();
+    return shared != nullptr ? shared->Borrow(address) : private_->Find(address);
+}
+
+void NodeCache::Add(const Hash& address, NodeRef node) {
+    SharedNodeCache* shared = SharedNodeCache::Get();
+    if (shared != nullptr) {
+        shared->Add(address, node->bytes().data(), node->bytes().size());
+    }
+    if (shared == nullptr) {
+        private_->Add(address, std::move(node), static_cast<size_t>(settings.node_cache_size) * 1024);
+    } else if (!node->is_leaf()) {
+        private_->Add(address, std::move(node), kPrivateSizeWhenShared);
+    }
+}
+
+}  // namespace kvs::pg

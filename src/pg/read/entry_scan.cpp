@@ -1,0 +1,129 @@
+#include "pg/read/entry_scan.h"
+
+#include <utility>
+
+#include "kvs/store/metadata_service.h"
+
+namespace kvs::pg {
+
+EntryScan::EntryScan(const ReadView& view, Options options)
+    : view_(view),
+      options_(std::move(options)),
+      chunks_(view.snapshot),
+      data_(chunks_, view.roots.data_root),
+      metadata_(chunks_, view.roots.meta_root),
+      rows_(view.snapshot, view.overlay, options_.range,
+            options_.with_meta ? kWorkingItem | kWorkingMeta : kWorkingItem, options_.reverse) {}
+
+void EntryScan::set_snapshot(Snapshot snapshot) {
+    view_.snapshot = snapshot;
+    chunks_.set_snapshot(snapshot);
+    rows_.set_snapshot(snapshot);
+}
+
+void EntryScan::StartTrees() {
+    if (!options_.reverse) {
+        data_.Seek(options_.range.start);
+    } else if (options_.range.end) {
+        data_.SeekBefore(*options_.range.end);
+    } else {
+        data_.SeekLast();
+    }
+    tree_valid_ = TreeInRange();
+}
+
+bool EntryScan::TreeInRange() const {
+    if (!data_.Valid()) {
+        return false;
+    }
+    if (options_.reverse) {
+        return data_.CompareKey(options_.range.start) >= 0;
+    }
+    return !options_.range.end || data_.CompareKey(*options_.range.end) < 0;
+}
+
+void EntryScan::AdvanceTree() {
+    if (options_.reverse) {
+        data_.Prev();
+    } else {
+        data_.Next();
+    }
+    tree_valid_ = TreeInRange();
+}
+
+bool EntryScan::Next() {
+    if (!started_) {
+        StartTrees();
+        started_ = true;
+    }
+    for (;;) {
+        const WorkingBatches::Row* row = rows_.Peek();
+        if (row == nullptr && !tree_valid_) {
+            return false;
+        }
+        // Which comes first: negative the tree's entry, positive the row's, 0 the row replaces the entry.
+        int order = 0;
+        if (row == nullptr) {
+            order = -1;
+        } else if (!tree_valid_) {
+            order = 1;
+        } else {
+            order = data_.CompareKey(row->key);
+            if (options_.reverse) {
+                order = -order;
+            }
+        }
+        const bool taken = order < 0 ? TakeTreeEntry() : TakeRow();
+        if (order <= 0) {
+            AdvanceTree();
+        }
+        if (taken && !IsExpired(item_.expires_at, view_.now)) {
+            return true;
+        }
+    }
+}
+
+bool EntryScan::TakeRow() {
+    row_ = rows_.Take();
+    if (row_.deleted) {
+        return false;
+    }
+    key_ = row_.key;
+    item_ = DecodeDataItem(row_.item).OrThrow();
+    meta_ = row_.meta;
+    return true;
+}
+
+// The metadata tree has the same keys, and tombstones: mostly the next one is it.
+bool EntryScan::SeekMetadata() {
+    if (metadata_.Valid() && (options_.reverse ? metadata_.Prev() : metadata_.Next()) &&
+        metadata_.CompareKey(key_) == 0) {
+        return true;
+    }
+    return metadata_.Seek(key_) && metadata_.CompareKey(key_) == 0;
+}
+
+bool EntryScan::TakeTreeEntry() {
+    key_ = data_.key();
+    leaf_ = data_.leaf();
+    item_ = DecodeDataItem(data_.value()).OrThrow();
+    if (options_.with_meta) {
+        if (!SeekMetadata()) {
+            throw Error(ErrorCode::kCorruption, "key \"" + key_ + "\" has no metadata",
+                        "SELECT * FROM kvs.check() tells what is damaged.");
+        }
+        meta_leaf_ = metadata_.leaf();
+        meta_ = metadata_.value();
+    }
+    return true;
+}
+
+std::string_view EntryScan::LoadPayload() {
+    if (!item_.blob) {
+        return item_.payload;
+    }
+    blob_ = chunks_.ReadBlob(item_.blob->address);
+    return blob_;
+}
+
+}  // namespace kvs::pg

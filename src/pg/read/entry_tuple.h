@@ -1,0 +1,43 @@
+// Rows of type kvs.entry.
+#pragma once
+
+#include <string_view>
+
+#include "kvs/codec/item.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// Attribute numbers of kvs.entry, and of the columns of kvs.entries.
+enum EntryColumn : int {
+    kEntryKey = 1,
+    kEntryValue,
+    kEntryVersion,
+    kEntryType,
+    kEntryBytes,
+    kEntryCreatedAt,
+    kEntryUpdatedAt,
+    kEntryExpiresAt,
+    kEntryModifiedBy,
+    kEntryComment,
+    kEntryTags,
+    kEntrySchemaHash,
+    kEntryColumns = kEntrySchemaHash
+};
+
+// A bit per column, for callers that do not need all of them.
+constexpr uint32 EntryBit(int column) {
+    return 1u << column;
+}
+constexpr uint32 kAllEntryColumns = ~0u;
+constexpr uint32 kEntryMetaColumns =
+    EntryBit(kEntryVersion) | EntryBit(kEntryCreatedAt) | EntryBit(kEntryUpdatedAt) |
+    EntryBit(kEntryModifiedBy) | EntryBit(kEntryComment) | EntryBit(kEntryTags) | EntryBit(kEntrySchemaHash);
+
+// Fills values and nulls, indexed by column - 1, in the current memory context; columns not in `wanted`
+// become null. `payload` is the item's, wherever it lay; `meta` the encoded metadata, unused if no column of
+// it is wanted.
+void FillEntry(std::string_view key, const DataItem& item, std::string_view payload, std::string_view meta,
+               uint32 wanted, Datum* values, bool* nulls);
+
+}  // namespace kvs::pg

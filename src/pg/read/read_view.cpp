@@ -1,0 +1,84 @@
+#include "pg/read/read_view.h"
+
+#include "kvs/codec/item.h"
+#include "kvs/store/metadata_service.h"
+#include "kvs/tree/tree.h"
+#include "pg/read/ref_resolver.h"
+#include "pg/table/branch_table.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/settings.h"
+
+namespace kvs::pg {
+
+ReadView OpenReadView(std::optional<std::string_view> branch, std::optional<std::string_view> as_of) {
+    if (!branch && !as_of && settings.as_of[0] != '\0') {
+        as_of = settings.as_of;
+    }
+    Snapshot snapshot = GetActiveSnapshot();
+    if (as_of) {
+        return ViewOf(ResolveRef(*as_of, branch.value_or(std::string_view()), snapshot), snapshot);
+    }
+    const Branch found = FindBranch(branch.value_or(std::string_view()), snapshot);
+    return {snapshot, found.id, found.working, FromServerTime(GetCurrentStatementStartTimestamp())};
+}
+
+std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
+    std::optional<FoundEntry> found;
+    const std::string_view key_bytes = Contents(DatumGetPointer(key));
+    if (key_bytes.empty() || key_bytes.size() > kMaxKeySize) {
+        return found;
+    }
+    if (view_.IsLive()) {
+        WorkingRow row;
+        const bool is_dirty = Guarded([&] {
+            Table working = OpenWorkingForRead();
+            const bool hit = FindWorking(&working, view_.snapshot, view_.overlay, key,
+                                         with_meta ? kWorkingItem | kWorkingMeta : kWorkingItem, &row);
+            Close(&working);
+            return hit;
+        });
+        if (is_dirty) {
+            if (row.item == nullptr) {
+                return found;
+            }
+            found.emplace();
+            found->item.bytes = Contents(row.item);
+            if (with_meta) {
+                found->meta.bytes = Contents(row.meta);
+            }
+        }
+    }
+    if (!found) {
+        std::optional<FoundValue> value = Tree(chunks_, view_.roots.data_root).Get(key_bytes);
+        if (!value) {
+            return found;
+        }
+        found.emplace();
+        found->item = {value->value, std::move(value->leaf)};
+        if (with_meta) {
+            value = Tree(chunks_, view_.roots.meta_root).Get(key_bytes);
+            if (!value) {
+                throw Error(ErrorCode::kCorruption, "key \"" + std::string(key_bytes) + "\" has no metadata",
+                            "SELECT * FROM kvs.check() tells what is damaged.");
+            }
+            found->meta = {value->value, std::move(value->leaf)};
+        }
+    }
+    const DataItem item = DecodeDataItem(found->item.bytes).OrThrow();
+    if (IsExpired(item.expires_at, view_.now)) {
+        found.reset();
+    }
+    return found;
+}
+
+std::string_view LoadPayload(std::string_view item, ChunkStore* chunks, std::string* holder) {
+    const DataItem decoded = DecodeDataItem(item).OrThrow();
+    if (!decoded.blob) {
+        return decoded.payload;
+    }
+    *holder = chunks->ReadBlob(decoded.blob->address);
+    return *holder;
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,68 @@
+// What a reading operation looks at: a pair of trees, perhaps overlaid by a branch's working rows, all under
+// one snapshot.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kvs/entry.h"
+#include "kvs/node_store.h"
+#include "pg/chunk/chunk_store.h"
+#include "pg/table/change_log.h"
+#include "pg/table/working_table.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+struct ReadView {
+    Snapshot snapshot;  // of the statement; active as long as it runs
+    int32 overlay;      // branch whose working rows lie on top; 0: none, a commit is read
+    RootPair roots;
+    Timestamp now;  // the moment at which expiry is judged
+
+    bool IsLive() const { return overlay != 0; }
+};
+
+// The view that (branch, as_of) arguments of a function mean. No branch: the session's; no as_of: live,
+// unless the session reads the past (kvs.as_of) and no branch was given. Errors: kUnknownRef.
+ReadView OpenReadView(std::optional<std::string_view> branch, std::optional<std::string_view> as_of);
+
+// Bytes found in a working row (a copy in the memory context current at the look-up) or in a leaf (kept alive
+// here).
+struct FoundBytes {
+    std::string_view bytes;
+    NodeRef leaf;
+};
+
+// What the look-up of one key found.
+struct FoundEntry {
+    FoundBytes item;  // encoded data item
+    FoundBytes meta;  // encoded metadata; empty unless asked for
+};
+
+// Point look-ups in a view.
+class EntryReader {
+  public:
+    explicit EntryReader(const ReadView& view) : view_(view), chunks_(view.snapshot) {}
+
+    // The living entry at `key` (a detoasted text or bytea), nullopt if it is absent, deleted or expired.
+    std::optional<FoundEntry> Find(Datum key, bool with_meta);
+
+    ChunkStore& chunks() { return chunks_; }
+
+    // For readers that outlive one call: the snapshot of the call that runs.
+    void set_snapshot(Snapshot snapshot) {
+        view_.snapshot = snapshot;
+        chunks_.set_snapshot(snapshot);
+    }
+
+  private:
+    ReadView view_;
+    ChunkStore chunks_;
+};
+
+// The payload of an encoded item, wherever it lies. `holder` keeps a blob's bytes.
+std::string_view LoadPayload(std::string_view item, ChunkStore* chunks, std::string* holder);
+
+}  // namespace kvs::pg

@@ -1,0 +1,163 @@
+#include "pg/read/ref_resolver.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kvs/version/ref.h"
+#include "pg/table/commit_table.h"
+#include "pg/table/remote_table.h"
+#include "pg/table/table_access.h"
+#include "pg/table/tag_table.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
+
+namespace kvs::pg {
+
+namespace {
+
+[[noreturn]] void ThrowUnknown(std::string_view text, const std::string& detail = {}) {
+    throw Error(ErrorCode::kUnknownRef, "unknown ref \"" + std::string(text) + "\"",
+                "A ref is HEAD, WORKING, a branch, a tag or a commit hash, followed by ~n, ^n or @{...}.",
+                detail);
+}
+
+Hash ResolveHash(const Ref& ref, std::string_view text, Snapshot snapshot) {
+    const std::vector<Hash> found = FindCommits(ref.name, snapshot);
+    if (found.empty()) {
+        ThrowUnknown(text, "No commit has a hash that begins with \"" + ref.name + "\".");
+    }
+    if (found.size() > 1) {
+        ThrowUnknown(text, "Several commits have a hash that begins with \"" + ref.name + "\".");
+    }
+    return found[0];
+}
+
+// A timestamp, or an interval that ends in "ago", counted back from the statement's start. Server code.
+TimestampTz ParseMoment(const std::string& text) {
+    const auto input = [&](PGFunction read) {
+        return DirectFunctionCall3(read, CStringGetDatum(text.c_str()), ObjectIdGetDatum(InvalidOid),
+                                   Int32GetDatum(-1));
+    };
+    if (!text.ends_with(" ago")) {
+        return DatumGetTimestampTz(input(timestamptz_in));
+    }
+    const Datum now = TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
+    return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, now, input(interval_in)));
+}
+
+// Where `branch` stood, as the text between @{ and } says.
+Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view text, Snapshot snapshot) {
+    std::optional<Hash> hash;
+    if (step.kind == RefStep::Kind::kReflogEntry) {
+        hash = step.number == 0 ? branch.head : ReflogEntry(branch.name, step.number, snapshot);
+    } else {
+        const TimestampTz moment = GuardedTranslating(
+            ERRCODE_INVALID_DATETIME_FORMAT, [&] { return ParseMoment(step.moment); },
+            [&] {
+                throw Error(ErrorCode::kInvalidArgument, "\"" + step.moment + "\" is not a moment",
+                            "Between @{ and } stands a number of moves, a timestamp, or an interval such as "
+                            "2 hours ago.");
+            });
+        hash = ReflogAt(branch.name, moment, snapshot);
+    }
+    if (!hash) {
+        ThrowUnknown(
+            text, "The reflog of branch \"" + std::string(branch.name) + "\" does not reach back that far.");
+    }
+    return *hash;
+}
+
+Hash ApplyStep(const Hash& commit, const RefStep& step, std::string_view text, Snapshot snapshot) {
+    Hash at = commit;
+    if (step.kind == RefStep::Kind::kAncestor) {
+        for (uint64_t i = 0; i < step.number; i++) {
+            const Commit read = ReadCommit(at, snapshot);
+            if (read.parents.empty()) {
+                ThrowUnknown(text, "Commit " + at.ToHex() + " has no parent.");
+            }
+            at = read.parents[0];
+        }
+    } else if (step.number > 0) {
+        const Commit read = ReadCommit(at, snapshot);
+        if (step.number > read.parents.size()) {
+            const size_t count = read.parents.size();
+            ThrowUnknown(text, "Commit " + at.ToHex() + " has " +
+                                   (count == 0   ? "no parent."
+                                    : count == 1 ? "one parent."
+                                                 : std::to_string(count) + " parents."));
+        }
+        at = read.parents[step.number - 1];
+    }
+    return at;
+}
+
+}  // namespace
+
+ResolvedRef ResolveRef(std::string_view text, std::string_view branch_name, Snapshot snapshot) {
+    const Ref ref = ParseRef(text).OrThrow();
+    ResolvedRef resolved = {};
+    auto step = ref.steps.begin();
+    const bool has_move = step != ref.steps.end() &&
+                          (step->kind == RefStep::Kind::kReflogEntry || step->kind == RefStep::Kind::kMoment);
+    std::optional<Branch> branch;
+    switch (ref.base) {
+        case Ref::Base::kWorking:
+            resolved.is_working = true;
+            resolved.branch = FindBranch(branch_name, snapshot);
+            resolved.roots = resolved.branch.working;
+            return resolved;
+        case Ref::Base::kHead:
+        case Ref::Base::kSession:
+            branch = FindBranch(branch_name, snapshot);
+            break;
+        case Ref::Base::kName: {
+            Branch found;
+            if (TryFindBranch(ref.name, snapshot, &found)) {
+                branch = found;
+                break;
+            }
+            const std::optional<Hash> tag = FindTag(ref.name, snapshot);
+            const std::optional<Hash> named = tag ? tag : FindRemoteRef(ref.name, snapshot);
+            if (!named) {
+                ThrowUnknown(text, "There is no branch or tag \"" + ref.name + "\".");
+            }
+            if (has_move) {
+                ThrowUnknown(text, "\"" + ref.name + "\" is a " + (tag ? "tag" : "branch of a remote") +
+                                       "; only a branch has a reflog.");
+            }
+            resolved.commit = *named;
+            break;
+        }
+        case Ref::Base::kHash:
+            resolved.commit = ResolveHash(ref, text, snapshot);
+            break;
+    }
+    if (branch) {
+        resolved.commit = has_move ? ResolveMove(*step++, *branch, text, snapshot) : branch->head;
+    }
+    for (; step != ref.steps.end(); ++step) {
+        resolved.commit = ApplyStep(resolved.commit, *step, text, snapshot);
+    }
+    const Commit commit = ReadCommit(resolved.commit, snapshot);
+    resolved.roots = {commit.data_root, commit.meta_root};
+    resolved.committed_at = commit.committed_at;
+    return resolved;
+}
+
+Hash ResolveCommit(std::string_view text, std::string_view branch, Snapshot snapshot) {
+    const ResolvedRef ref = ResolveRef(text, branch, snapshot);
+    if (ref.is_working) {
+        throw Error(ErrorCode::kWrongState, "WORKING is not a commit", "Commit first, or use HEAD.");
+    }
+    return ref.commit;
+}
+
+ReadView ViewOf(const ResolvedRef& ref, Snapshot snapshot) {
+    if (ref.is_working) {
+        return {snapshot, ref.branch.id, ref.roots, FromServerTime(GetCurrentStatementStartTimestamp())};
+    }
+    return {snapshot, 0, ref.roots, ref.committed_at};
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,60 @@
+#include "pg/table/access_guard.h"
+
+#include "pg/table/catalog.h"
+#include "pg/wall/settings.h"
+
+namespace kvs::pg {
+
+namespace {
+
+bool HasAll(Oid role, AclMode mode) {
+    return pg_class_aclmask(ObjectOid(Object::kEntries), role, mode, ACLMASK_ALL) == mode;
+}
+
+[[noreturn]] void Deny(AclMode mode) {
+    StringInfoData privileges;
+    initStringInfo(&privileges);
+    const struct {
+        AclMode bit;
+        const char* name;
+    } names[] = {
+        {ACL_SELECT, "SELECT"}, {ACL_INSERT, "INSERT"}, {ACL_UPDATE, "UPDATE"}, {ACL_DELETE, "DELETE"}};
+    for (const auto& name : names) {
+        if ((mode & name.bit) != 0) {
+            appendStringInfo(&privileges, "%s%s", privileges.len > 0 ? ", " : "", name.name);
+        }
+    }
+    ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for the kvs store"),
+            errhint("The owner grants access with GRANT %s ON kvs.entries TO ROLE.", privileges.data));
+    pg_unreachable();
+}
+
+}  // namespace
+
+bool MayRead(Oid role) {
+    return HasAll(role, ACL_SELECT);
+}
+
+void RequireRead(Oid role) {
+    if (!MayRead(role)) {
+        Deny(ACL_SELECT);
+    }
+}
+
+void RequireWrite(AclMode mode, const char* command) {
+    if (XactReadOnly || IsInParallelMode()) {
+        PreventCommandIfReadOnly(command);
+        PreventCommandIfParallelMode(command);
+    }
+    if (!HasAll(GetUserId(), mode)) {
+        Deny(mode);
+    }
+    if (settings.as_of[0] != '\0') {
+        ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+                errmsg("cannot execute %s while kvs.as_of is set", command),
+                errdetail("This session reads the state as of \"%s\".", settings.as_of),
+                errhint("RESET kvs.as_of to write to the live state."));
+    }
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,26 @@
+// The one place that decides whether the current role may touch the store: by the ACL of kvs.entries. SELECT
+// lets it read; INSERT, UPDATE and DELETE let it write. Every function and the foreign data wrapper come
+// through here.
+//
+// Server code: first phase of an entry point, or under Guarded.
+#pragma once
+
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// Errors: 42501.
+void RequireRead(Oid role);
+inline void RequireRead() {
+    RequireRead(GetUserId());
+}
+
+// All privileges in `mode` (ACL_INSERT, ACL_UPDATE, ACL_DELETE, ACL_SELECT). `command` names the function for
+// messages. Also refuses read-only and parallel transactions and a session that reads the past.
+// Errors: 42501, 25006, 25000.
+void RequireWrite(AclMode mode, const char* command);
+
+// True instead of an error.
+bool MayRead(Oid role);
+
+}  // namespace kvs::pg

@@ -1,0 +1,67 @@
+// Branches, _kvs.branch. A branch is its head commit and its working roots: the trees that the last flush or
+// commit made. On top of them lie the rows of _kvs.working.
+//
+// In a new store no row exists, and branch `main` (id 1) is a constant: the initial commit and empty trees.
+// The first operation that moves or creates a branch stores it. Nothing here is cached beyond the id of a
+// name: heads and roots are read in every operation under its snapshot.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "kvs/hash.h"
+#include "pg/table/change_log.h"
+#include "pg/table/table_access.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+constexpr int32 kMainBranchId = 1;
+constexpr const char* kMainBranchName = "main";
+
+struct Branch {
+    int32 id;
+    bool stored;  // false: main of a new store
+    char name[256];
+    Hash head;
+    RootPair working;     // what the working rows overlay
+    ItemPointerData tid;  // of the row, as seen under the snapshot
+};
+
+// The session's branch if `name` is empty. Errors: kUnknownRef.
+Branch FindBranch(std::string_view name, Snapshot snapshot);
+
+// Whether it is there, instead of an error.
+bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch);
+
+// Locks the branch of this name for a writer (see branch_lock.h) and returns its id. Costs no read where the
+// name is known: whoever renames or deletes a branch holds a lock that conflicts, and calls
+// ForgetBranchNames, which others hear of before they get their lock. Errors: kUnknownRef.
+int32 LockBranchByName(std::string_view name, LOCKMODE mode);
+
+// Tells every session that a name may mean another branch from now on. Server code.
+void ForgetBranchNames();
+
+// By id, when the branch was found before; false if it is gone. Server code.
+bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch);
+
+// The same with an error where it is gone: 42704. Server code.
+void RequireBranch(int32 id, Snapshot snapshot, Branch* branch);
+
+// What a flush leaves in the branch's row, for the view kvs.snapshots.
+struct FlushMark {
+    int64 rows;      // folded
+    int64 last_seq;  // the newest change among them
+};
+
+// Moves head and working roots to those in `branch`, which was read under `snapshot`; stores main if it was
+// virtual. `flushed` null keeps the last mark. Errors: kSerialization if somebody moved the branch since.
+void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed);
+
+// Stores main if the store has no branch yet, so that others may be added.
+void StoreMainBranch(Snapshot snapshot);
+
+// Adds a branch. Errors: kAlreadyExists.
+int32 AddBranch(std::string_view name, const Hash& head, const RootPair& working);
+
+}  // namespace kvs::pg

@@ -1,0 +1,275 @@
+#include "pg/table/change_log.h"
+
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
+
+extern "C" {
+#include "access/xlog.h"
+#include "catalog/pg_control.h"
+}
+
+namespace kvs::pg {
+
+namespace {
+
+enum StoreColumn {
+    kLogIdColumn = 1,
+    kEpochColumn,
+    kSystemColumn,
+    kDatabaseColumn,
+    kTimelineColumn,
+    kFirstSeqColumn,
+    kStoreCreatedColumn,
+    kStoreColumns = kStoreCreatedColumn
+};
+
+enum ChangeColumn {
+    kSeqColumn = 1,
+    kPrevSeqColumn,
+    kXidColumn,
+    kVersionColumn,
+    kBranchColumn,
+    kOpColumn,
+    kKeyColumn,
+    kMetaColumn,
+    kItemColumn,
+    kFromDataColumn,
+    kFromMetaColumn,
+    kToDataColumn,
+    kToMetaColumn,
+    kChangeColumns = kToMetaColumn
+};
+
+constexpr int64 kUnbounded = PG_INT64_MAX;
+
+// The current log. Known only from the moment the row is there, and forgotten when the transaction that might
+// have inserted it aborts, or with the table that holds it.
+struct {
+    bool known;
+    bool registered;
+    Oid store;
+    LogId log_id;
+} current;
+
+// What a prepared transaction did may still come to nothing.
+void ForgetOnAbort(XactEvent event, void*) {
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
+        current.known = false;
+    }
+}
+
+void ForgetOnSubAbort(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    if (event == SUBXACT_EVENT_ABORT_SUB) {
+        current.known = false;
+    }
+}
+
+// The epochs in descending order; stops when `visit` returns false.
+template <typename Visit>
+void ForEachEpoch(Table* store, Snapshot snapshot, Visit visit) {
+    IndexScanDesc scan = BeginScan(store, snapshot, nullptr, 0);
+    while (index_getnext_slot(scan, BackwardScanDirection, store->slot)) {
+        if (!visit()) {
+            break;
+        }
+    }
+    index_endscan(scan);
+}
+
+LogId ReadLogId(Table* store) {
+    LogId id;
+    memcpy(id.data(), DatumGetUUIDP(store->Get(kLogIdColumn))->data, UUID_LEN);
+    return id;
+}
+
+}  // namespace
+
+LogId CurrentLog() {
+    const Oid store_oid = ObjectOid(Object::kStore);
+    if (current.known && current.store == store_oid) {
+        return current.log_id;
+    }
+    current.known = false;
+    current.store = store_oid;
+    if (!current.registered) {
+        RegisterXactCallback(ForgetOnAbort, nullptr);
+        RegisterSubXactCallback(ForgetOnSubAbort, nullptr);
+        current.registered = true;
+    }
+    const int64 system = static_cast<int64>(GetSystemIdentifier());
+    const int64 database = static_cast<int64>(MyDatabaseId);
+    const int32 timeline = static_cast<int32>(GetWALInsertionTimeLine());
+    const Object indexes[] = {Object::kStoreEpoch, Object::kStorePkey};
+    Table store = OpenForWrite(Object::kStore, indexes, 2);
+    while (!current.known) {
+        int32 newest = 0;
+        Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+        ForEachEpoch(&store, snapshot, [&] {
+            newest = DatumGetInt32(store.Get(kEpochColumn));
+            if (DatumGetInt64(store.Get(kSystemColumn)) == system &&
+                DatumGetInt64(store.Get(kDatabaseColumn)) == database &&
+                DatumGetInt32(store.Get(kTimelineColumn)) == timeline) {
+                current.log_id = ReadLogId(&store);
+                current.known = true;
+            }
+            return false;
+        });
+        UnregisterSnapshot(snapshot);
+        if (!current.known) {
+            Datum values[kStoreColumns] = {DirectFunctionCall1(gen_random_uuid, Datum{0}),
+                                           Int32GetDatum(newest + 1),
+                                           Int64GetDatum(system),
+                                           Int64GetDatum(database),
+                                           Int32GetDatum(timeline),
+                                           Int64GetDatum(NextChangeSeq()),
+                                           TimestampTzGetDatum(GetCurrentTimestamp())};
+            bool nulls[kStoreColumns] = {};
+            ScanKeyData key;
+            KeyInt4(&key, 1, newest + 1);
+            if (InsertIfAbsent(&store, values, nulls, &key, 1)) {
+                memcpy(current.log_id.data(), DatumGetUUIDP(values[kLogIdColumn - 1])->data, UUID_LEN);
+                current.known = true;
+                CommandCounterIncrement();
+            }
+        }
+    }
+    Close(&store);
+    return current.log_id;
+}
+
+bool IsOwnChange(const ChangeId& change, Snapshot snapshot) {
+    Table store = OpenForRead(Object::kStore, Object::kStoreEpoch);
+    int64 end = kUnbounded;
+    bool own = false;
+    ForEachEpoch(&store, snapshot, [&] {
+        const int64 first = DatumGetInt64(store.Get(kFirstSeqColumn));
+        if (ReadLogId(&store) == change.log_id) {
+            own = static_cast<int64>(change.seq) >= first && static_cast<int64>(change.seq) < end;
+            return false;
+        }
+        end = first;
+        return true;
+    });
+    Close(&store);
+    return own;
+}
+
+int64 NextChangeSeq() {
+    return nextval_internal(ObjectOid(Object::kChangeSequence), false);
+}
+
+Table OpenChangeLogForWrite() {
+    return OpenCurrentChangeMember();
+}
+
+void AppendChange(Table* change, int64 seq, int64 prev_seq, int64 version, int32 branch, Operation operation,
+                  Datum key, Datum meta, Datum item) {
+    Datum values[kChangeColumns] = {Int64GetDatum(seq),
+                                    Int64GetDatum(prev_seq),
+                                    FullTransactionIdGetDatum(GetTopFullTransactionId()),
+                                    Int64GetDatum(version),
+                                    Int32GetDatum(branch),
+                                    Int16GetDatum(static_cast<int16>(operation)),
+                                    key,
+                                    meta,
+                                    item};
+    bool nulls[kChangeColumns] = {};
+    nulls[kItemColumn - 1] = DatumGetPointer(item) == nullptr;
+    for (int column = kFromDataColumn; column <= kToMetaColumn; column++) {
+        nulls[column - 1] = true;
+    }
+    Insert(change, values, nulls);
+}
+
+void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const RootPair& from,
+                 const RootPair& to) {
+    Datum values[kChangeColumns] = {};
+    bool nulls[kChangeColumns] = {};
+    values[kSeqColumn - 1] = Int64GetDatum(seq);
+    values[kPrevSeqColumn - 1] = Int64GetDatum(0);
+    values[kXidColumn - 1] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+    values[kVersionColumn - 1] = Int64GetDatum(0);
+    values[kBranchColumn - 1] = Int32GetDatum(branch);
+    values[kOpColumn - 1] = Int16GetDatum(static_cast<int16>(operation));
+    nulls[kKeyColumn - 1] = nulls[kMetaColumn - 1] = nulls[kItemColumn - 1] = true;
+    values[kFromDataColumn - 1] = HashDatum(from.data_root);
+    values[kFromMetaColumn - 1] = HashDatum(from.meta_root);
+    values[kToDataColumn - 1] = HashDatum(to.data_root);
+    values[kToMetaColumn - 1] = HashDatum(to.meta_root);
+    // Range records alone have an entry in this index, so that garbage collection finds them in a long log.
+    Table with_ranges = *change;
+    Relation ranges = OpenRangeIndex(*change);
+    with_ranges.indexes[with_ranges.index_count] = ranges;
+    with_ranges.index_objects[with_ranges.index_count] = Object::kChangeRange;
+    with_ranges.index_count++;
+    Insert(&with_ranges, values, nulls);
+    index_close(ranges, NoLock);
+}
+
+namespace {
+
+// Reads the row out of a member; false if it is not there.
+bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
+    ScanKeyData key;
+    KeyInt8(&key, kSeqColumn, seq);
+    if (!Lookup(change, snapshot, &key, 1)) {
+        return false;
+    }
+    row->seq = seq;
+    row->prev_seq = DatumGetInt64(change->Get(kPrevSeqColumn));
+    row->version = DatumGetInt64(change->Get(kVersionColumn));
+    row->branch_id = DatumGetInt32(change->Get(kBranchColumn));
+    row->operation = static_cast<Operation>(DatumGetInt16(change->Get(kOpColumn)));
+    bool is_null;
+    Datum datum = change->Get(kKeyColumn, &is_null);
+    row->is_range = is_null;
+    row->key = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
+    datum = change->Get(kMetaColumn, &is_null);
+    row->meta = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
+    datum = change->Get(kItemColumn, &is_null);
+    row->item = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
+    if (row->is_range) {
+        row->from = {DatumHash(change->Get(kFromDataColumn)), DatumHash(change->Get(kFromMetaColumn))};
+        row->to = {DatumHash(change->Get(kToDataColumn)), DatumHash(change->Get(kToMetaColumn))};
+    }
+    return true;
+}
+
+}  // namespace
+
+bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, ChangeRow* row) {
+    // First the members from that which was current when the number was drawn to the oldest one, then the
+    // newer ones: some numbers wait before they are used, and some writers do not hear of a new member at
+    // once. Then those that wait: this transaction may write to one that became current after its snapshot.
+    enum Turn { kOlder, kNewer, kWaiting, kNever };
+    Turn turns[kChangeMembers];
+    for (int i = 0; i < kChangeMembers; i++) {
+        const ChangeMember& member = members.members[i];
+        turns[i] = member.condemned          ? kNever
+                   : !member.in_use          ? kWaiting
+                   : member.first_seq <= seq ? kOlder
+                                             : kNewer;
+    }
+    for (;;) {
+        int next = -1;
+        for (int i = 0; i < kChangeMembers; i++) {
+            if (turns[i] != kNever && (next < 0 || turns[i] < turns[next] ||
+                                       (turns[i] == turns[next] &&
+                                        members.members[i].first_seq > members.members[next].first_seq))) {
+                next = i;
+            }
+        }
+        if (next < 0) {
+            return false;
+        }
+        turns[next] = kNever;
+        Table member = OpenChangeMember(next);
+        const bool found = ReadFrom(&member, snapshot, seq, row);
+        Close(&member);
+        if (found) {
+            return true;
+        }
+    }
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,383 @@
+#include "pg/table/commit_table.h"
+
+#include <algorithm>
+
+#include "kvs/error.h"
+#include "pg/table/table_access.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/server_hasher.h"
+#include "pg/wall/settings.h"
+
+extern "C" {
+#include "access/detoast.h"
+}
+
+namespace kvs::pg {
+
+namespace {
+
+enum CommitColumn {
+    kHashColumn = 1,
+    kGenerationColumn,
+    kParentsColumn,
+    kDataRootColumn,
+    kMetaRootColumn,
+    kAuthorColumn,
+    kCommitterColumn,
+    kMessageColumn,
+    kCommittedAtColumn,
+    kLogIdColumn,
+    kConsumedColumn,
+    kBodyColumn,
+    kCommitColumns = kBodyColumn
+};
+
+enum ReflogColumn {
+    kReflogIdColumn = 1,
+    kReflogBranchIdColumn,
+    kReflogBranchColumn,
+    kReflogFromColumn,
+    kReflogToColumn,
+    kReflogOperationColumn,
+    kReflogAuthorColumn,
+    kReflogAtColumn,
+    kReflogDiscardedColumn,
+    kReflogColumns = kReflogDiscardedColumn
+};
+
+struct varlena* FindBody(const Hash& hash, Snapshot snapshot) {
+    Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
+    ScanKeyData key;
+    KeyBytea(&key, 1, HashDatum(hash));
+    struct varlena* body = nullptr;
+    if (Lookup(&table, snapshot, &key, 1)) {
+        body = PG_DETOAST_DATUM_COPY(table.Get(kBodyColumn));
+    }
+    Close(&table);
+    return body;
+}
+
+Datum SnapshotDatum(Snapshot snapshot) {
+    PushActiveSnapshot(snapshot);
+    LOCAL_FCINFO(call, 0);
+    InitFunctionCallInfoData(*call, nullptr, 0, InvalidOid, nullptr, nullptr);
+    const Datum datum = pg_current_snapshot(call);
+    PopActiveSnapshot();
+    return datum;
+}
+
+// Scans the moves of a branch name, newest first, until `visit` returns false. What a deleted branch of that
+// name did stands behind them, so that it can still be found.
+template <typename Visit>
+void ForEachMove(std::string_view branch, Snapshot snapshot, Visit visit) {
+    Table table = OpenForRead(Object::kReflog, Object::kReflogBranch);
+    ScanKeyData key;
+    KeyText(&key, 1, MakeVarlena(branch));
+    IndexScanDesc scan = BeginScan(&table, snapshot, &key, 1);
+    while (index_getnext_slot(scan, BackwardScanDirection, table.slot)) {
+        CHECK_FOR_INTERRUPTS();
+        if (!visit(&table)) {
+            break;
+        }
+    }
+    index_endscan(scan);
+    Close(&table);
+}
+
+}  // namespace
+
+std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot) {
+    if (hash == kInitialCommit) {
+        return InitialCommit();
+    }
+    struct varlena* body = Guarded([&] { return FindBody(hash, snapshot); });
+    if (body == nullptr) {
+        return std::nullopt;
+    }
+    const std::string_view encoded = Contents(body);
+    ServerHasher hasher;
+    if (HashCommit(hasher, encoded) != hash) {
+        throw Error(ErrorCode::kCorruption, "commit " + hash.ToHex() + " does not hash to its address",
+                    "SELECT * FROM kvs.check() tells what is damaged.");
+    }
+    Commit commit = DecodeCommit(encoded).OrThrow();
+    pfree(body);
+    return commit;
+}
+
+Commit ReadCommit(const Hash& hash, Snapshot snapshot) {
+    std::optional<Commit> commit = TryReadCommit(hash, snapshot);
+    if (!commit) {
+        throw Error(ErrorCode::kCorruption, "commit " + hash.ToHex() + " is missing",
+                    "SELECT * FROM kvs.check() tells what is damaged.");
+    }
+    return *std::move(commit);
+}
+
+std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot) {
+    std::string low_hex(hex_prefix);
+    std::string high_hex(hex_prefix);
+    low_hex.resize(2 * Hash::kSize, '0');
+    high_hex.resize(2 * Hash::kSize, 'f');
+    const Hash low = *Hash::FromHex(low_hex);
+    const Hash high = *Hash::FromHex(high_hex);
+    std::vector<Hash> found;
+    if (low <= kInitialCommit && kInitialCommit <= high) {
+        found.push_back(kInitialCommit);
+    }
+    Hash stored[2];
+    const int count = Guarded([&] {
+        Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
+        ScanKeyData keys[2];
+        KeyBytea(&keys[0], 1, HashDatum(low), BTGreaterEqualStrategyNumber);
+        KeyBytea(&keys[1], 1, HashDatum(high), BTLessEqualStrategyNumber);
+        IndexScanDesc scan = BeginScan(&table, snapshot, keys, 2);
+        int n = 0;
+        while (n < 2 && index_getnext_slot(scan, ForwardScanDirection, table.slot)) {
+            stored[n++] = DatumHash(table.Get(kHashColumn));
+        }
+        index_endscan(scan);
+        Close(&table);
+        return n;
+    });
+    found.insert(found.end(), stored, stored + count);
+    return found;
+}
+
+Hash WriteCommit(const Commit& commit, Snapshot consumed) {
+    const std::string body = EncodeCommit(commit);
+    ServerHasher hasher;
+    const Hash hash = HashCommit(hasher, body);
+    Guarded([&] {
+        const Object index = Object::kCommitPkey;
+        Table table = OpenForWrite(Object::kCommit, &index, 1);
+        auto* parents = static_cast<Datum*>(palloc(sizeof(Datum) * commit.parents.size()));
+        for (size_t i = 0; i < commit.parents.size(); i++) {
+            parents[i] = HashDatum(commit.parents[i]);
+        }
+        auto* log_id = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
+        memcpy(log_id->data, commit.log_id.data(), UUID_LEN);
+        Datum values[kCommitColumns] = {
+            HashDatum(hash),
+            Int64GetDatum(static_cast<int64>(commit.generation)),
+            PointerGetDatum(construct_array(parents, static_cast<int>(commit.parents.size()), BYTEAOID, -1,
+                                            false, TYPALIGN_INT)),
+            HashDatum(commit.data_root),
+            HashDatum(commit.meta_root),
+            MakeVarlena(commit.author),
+            MakeVarlena(commit.committer),
+            MakeVarlena(commit.message),
+            TimestampTzGetDatum(ToServerTime(commit.committed_at)),
+            UUIDPGetDatum(log_id),
+            consumed != nullptr ? SnapshotDatum(consumed) : Datum{0},
+            MakeVarlena(body)};
+        bool nulls[kCommitColumns] = {};
+        nulls[kConsumedColumn - 1] = consumed == nullptr;
+        ScanKeyData key;
+        KeyBytea(&key, 1, values[0]);
+        InsertIfAbsent(&table, values, nulls, &key, 1);
+        Close(&table);
+        CommandCounterIncrement();
+    });
+    return hash;
+}
+
+void LockCommitForReference(const Hash& commit) {
+    if (commit == kInitialCommit) {
+        return;
+    }
+    const bool locked = Guarded([&] {
+        const Object index = Object::kCommitPkey;
+        Table table = OpenForWrite(Object::kCommit, &index, 1, RowShareLock);
+        Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+        ScanKeyData key;
+        KeyBytea(&key, 1, HashDatum(commit));
+        bool held = false;
+        if (Lookup(&table, latest, &key, 1)) {
+            ItemPointerData tid = table.slot->tts_tid;
+            TM_FailureData failure;
+            held = table_tuple_lock(table.heap, &tid, latest, table.slot, GetCurrentCommandId(true),
+                                    LockTupleKeyShare, LockWaitBlock, 0, &failure) == TM_Ok;
+        }
+        UnregisterSnapshot(latest);
+        Close(&table);
+        return held;
+    });
+    if (locked) {
+        return;
+    }
+    if (Guarded([] { return IsolationUsesXactSnapshot(); })) {
+        throw Error(ErrorCode::kSerialization,
+                    "could not serialize access due to a concurrent collection of commit " + commit.ToHex(),
+                    "Retry the transaction.");
+    }
+    throw Error(ErrorCode::kUnknownRef, "commit " + commit.ToHex() + " does not exist");
+}
+
+std::optional<TransactionId> CommitInserter(const Hash& commit, Snapshot snapshot) {
+    const TransactionId inserter = Guarded([&] {
+        Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
+        const TransactionId xid = InserterOf(&table, snapshot, commit);
+        Close(&table);
+        return xid;
+    });
+    return inserter == InvalidTransactionId ? std::nullopt : std::optional<TransactionId>(inserter);
+}
+
+int64 DeleteCommit(const Hash& commit, Snapshot snapshot) {
+    return Guarded([&] {
+        const Object index = Object::kCommitPkey;
+        Table table = OpenForWrite(Object::kCommit, &index, 1);
+        ScanKeyData key;
+        KeyBytea(&key, 1, HashDatum(commit));
+        int64 size = 0;
+        if (Lookup(&table, snapshot, &key, 1)) {
+            size = static_cast<int64>(toast_raw_datum_size(table.Get(kBodyColumn))) - VARHDRSZ;
+            ItemPointerData tid = table.slot->tts_tid;
+            ExecClearTuple(table.slot);
+            if (Delete(&table, &tid, snapshot, true) != TM_Ok) {
+                size = 0;
+            }
+        }
+        Close(&table);
+        return size;
+    });
+}
+
+void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit)>& is_collected,
+                 Snapshot snapshot) {
+    Guarded([&] {
+        const Object indexes[] = {Object::kReflogPkey, Object::kReflogBranch};
+        Table table = OpenForWrite(Object::kReflog, indexes, 2);
+        TupleTableSlot* row = table_slot_create(table.heap, nullptr);
+        TableScanDesc scan = table_beginscan(table.heap, snapshot, 0, nullptr);
+        while (table_scan_getnextslot(scan, ForwardScanDirection, row)) {
+            CHECK_FOR_INTERRUPTS();
+            slot_getallattrs(row);
+            const auto value = [&](int column) { return row->tts_values[column - 1]; };
+            const auto is_null = [&](int column) { return row->tts_isnull[column - 1]; };
+            if (DatumGetTimestampTz(value(kReflogAtColumn)) >= moment) {
+                continue;
+            }
+            bool names_collected = false;
+            for (const int column : {kReflogFromColumn, kReflogToColumn}) {
+                const std::string_view bytes =
+                    is_null(column) ? std::string_view() : DatumContents(value(column));
+                if (bytes.size() == Hash::kSize && is_collected(Hash::FromBytes(bytes))) {
+                    names_collected = true;
+                }
+            }
+            ItemPointerData tid = row->tts_tid;
+            if (names_collected) {
+                Delete(&table, &tid, snapshot, true);
+            } else if (!is_null(kReflogDiscardedColumn)) {
+                Datum values[kReflogColumns];
+                bool nulls[kReflogColumns];
+                memcpy(values, row->tts_values, sizeof(values));
+                memcpy(nulls, row->tts_isnull, sizeof(nulls));
+                nulls[kReflogDiscardedColumn - 1] = true;
+                Update(&table, &tid, values, nulls, snapshot);
+            }
+        }
+        table_endscan(scan);
+        ExecDropSingleTupleTableSlot(row);
+        Close(&table);
+        CommandCounterIncrement();
+    });
+}
+
+bool IsStoredHere(const Hash& hash) {
+    return Guarded([&] {
+        Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
+        ScanKeyData key;
+        KeyBytea(&key, 1, HashDatum(hash));
+        bool is_null;
+        const bool found = Lookup(&table, SnapshotSelf, &key, 1) &&
+                           TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
+                               slot_getsysattr(table.slot, MinTransactionIdAttributeNumber, &is_null)));
+        Close(&table);
+        return found;
+    });
+}
+
+CommitLinks CommitTable::ReadLinks(const Hash& commit) {
+    const Commit read = ReadCommit(commit, snapshot_);
+    return {read.generation, read.parents};
+}
+
+void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const char* operation,
+                  std::string_view author, const Hash* discarded_root) {
+    Guarded([&] {
+        const Object indexes[] = {Object::kReflogPkey, Object::kReflogBranch};
+        Table table = OpenForWrite(Object::kReflog, indexes, 2);
+        Datum values[kReflogColumns] = {
+            Int64GetDatum(nextval_internal(ObjectOid(Object::kReflogIdSequence), false)),
+            Int32GetDatum(branch.id),
+            MakeVarlena(branch.name),
+            from != nullptr ? HashDatum(*from) : Datum{0},
+            to != nullptr ? HashDatum(*to) : Datum{0},
+            MakeVarlena(operation),
+            MakeVarlena(author),
+            TimestampTzGetDatum(GetCurrentTimestamp()),
+            discarded_root != nullptr ? HashDatum(*discarded_root) : Datum{0}};
+        bool nulls[kReflogColumns] = {};
+        nulls[kReflogFromColumn - 1] = from == nullptr;
+        nulls[kReflogToColumn - 1] = to == nullptr;
+        nulls[kReflogDiscardedColumn - 1] = discarded_root == nullptr;
+        Insert(&table, values, nulls);
+        Close(&table);
+        CommandCounterIncrement();
+    });
+}
+
+std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot) {
+    Hash hash;
+    bool found = false;
+    Guarded([&] {
+        uint64_t at = 0;
+        ForEachMove(branch, snapshot, [&](Table* table) {
+            bool is_null;
+            // One entry behind the oldest move is where that move came from.
+            if (at == n || at + 1 == n) {
+                const Datum datum = table->Get(at == n ? kReflogToColumn : kReflogFromColumn, &is_null);
+                found = !is_null;
+                if (found) {
+                    hash = DatumHash(datum);
+                }
+            }
+            return at++ < n;
+        });
+    });
+    return found ? std::optional<Hash>(hash) : std::nullopt;
+}
+
+std::optional<Hash> ReflogAt(std::string_view branch, TimestampTz moment, Snapshot snapshot) {
+    Hash hash;
+    bool found = false;
+    Guarded([&] {
+        ForEachMove(branch, snapshot, [&](Table* table) {
+            const bool before = DatumGetTimestampTz(table->Get(kReflogAtColumn)) <= moment;
+            bool is_null;
+            const Datum datum = table->Get(before ? kReflogToColumn : kReflogFromColumn, &is_null);
+            found = !is_null;
+            if (found) {
+                hash = DatumHash(datum);
+            }
+            return !before;
+        });
+    });
+    return found ? std::optional<Hash>(hash) : std::nullopt;
+}
+
+std::string AuthorName(std::string_view given) {
+    if (!given.empty()) {
+        return std::string(given);
+    }
+    if (settings.author[0] != '\0') {
+        return settings.author;
+    }
+    return Guarded([] { return GetUserNameFromId(GetSessionUserId(), false); });
+}
+
+}  // namespace kvs::pg

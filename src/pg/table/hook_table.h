@@ -1,0 +1,38 @@
+// Commit hooks, _kvs.hook: which function is called for which commits, and as whom.
+//
+// A function is kept as its signature (schema.name(jsonb)), so that a dump and pg_upgrade carry it along, and
+// is looked up when it is called.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+enum class HookEvent { kPreCommit, kPostCommit };
+
+// "pre_commit", "post_commit".
+const char* HookEventName(HookEvent event);
+
+struct Hook {
+    std::string name;
+    HookEvent event;
+    std::string function;  // signature
+    std::string pattern;
+    Oid creator;
+};
+
+// All hooks that are committed now or made by this transaction, in the order of their names.
+std::vector<Hook> ReadHooks();
+
+// Errors: kAlreadyExists, kInvalidArgument for a malformed name.
+void AddHook(const Hook& hook);
+
+// False if there is none of that name. Errors: 42501 unless the current role has the privileges of the
+// hook's creator.
+bool DropHook(std::string_view name);
+
+}  // namespace kvs::pg

@@ -1,0 +1,32 @@
+// Remotes, _kvs.remote: other stores by name, and how they are reached. And _kvs.remote_ref: where a remote's
+// branches stood when they were last fetched or pushed to. A ref names them REMOTE/BRANCH, after branches and
+// tags. What bundles brought stands under the name "bundle", which no remote may have.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kvs/hash.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+constexpr std::string_view kBundleRemote = "bundle";
+
+// Errors: kInvalidArgument for a malformed name, kAlreadyExists.
+void AddRemote(std::string_view name, std::string_view conninfo);
+
+// Forgets the remote and where its branches stood; false if there is none.
+bool DropRemote(std::string_view name);
+
+// How the remote is reached. Errors: kUnknownRef.
+std::string FindRemote(std::string_view name);
+
+// By "REMOTE/BRANCH".
+std::optional<Hash> FindRemoteRef(std::string_view name, Snapshot snapshot);
+
+// To be called by whoever holds the lock of BeginRefEdit and knows that the commit is whole.
+void SetRemoteRef(std::string_view remote, std::string_view branch, const Hash& head);
+
+}  // namespace kvs::pg

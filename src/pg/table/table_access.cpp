@@ -1,0 +1,252 @@
+#include "pg/table/table_access.h"
+
+#include "pg/wall/convert.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+namespace {
+
+// Inserts into the table's i-th index. False if `check` is UNIQUE_CHECK_PARTIAL and the key may exist
+// already.
+bool InsertIndexEntry(Table* table, int i, TupleTableSlot* slot, Datum* values, bool* nulls,
+                      IndexUniqueCheck check) {
+    Relation index = table->indexes[i];
+    IndexInfo* info = CachedIndexInfo(table->index_objects[i], index);
+    Datum index_values[INDEX_MAX_KEYS];
+    bool index_nulls[INDEX_MAX_KEYS];
+    for (int k = 0; k < info->ii_NumIndexAttrs; k++) {
+        const int attribute = info->ii_IndexAttrNumbers[k] - 1;
+        index_values[k] = values[attribute];
+        index_nulls[k] = nulls[attribute];
+    }
+    return index_insert(index, index_values, index_nulls, &slot->tts_tid, table->heap,
+                        info->ii_Unique ? check : UNIQUE_CHECK_NO, false, info);
+}
+
+void InsertIndexEntries(Table* table, TupleTableSlot* slot, Datum* values, bool* nulls, int first = 0) {
+    for (int i = first; i < table->index_count; i++) {
+        InsertIndexEntry(table, i, slot, values, nulls, UNIQUE_CHECK_YES);
+    }
+}
+
+// The row to be written, in the table's slot: what was found before is gone from it.
+TupleTableSlot* VirtualRow(Table* table, Datum* values, bool* nulls) {
+    TupleTableSlot* slot = table->slot;
+    ExecClearTuple(slot);
+    const int count = RelationGetNumberOfAttributes(table->heap);
+    memcpy(slot->tts_values, values, count * sizeof(Datum));
+    memcpy(slot->tts_isnull, nulls, count * sizeof(bool));
+    ExecStoreVirtualTuple(slot);
+    return slot;
+}
+
+}  // namespace
+
+Table OpenForRead(Object table, Object by) {
+    return OpenForWrite(table, &by, 1, AccessShareLock);
+}
+
+Table OpenForWrite(Object table, const Object* indexes, int index_count, LOCKMODE mode) {
+    Oid index_oids[Table::kMaxIndexes];
+    const Oid oid = ObjectOid(table);
+    for (int i = 0; i < index_count; i++) {
+        index_oids[i] = ObjectOid(indexes[i]);
+    }
+    return OpenTable(oid, index_oids, indexes, index_count, mode);
+}
+
+Table OpenTable(Oid table, const Oid* indexes, const Object* shapes, int index_count, LOCKMODE mode) {
+    Table opened = {};
+    opened.mode = mode;
+    opened.heap = table_open(table, mode);
+    opened.index_count = index_count;
+    const LOCKMODE index_mode = mode == AccessShareLock ? AccessShareLock : RowExclusiveLock;
+    for (int i = 0; i < index_count; i++) {
+        opened.indexes[i] = index_open(indexes[i], index_mode);
+        opened.index_objects[i] = shapes[i];
+    }
+    opened.slot = table_slot_create(opened.heap, nullptr);
+    return opened;
+}
+
+void Close(Table* table) {
+    ExecDropSingleTupleTableSlot(table->slot);
+    for (int i = 0; i < table->index_count; i++) {
+        index_close(table->indexes[i], NoLock);
+    }
+    table_close(table->heap, NoLock);
+    table->heap = nullptr;
+}
+
+IndexScanDesc BeginScan(Table* table, Snapshot snapshot, ScanKey keys, int key_count) {
+    IndexScanDesc scan = KVS_INDEX_BEGINSCAN(table->heap, table->indexes[0], snapshot, key_count);
+    index_rescan(scan, keys, key_count, nullptr, 0);
+    return scan;
+}
+
+bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count) {
+    IndexScanDesc scan = BeginScan(table, snapshot, keys, key_count);
+    const bool found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
+    index_endscan(scan);
+    if (!found) {
+        ExecClearTuple(table->slot);
+    }
+    return found;
+}
+
+TransactionId InserterOf(Table* table, Snapshot snapshot, const Hash& address) {
+    const Datum key_datum = HashDatum(address);
+    ScanKeyData key;
+    KeyBytea(&key, 1, key_datum);
+    TransactionId inserter = InvalidTransactionId;
+    if (Lookup(table, snapshot, &key, 1)) {
+        bool is_null;
+        inserter =
+            DatumGetTransactionId(slot_getsysattr(table->slot, MinTransactionIdAttributeNumber, &is_null));
+        ExecClearTuple(table->slot);
+    }
+    pfree(DatumGetPointer(key_datum));
+    return inserter;
+}
+
+void Insert(Table* table, Datum* values, bool* nulls) {
+    TupleTableSlot* row = VirtualRow(table, values, nulls);
+    table_tuple_insert(table->heap, row, GetCurrentCommandId(true), 0, nullptr);
+    InsertIndexEntries(table, row, values, nulls);
+    ExecClearTuple(row);
+}
+
+TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot) {
+    TupleTableSlot* row = VirtualRow(table, values, nulls);
+    TM_FailureData failure;
+    LockTupleMode lock_mode;
+    KvsUpdateIndexes update_indexes;
+    const TM_Result result = table_tuple_update(table->heap, tid, row, GetCurrentCommandId(true), snapshot,
+                                                InvalidSnapshot, true, &failure, &lock_mode, &update_indexes);
+    if (result == TM_Ok && KVS_NEEDS_INDEX_INSERT(update_indexes)) {
+        InsertIndexEntries(table, row, values, nulls);
+    }
+    ExecClearTuple(row);
+    return result;
+}
+
+TM_Result Delete(Table* table, ItemPointer tid, Snapshot snapshot, bool wait) {
+    TM_FailureData failure;
+    return table_tuple_delete(table->heap, tid, GetCurrentCommandId(true), snapshot, InvalidSnapshot, wait,
+                              &failure, false);
+}
+
+bool WaitForBlocker(Table* table, ScanKey keys, int key_count) {
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    IndexScanDesc scan = BeginScan(table, &dirty, keys, key_count);
+    TransactionId blocker = InvalidTransactionId;
+    uint32 token = 0;
+    ItemPointerData tid;
+    ItemPointerSetInvalid(&tid);
+    if (index_getnext_slot(scan, ForwardScanDirection, table->slot)) {
+        blocker = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+        token = dirty.speculativeToken;
+        tid = table->slot->tts_tid;
+    }
+    index_endscan(scan);
+    ExecClearTuple(table->slot);
+    if (!TransactionIdIsValid(blocker)) {
+        return false;
+    }
+    if (token != 0) {
+        SpeculativeInsertionWait(blocker, token);
+    } else {
+        XactLockTableWait(blocker, table->heap, &tid, XLTW_InsertIndex);
+    }
+    return true;
+}
+
+bool InsertIfAbsent(Table* table, Datum* values, bool* nulls, ScanKey keys, int key_count) {
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        // A look before the leap: most conflicts are found here, without a dead tuple.
+        SnapshotData dirty;
+        InitDirtySnapshot(dirty);
+        IndexScanDesc scan = BeginScan(table, &dirty, keys, key_count);
+        const bool found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
+        index_endscan(scan);
+        ExecClearTuple(table->slot);
+        if (found) {
+            if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax)) {
+                WaitForBlocker(table, keys, key_count);
+                continue;
+            }
+            return false;
+        }
+        SpeculativeRow row = BeginSpeculative(table, values, nulls);
+        FinishSpeculative(table, &row, row.unique);
+        if (row.unique) {
+            return true;
+        }
+    }
+}
+
+SpeculativeRow BeginSpeculative(Table* table, Datum* values, bool* nulls) {
+    SpeculativeRow row;
+    row.values = values;
+    row.nulls = nulls;
+    row.slot = VirtualRow(table, values, nulls);
+    row.xid = GetCurrentTransactionId();
+    row.token = SpeculativeInsertionLockAcquire(row.xid);
+    table_tuple_insert_speculative(table->heap, row.slot, GetCurrentCommandId(true), 0, nullptr, row.token);
+    row.unique = InsertIndexEntry(table, 0, row.slot, values, nulls, UNIQUE_CHECK_PARTIAL);
+    return row;
+}
+
+void FinishSpeculative(Table* table, SpeculativeRow* row, bool keep) {
+    table_tuple_complete_speculative(table->heap, row->slot, row->token, keep);
+    SpeculativeInsertionLockRelease(row->xid);
+    if (keep) {
+        InsertIndexEntries(table, row->slot, row->values, row->nulls, 1);
+    }
+    ExecClearTuple(row->slot);
+}
+
+void KeyInt4(ScanKey key, int attribute, int32 value, StrategyNumber strategy) {
+    const RegProcedure procedure = strategy == BTEqualStrategyNumber ? F_INT4EQ : F_INT4GT;
+    ScanKeyInit(key, attribute, strategy, procedure, Int32GetDatum(value));
+}
+
+void KeyInt8(ScanKey key, int attribute, int64 value, StrategyNumber strategy) {
+    RegProcedure procedure = F_INT8EQ;
+    if (strategy == BTGreaterEqualStrategyNumber) {
+        procedure = F_INT8GE;
+    } else if (strategy == BTLessEqualStrategyNumber) {
+        procedure = F_INT8LE;
+    }
+    ScanKeyInit(key, attribute, strategy, procedure, Int64GetDatum(value));
+}
+
+void KeyBytea(ScanKey key, int attribute, Datum value, StrategyNumber strategy) {
+    RegProcedure procedure = F_BYTEAEQ;
+    switch (strategy) {
+        case BTGreaterEqualStrategyNumber:
+            procedure = F_BYTEAGE;
+            break;
+        case BTGreaterStrategyNumber:
+            procedure = F_BYTEAGT;
+            break;
+        case BTLessStrategyNumber:
+            procedure = F_BYTEALT;
+            break;
+        case BTLessEqualStrategyNumber:
+            procedure = F_BYTEALE;
+            break;
+        default:
+            break;
+    }
+    ScanKeyInit(key, attribute, strategy, procedure, value);
+}
+
+void KeyText(ScanKey key, int attribute, Datum value, StrategyNumber strategy) {
+    ScanKeyEntryInitialize(key, 0, attribute, strategy, InvalidOid, C_COLLATION_OID, F_TEXTEQ, value);
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,94 @@
+// Direct access to the extension's tables by the table and index access methods, without the executor.
+//
+// Server code: call under Guarded. Handles hold relation references of the current resource owner; they are
+// closed on the normal way only, because an error's abort releases them.
+#pragma once
+
+#include "kvs/hash.h"
+#include "pg/table/catalog.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// A table opened with some of its indexes; indexes[0] is the one that Lookup and Scan use.
+struct Table {
+    static constexpr int kMaxIndexes = 3;
+
+    Relation heap;
+    Relation indexes[kMaxIndexes];
+    Object index_objects[kMaxIndexes];
+    int index_count;
+    LOCKMODE mode;
+    TupleTableSlot* slot;  // the row last found, or the one being written
+
+    Datum Get(int attribute, bool* is_null) const { return slot_getattr(slot, attribute, is_null); }
+
+    // The attribute, which must not be null.
+    Datum Get(int attribute) const {
+        bool is_null;
+        return slot_getattr(slot, attribute, &is_null);
+    }
+};
+
+// Opens for reading: the table and its index `by`.
+Table OpenForRead(Object table, Object by);
+
+// Opens for writing with every index in `indexes` (the first is used for look-ups).
+Table OpenForWrite(Object table, const Object* indexes, int index_count, LOCKMODE mode = RowExclusiveLock);
+
+// The same by object identifiers, for tables of which there are several; the indexes have the shapes of
+// `shapes`.
+Table OpenTable(Oid table, const Oid* indexes, const Object* shapes, int index_count, LOCKMODE mode);
+
+void Close(Table* table);
+
+// Finds the row whose index columns equal the keys under `snapshot` and leaves it in table->slot.
+bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count);
+
+// The transaction that inserted the row at `address` (indexes[0] is of addresses), as it stands in the row;
+// InvalidTransactionId if there is none.
+TransactionId InserterOf(Table* table, Snapshot snapshot, const Hash& address);
+
+// Starts an ordered scan of indexes[0]; the next rows come by index_getnext_slot(scan, ..., table->slot).
+IndexScanDesc BeginScan(Table* table, Snapshot snapshot, ScanKey keys, int key_count);
+
+// The functions that write take the row's slot over: `values` must not point into a row found before.
+
+// Inserts a row and its index entries; a duplicate key raises 23505.
+void Insert(Table* table, Datum* values, bool* nulls);
+
+// Replaces the row at `tid`, seen under `snapshot`; waits for a concurrent change of it.
+TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot);
+
+// Deletes the row at `tid`, seen under `snapshot`; with wait = false returns at once if another
+// transaction holds it.
+TM_Result Delete(Table* table, ItemPointer tid, Snapshot snapshot, bool wait);
+
+// Inserts a row unless one with that key exists: false then, after waiting for transactions that are about to
+// insert or delete it. `keys` address the row by indexes[0], which must be unique and is the arbiter of what
+// exists; no snapshot is asked.
+bool InsertIfAbsent(Table* table, Datum* values, bool* nulls, ScanKey keys, int key_count);
+
+// The same in two steps. Between them others who meet the key wait for the outcome. If the row is not
+// `unique`, somebody else holds the key, and keep must be false.
+struct SpeculativeRow {
+    TupleTableSlot* slot;
+    Datum* values;
+    bool* nulls;
+    TransactionId xid;
+    uint32 token;
+    bool unique;
+};
+SpeculativeRow BeginSpeculative(Table* table, Datum* values, bool* nulls);
+void FinishSpeculative(Table* table, SpeculativeRow* row, bool keep);
+
+// Waits for the transaction that holds the key, as found by a dirty scan. False if nobody does any more.
+bool WaitForBlocker(Table* table, ScanKey keys, int key_count);
+
+// Scan keys for the types used as keys here.
+void KeyInt4(ScanKey key, int attribute, int32 value, StrategyNumber strategy = BTEqualStrategyNumber);
+void KeyInt8(ScanKey key, int attribute, int64 value, StrategyNumber strategy = BTEqualStrategyNumber);
+void KeyBytea(ScanKey key, int attribute, Datum value, StrategyNumber strategy = BTEqualStrategyNumber);
+void KeyText(ScanKey key, int attribute, Datum value, StrategyNumber strategy = BTEqualStrategyNumber);
+
+}  // namespace kvs::pg

@@ -1,0 +1,283 @@
+#include "pg/upkeep/collector.h"
+
+#include <limits>
+
+#include "pg/table/catalog.h"
+#include "pg/table/commit_table.h"
+#include "pg/table/owner_query.h"
+#include "pg/table/owner_scope.h"
+#include "pg/table/table_access.h"
+#include "pg/upkeep/gc_lock.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/durability.h"
+#include "pg/wall/fresh_snapshot.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/settings.h"
+
+extern "C" {
+#include "access/detoast.h"
+}
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr size_t kBatch = 10000;  // objects that a worker deletes in one transaction
+constexpr int kBodyColumn = 2;
+
+// The size of its frame, or -1 if there is no such chunk any more. Server code.
+int64 DeleteChunk(Table* chunk, const Hash& address, Snapshot snapshot) {
+    const Datum key_datum = HashDatum(address);
+    ScanKeyData key;
+    KeyBytea(&key, 1, key_datum);
+    int64 size = -1;
+    if (Lookup(chunk, snapshot, &key, 1)) {
+        size = static_cast<int64>(toast_raw_datum_size(chunk->Get(kBodyColumn))) - VARHDRSZ;
+        ItemPointerData tid = chunk->slot->tts_tid;
+        ExecClearTuple(chunk->slot);
+        if (kvs::pg::Delete(chunk, &tid, snapshot, true) != TM_Ok) {
+            size = -1;
+        }
+    }
+    pfree(DatumGetPointer(key_datum));
+    return size;
+}
+
+// Server code.
+int64 EstimatedChunks() {
+    Relation chunk = table_open(ObjectOid(Object::kChunk), AccessShareLock);
+    const double rows = chunk->rd_rel->reltuples;
+    table_close(chunk, AccessShareLock);
+    return rows < 0 ? 0 : static_cast<int64>(rows);
+}
+
+TimestampTz ReflogSince(int retention) {
+    return retention < 0 ? DT_NOBEGIN : GetCurrentTimestamp() - int64{retention} * USECS_PER_SEC;
+}
+
+// Whether moves before that moment say what they discarded.
+bool HoldsDiscardedWork(TimestampTz moment) {
+    Oid types[] = {TIMESTAMPTZOID};
+    Datum values[] = {TimestampTzGetDatum(moment)};
+    OwnerQuery row("SELECT FROM _kvs.reflog WHERE at < $1 AND discarded_root IS NOT NULL LIMIT 1", 1, types,
+                   values);
+    const bool found = row.Next();
+    row.Finish();
+    return found;
+}
+
+}  // namespace
+
+Collector::Collector(MemoryContext context)
+    : context_(context), reflog_retention_(settings.reflog_retention) {}
+
+void Collector::MarkUnder(Snapshot snapshot) {
+    if (garbage_) {
+        garbage_->Finish();
+    }
+    report_.Set(GcCounter::kChunksTotal, Guarded([] { return EstimatedChunks(); }));
+    reflog_since_ = ReflogSince(reflog_retention_);
+    garbage_ = std::make_unique<Garbage>(context_, spans_transactions_);
+    late_ = std::make_unique<LateRoots>(garbage_.get(), reflog_since_, snapshot);
+    next_commit_ = 0;
+    moves_to_forget_ = HoldsDiscardedWork(reflog_since_);
+    marked_ = Mark(snapshot, reflog_since_, exact_bytes_, &report_).Run(garbage_.get());
+}
+
+bool Collector::HasWork() const {
+    return !garbage_->empty() || moves_to_forget_;
+}
+
+bool Collector::WalkLateRoots() {
+    FreshSnapshot fresh;
+    const bool walked = late_->Walk(fresh.get());
+    fresh.Release();
+    return walked;
+}
+
+// Commits as long as there are any, then chunks, then members of packs; answers whether there may be more.
+// The lock is held.
+bool Collector::Delete(size_t limit) {
+    report_.Phase(GcPhase::kRemoving);
+    Guarded([] { NoteWrite(); });
+    FreshSnapshot fresh;
+    const bool more = DeleteCommits(fresh.get(), limit) || DeleteChunks(fresh.get(), limit) ||
+                      DeleteMembers(fresh.get(), limit);
+    fresh.Release();
+    return more;
+}
+
+// Whether there may be more.
+bool Collector::DeleteCommits(Snapshot snapshot, size_t limit) {
+    const std::vector<Hash>& commits = garbage_->commits();
+    if (next_commit_ == commits.size() && !moves_to_forget_) {
+        return false;
+    }
+    std::unordered_set<Hash, HashOfHash> deleted;
+    for (; next_commit_ < commits.size() && deleted.size() < limit; next_commit_++) {
+        const Hash& commit = commits[next_commit_];
+        if (late_->IsInUse(commit)) {
+            continue;
+        }
+        const int64 size = DeleteCommit(commit, snapshot);
+        if (size > 0) {
+            deleted.insert(commit);
+            result_.objects_removed++;
+            result_.bytes_removed += size;
+            report_.Add(GcCounter::kCommitsRemoved);
+        }
+    }
+    ForgetMoves(
+        reflog_since_, [&](const Hash& commit) { return deleted.contains(commit); }, snapshot);
+    moves_to_forget_ = false;
+    return next_commit_ < commits.size();
+}
+
+bool Collector::DeleteChunks(Snapshot snapshot, size_t limit) {
+    Table chunk = Guarded([] {
+        const Object index = Object::kChunkPkey;
+        return OpenForWrite(Object::kChunk, &index, 1);
+    });
+    Hash address;
+    size_t done = 0;
+    bool more = true;
+    while (done < limit && (more = garbage_->NextChunk(&address))) {
+        done++;
+        if (late_->IsInUse(address)) {
+            continue;
+        }
+        const int64 size = Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            return DeleteChunk(&chunk, address, snapshot);
+        });
+        if (size >= 0) {
+            result_.objects_removed++;
+            result_.bytes_removed += size;
+            report_.Add(GcCounter::kChunksRemoved);
+        }
+    }
+    Guarded([&] {
+        Close(&chunk);
+        CommandCounterIncrement();
+    });
+    return more;
+}
+
+bool Collector::DeleteMembers(Snapshot snapshot, size_t limit) {
+    PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
+    int64 pack;
+    std::vector<int64> members;
+    size_t done = 0;
+    bool more = true;
+    while (done < limit && (more = garbage_->NextPack(&pack, &members))) {
+        done += members.size();
+        KeepMembersInUse(&packs, pack, snapshot, &members);
+        if (members.empty()) {
+            continue;
+        }
+        result_.bytes_removed += RemovePackMembers(&packs, pack, members, snapshot, &encoder_);
+        result_.objects_removed += static_cast<int64>(members.size());
+        report_.Add(GcCounter::kChunksRemoved, static_cast<int64>(members.size()));
+    }
+    Guarded([&] {
+        ClosePacks(&packs);
+        CommandCounterIncrement();
+    });
+    return more;
+}
+
+// Takes out of `members` those that may have come into use.
+void Collector::KeepMembersInUse(PackTable* packs, int64 pack, Snapshot snapshot,
+                                 std::vector<int64>* members) {
+    PackRow row = {};
+    const bool found = Guarded([&] {
+        const bool is_there = FindPack(packs, pack, snapshot);
+        if (is_there) {
+            row = ReadPackRow(packs, false);
+            ExecClearTuple(packs->table.slot);
+        }
+        return is_there;
+    });
+    if (!found) {
+        members->clear();
+        return;
+    }
+    std::erase_if(*members, [&](int64 member) {
+        return member >= row.count || late_->IsPrefixInUse(row.addresses[member]);
+    });
+    Guarded([&] { FreePackRow(&row); });
+}
+
+void Collector::NoteOutcome() {
+    result_.objects_live = marked_.objects_live + marked_.objects_found - result_.objects_removed;
+    result_.bytes_live = marked_.bytes_live + marked_.bytes_found - result_.bytes_removed;
+    Oid types[] = {INT8OID, INT8OID, INT8OID, INT8OID};
+    Datum values[] = {Int64GetDatum(result_.objects_removed), Int64GetDatum(result_.bytes_removed),
+                      Int64GetDatum(result_.objects_live), Int64GetDatum(result_.bytes_live)};
+    ExecuteAsOwner(
+        "INSERT INTO _kvs.collection (at, objects_removed, bytes_removed, objects_live, bytes_live, "
+        "chunks_inserted) VALUES (clock_timestamp(), $1, $2, $3, $4,"
+        " pg_stat_get_tuples_inserted('_kvs.chunk'::regclass))",
+        std::size(types), types, values, "    ");
+}
+
+CollectionResult CollectGarbage(bool dry_run, int reflog_retention) {
+    Collector collector(Guarded([] { return CurrentMemoryContext; }));
+    collector.spans_transactions_ = false;
+    collector.reflog_retention_ = reflog_retention;
+    collector.exact_bytes_ = dry_run;
+    if (!dry_run) {
+        LockCollection();
+    }
+    collector.FindGarbage();
+    if (dry_run) {
+        collector.garbage_->Finish();
+        const MarkResult& marked = collector.marked_;
+        return {marked.objects_found, marked.bytes_found, marked.objects_live, marked.bytes_live};
+    }
+    if (collector.HasWork()) {
+        // What was written during the mark is looked at ahead of the lock, as far as it goes.
+        const bool may_hold = collector.WalkLateRoots();
+        collector.report_.Phase(GcPhase::kLocking);
+        LockChunksForSweep();
+        if (!may_hold || !collector.WalkLateRoots()) {
+            // Nothing changes any more, so this mark needs no second look.
+            collector.FindGarbage();
+        }
+        collector.Delete(std::numeric_limits<size_t>::max());
+    }
+    collector.garbage_->Finish();
+    collector.NoteOutcome();
+    return collector.result_;
+}
+
+void Collector::FindGarbage() {
+    FreshSnapshot fresh;
+    MarkUnder(fresh.get());
+    fresh.Release();
+}
+
+Collector::Sweep Collector::SweepBatch() {
+    if (!HasWork()) {
+        return Sweep::kDone;
+    }
+    if (!walked_ahead_ && !WalkLateRoots()) {
+        return Sweep::kOverrun;
+    }
+    walked_ahead_ = true;
+    report_.Phase(GcPhase::kLocking);
+    if (!TryLockChunksForSweep()) {
+        return Sweep::kLockedOut;
+    }
+    if (!WalkLateRoots()) {
+        return Sweep::kOverrun;
+    }
+    return Delete(kBatch) ? Sweep::kMore : Sweep::kDone;
+}
+
+void Collector::Finish() {
+    garbage_->Finish();
+    NoteOutcome();
+}
+
+}  // namespace kvs::pg

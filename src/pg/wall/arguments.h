@@ -1,0 +1,47 @@
+// Arguments of SQL-callable functions. Server code: the first phase of an entry point, before any C++ object
+// lives.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// Contents of a text, bytea or jsonb argument, detoasted; nullopt for NULL.
+std::optional<std::string_view> OptionalBytes(FunctionCallInfo fcinfo, int argument);
+
+// The same, empty for NULL.
+inline std::string_view BytesOrEmpty(FunctionCallInfo fcinfo, int argument) {
+    return OptionalBytes(fcinfo, argument).value_or(std::string_view());
+}
+
+// The same for an argument that must not be NULL. Errors: 22004, which names the argument.
+std::string_view RequiredBytes(FunctionCallInfo fcinfo, int argument, const char* name);
+
+// Contents of a jsonb argument that must not be NULL, aligned as the server's jsonb functions want it.
+std::string_view RequiredJsonb(FunctionCallInfo fcinfo, int argument, const char* name);
+
+std::optional<int64> OptionalInt8(FunctionCallInfo fcinfo, int argument);
+std::optional<int32> OptionalInt4(FunctionCallInfo fcinfo, int argument);
+bool BoolOr(FunctionCallInfo fcinfo, int argument, bool otherwise);
+
+// A key argument as a detoasted datum whose form has been checked. Errors: 22004, 22023.
+Datum KeyArgument(FunctionCallInfo fcinfo, int argument);
+
+// Throws the core's error (22023) unless `key` is a valid serialised key.
+void ThrowUnlessKey(std::string_view key);
+
+// max_rows: nullopt means no limit. Errors: 22023 when negative.
+std::optional<int64> RowLimit(FunctionCallInfo fcinfo, int argument);
+
+// Elements of an array of text, bytea or jsonb. `what` names the argument in errors: 22004 for a NULL array
+// or a NULL element, 22023 for more than one dimension.
+struct DatumArray {
+    Datum* elements;
+    int count;
+};
+DatumArray RequiredArray(FunctionCallInfo fcinfo, int argument, const char* what);
+
+}  // namespace kvs::pg

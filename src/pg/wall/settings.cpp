@@ -1,0 +1,96 @@
+#include "pg/wall/settings.h"
+
+namespace kvs::pg {
+
+Settings settings;
+
+namespace {
+
+const struct config_enum_entry kDurabilities[] = {
+    {"strict", kDurabilityStrict, false},
+    {"async", kDurabilityAsync, false},
+    {"batched", kDurabilityBatched, false},
+    {nullptr, 0, false},
+};
+
+}  // namespace
+
+void DefineSettings() {
+    DefineCustomStringVariable("kvs.branch", "Branch that this session works on.", nullptr, &settings.branch,
+                               "main", PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("kvs.as_of", "Ref whose state this session reads; empty reads the live state.",
+                               "While it is set, every write is refused.", &settings.as_of, "", PGC_USERSET,
+                               0, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("kvs.author",
+                               "Author recorded with commits and changes; empty means the session user.",
+                               nullptr, &settings.author, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "kvs.durability", "When a transaction that wrote to the store is acknowledged.",
+        "strict: its WAL is on disk. async: at once. batched: at once, and a worker flushes the "
+        "WAL at least every kvs.batch_interval.",
+        &settings.durability, kDurabilityStrict, kDurabilities, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.batch_interval", "Longest time between WAL flushes with kvs.durability = batched.", nullptr,
+        &settings.batch_interval, 50, 1, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.node_cache_size", "Memory for decoded tree nodes.",
+                            "Shared by all backends when the library is preloaded, per backend otherwise.",
+                            &settings.node_cache_size, 64 * 1024, 1024, INT_MAX / 2,
+                            process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_USERSET,
+                            GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.compression_level", "zstd level of newly written chunks; 0 stores them raw.",
+                            nullptr, &settings.compression_level, 1, 0, 19, PGC_USERSET, 0, nullptr, nullptr,
+                            nullptr);
+    DefineCustomIntVariable(
+        "kvs.flush_rows",
+        "Uncommitted keys written by one session after which it flushes the branch by itself.",
+        "0 leaves flushing to commit and kvs.flush().", &settings.flush_rows, 50000, 0, INT_MAX, PGC_USERSET,
+        0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.bulk_log_threshold", "Changed keys above which a bulk operation is logged as one range record.",
+        nullptr, &settings.bulk_log_threshold, 1000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.hook_max_changes", "Changes of a commit above which a pre_commit hook is not handed them.",
+        "The hook is told that they are truncated, and reads them by kvs.diff().", &settings.hook_max_changes,
+        10000, 0, 1000000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.branch_lock_timeout",
+                            "Longest time that an operation that rewrites a branch waits for its writers.",
+                            "0 waits without limit.", &settings.branch_lock_timeout, 5000, 0, INT_MAX,
+                            PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.gc_lock_timeout",
+                            "Longest time that a collection waits for flushes, commits and moves of refs.",
+                            "They wait for it meanwhile. 0 waits without limit.", &settings.gc_lock_timeout,
+                            5000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.reflog_retention",
+                            "How long a move in the reflog keeps the commits that it names from collection.",
+                            "-1 keeps them for ever, 0 not at all.", &settings.reflog_retention, 90 * 86400,
+                            -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.change_retention", "How long changes stay in the change log before a collection removes them.",
+        "-1 keeps them for ever. They go in parts, each when all of it is that old.",
+        &settings.change_retention, -1, -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable("kvs.autogc", "Whether background workers collect garbage.",
+                             "Works only when the library is preloaded.", &settings.autogc, true, PGC_SIGHUP,
+                             0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.autogc_naptime", "Time between two looks at whether a database needs it.",
+                            nullptr, &settings.autogc_naptime, 300, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S,
+                            nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.autogc_threshold",
+                            "New chunks from which a background worker collects garbage.",
+                            "To them comes kvs.autogc_growth.", &settings.autogc_threshold, 10000, 0, INT_MAX,
+                            PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.autogc_growth",
+        "New chunks from which a background worker collects garbage, as a percentage of those in the store.",
+        "To them comes kvs.autogc_threshold.", &settings.autogc_growth, 50, 0, 10000, PGC_SIGHUP, 0, nullptr,
+        nullptr, nullptr);
+    DefineCustomBoolVariable("kvs.autorepack", "Whether background workers pack what only history needs.",
+                             "Works only when the library is preloaded.", &settings.autorepack, true,
+                             PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.autorepack_threshold",
+                            "New chunks from which a background worker packs what only history needs.",
+                            "It looks every kvs.autogc_naptime.", &settings.autorepack_threshold, 10000, 0,
+                            INT_MAX, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    MarkGUCPrefixReserved("kvs");
+}
+
+}  // namespace kvs::pg

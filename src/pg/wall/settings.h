@@ -1,0 +1,38 @@
+// The session settings of kvs.* (GUCs).
+#pragma once
+
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+enum Durability : int { kDurabilityStrict, kDurabilityAsync, kDurabilityBatched };
+
+struct Settings {
+    char* branch;              // the session's branch
+    char* as_of;               // empty: live
+    char* author;              // empty: the session user
+    int durability;            // enum Durability
+    int batch_interval;        // ms between WAL flushes of the worker
+    int node_cache_size;       // kB; shared when preloaded, private otherwise
+    int compression_level;     // zstd's; 0 stores chunks raw
+    int flush_rows;            // uncommitted rows of one backend from which it flushes
+    int bulk_log_threshold;    // keys from which a bulk operation is logged as one range record
+    int hook_max_changes;      // changes above which a hook reads them itself
+    int branch_lock_timeout;   // ms that an operation that rewrites a branch waits for its writers
+    int gc_lock_timeout;       // ms that a collection waits for whoever builds trees or moves refs
+    int reflog_retention;      // s that a move of a branch keeps its commits; -1: for ever
+    int change_retention;      // s that changes stay in the log; -1: for ever
+    bool autogc;               // whether workers collect by themselves
+    int autogc_naptime;        // s between two looks at a database
+    int autogc_threshold;      // new chunks from which a worker collects,
+    int autogc_growth;         // and this percentage of those that the last collection left
+    bool autorepack;           // whether workers pack what only history needs
+    int autorepack_threshold;  // new chunks from which they do
+};
+
+extern Settings settings;
+
+// Called once, when the library is loaded.
+void DefineSettings();
+
+}  // namespace kvs::pg

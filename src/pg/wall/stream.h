@@ -1,0 +1,61 @@
+// Set-returning functions that stream: one row per call, the state in between a C++ object that dies with the
+// query.
+//
+//     KVS_FUNCTION(kvs_scan) {
+//         return StreamRows<ScanState>(fcinfo);
+//     }
+//
+// State has a constructor ScanState(FunctionCallInfo), run in the first call with the statement's memory
+// context current, and `bool Next(FunctionCallInfo, Datum* row, bool* is_null)`, false after the last row. It
+// must not hold a server resource between two calls, because a query may end early: its destructor runs when
+// the memory context goes away, also in an abort, and may only free C++ memory.
+#pragma once
+
+#include "pg/wall/context_object.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+template <typename State>
+Datum StreamRows(FunctionCallInfo fcinfo) {
+    using Holder = ContextObject<State>;
+    if (SRF_IS_FIRSTCALL()) {
+        FuncCallContext* first = Guarded([&] { return SRF_FIRSTCALL_INIT(); });
+        MemoryContext caller = MemoryContextSwitchTo(first->multi_call_memory_ctx);
+        first->user_fctx = Holder::Make(first->multi_call_memory_ctx, fcinfo);
+        MemoryContextSwitchTo(caller);
+    }
+    FuncCallContext* call = Guarded([&] { return SRF_PERCALL_SETUP(); });
+    auto* holder = static_cast<Holder*>(call->user_fctx);
+    Datum row = 0;
+    bool is_null = false;
+    auto* result_info = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+    if (holder->get()->Next(fcinfo, &row, &is_null)) {
+        call->call_cntr++;
+        result_info->isDone = ExprMultipleResult;
+        fcinfo->isnull = is_null;
+        return row;
+    }
+    Guarded([&] { end_MultiFuncCall(fcinfo, call); });
+    result_info->isDone = ExprEndResult;
+    fcinfo->isnull = true;
+    return Datum{0};
+}
+
+// The row type of a function that returns a composite, blessed, in the memory context current. Server code.
+inline TupleDesc ResultRowType(FunctionCallInfo fcinfo) {
+    TupleDesc row_type;
+    if (get_call_result_type(fcinfo, nullptr, &row_type) != TYPEFUNC_COMPOSITE) {
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("function returning record called in context that cannot accept type record"));
+    }
+    return BlessTupleDesc(row_type);
+}
+
+// A row as a Datum. Server code.
+inline Datum FormRow(TupleDesc row_type, Datum* values, bool* nulls) {
+    return HeapTupleGetDatum(heap_form_tuple(row_type, values, nulls));
+}
+
+}  // namespace kvs::pg

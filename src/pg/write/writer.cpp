@@ -1,0 +1,248 @@
+#include "pg/write/writer.h"
+
+#include <string>
+
+#include "kvs/error.h"
+#include "kvs/tree/tree.h"
+#include "pg/read/read_view.h"
+#include "pg/table/commit_table.h"
+#include "pg/wall/convert.h"
+#include "pg/wall/durability.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/operation_snapshot.h"
+#include "pg/write/auto_flush.h"
+
+namespace kvs::pg {
+
+namespace {
+
+const StandardMetadataService& Rules() {
+    // Never destroyed: a backend has no orderly end for objects of its own.
+    static const auto* rules = new StandardMetadataService();
+    return *rules;
+}
+
+[[noreturn]] void ThrowConcurrentUpdate(std::string_view key) {
+    throw Error(ErrorCode::kSerialization,
+                "could not serialize access due to concurrent update of key \"" + std::string(key) + "\"",
+                "Retry the transaction.");
+}
+
+}  // namespace
+
+std::string_view CurrentEntry::Payload(std::string* holder) const {
+    if (!item->blob) {
+        return item->payload;
+    }
+    *holder = chunks->ReadBlob(item->blob->address);
+    return *holder;
+}
+
+// One try: everything read in it is of one snapshot.
+struct Writer::Pass {
+    explicit Pass(Snapshot registered) : snapshot(registered), chunks(registered) {}
+
+    Snapshot snapshot;
+    ChunkStore chunks;
+    bool has_row = false;
+    WorkingRow row{};
+    Branch branch{};  // read unless has_row
+    FoundBytes meta;  // of the tree
+    FoundBytes item;
+    bool written_before = false;
+    Metadata old;
+
+    int64 seq = 0;
+    int64 version = 0;
+    Datum new_meta = 0;
+    Datum new_item = 0;
+};
+
+Writer::Writer(std::string_view branch) {
+    branch_id_ = LockBranchByName(branch, RowExclusiveLock);
+    Guarded([&] {
+        NoteWrite();
+        transaction_snapshot_ = IsolationUsesXactSnapshot();
+        log_ = CurrentLog();
+        working_ = OpenWorkingForWrite();
+        change_ = OpenChangeLogForWrite();
+        context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs write", ALLOCSET_DEFAULT_SIZES);
+    });
+}
+
+void Writer::Finish() {
+    Guarded([&] {
+        Close(&change_);
+        Close(&working_);
+        MemoryContextDelete(context_);
+    });
+    FlushIfPiledUp(branch_id_);
+}
+
+void Writer::ReadRow(Datum key, Pass* pass) {
+    Guarded([&] {
+        pass->has_row =
+            FindWorking(&working_, pass->snapshot, branch_id_, key, kWorkingItem | kWorkingMeta, &pass->row);
+        if (!pass->has_row) {
+            RequireBranch(branch_id_, pass->snapshot, &pass->branch);
+        }
+    });
+    if (pass->has_row) {
+        pass->meta.bytes = Contents(pass->row.meta);
+        if (pass->row.item != nullptr) {
+            pass->item.bytes = Contents(pass->row.item);
+        }
+    }
+}
+
+void Writer::ReadTrees(std::string_view key, Pass* pass) {
+    const RootPair& roots = pass->branch.working;
+    if (std::optional<FoundValue> meta = Tree(pass->chunks, roots.meta_root).Get(key)) {
+        pass->meta = {meta->value, std::move(meta->leaf)};
+        if (std::optional<FoundValue> item = Tree(pass->chunks, roots.data_root).Get(key)) {
+            pass->item = {item->value, std::move(item->leaf)};
+        }
+    }
+}
+
+Written Writer::Update(Datum key, Operation operation, const WriteOptions& options,
+                       const ChangeFunction& change) {
+    const std::string_view key_bytes = Contents(DatumGetPointer(key));
+    for (;;) {
+        MemoryContext caller = CurrentMemoryContext;
+        Pass pass(Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContextReset(context_);
+            MemoryContextSwitchTo(context_);
+            return RegisterOperationSnapshot();
+        }));
+        ReadRow(key, &pass);
+        if (!pass.has_row) {
+            ReadTrees(key_bytes, &pass);
+        }
+        DataItem item;
+        if (!pass.meta.bytes.empty()) {
+            pass.old = DecodeMetadata(pass.meta.bytes).OrThrow();
+            pass.written_before = true;
+            if (!pass.item.bytes.empty()) {
+                item = DecodeDataItem(pass.item.bytes).OrThrow();
+            }
+        }
+        const Timestamp now = FromServerTime(GetCurrentTimestamp());
+        const Previous previous(pass.written_before ? &pass.old : nullptr, item.expires_at, now);
+        CheckExpectedVersion(previous, options.expected_version, key_bytes);
+        const Change wanted = change({previous, previous.Exists() ? &item : nullptr, &pass.chunks, now});
+
+        Written result{false, {}};
+        bool done = true;
+        if (wanted.kind != Change::Kind::kNothing) {
+            pass.seq = Guarded([] { return NextChangeSeq(); });
+            const ChangeId id{log_, static_cast<uint64_t>(pass.seq)};
+            result.changed = true;
+            result.metadata = wanted.kind == Change::Kind::kDelete
+                                  ? Rules().Tombstone(pass.old, options, now, id)
+                                  : Rules().Next(previous, options, now, id);
+            pass.version = static_cast<int64>(result.metadata.version);
+            Guarded([&] {
+                auto* meta = static_cast<struct varlena*>(palloc(VARHDRSZ + MetadataSize(result.metadata)));
+                SET_VARSIZE(meta, VARHDRSZ + MetadataSize(result.metadata));
+                WriteMetadata(result.metadata, VARDATA(meta));
+                pass.new_meta = PointerGetDatum(meta);
+                if (wanted.kind == Change::Kind::kPut) {
+                    auto* encoded =
+                        static_cast<struct varlena*>(palloc(VARHDRSZ + DataItemSize(wanted.item)));
+                    SET_VARSIZE(encoded, VARHDRSZ + DataItemSize(wanted.item));
+                    WriteDataItem(wanted.item, VARDATA(encoded));
+                    pass.new_item = PointerGetDatum(encoded);
+                }
+            });
+            // What follows may wait for others, and borrowed leaves are not held meanwhile.
+            pass.meta = pass.item = {};
+            done = pass.has_row ? TryUpdate(key, &pass) : TryInsert(key, &pass);
+            if (!done && transaction_snapshot_) {
+                ThrowConcurrentUpdate(key_bytes);
+            }
+            if (done) {
+                Guarded([&] {
+                    int64 prev_seq = 0;
+                    if (pass.written_before &&
+                        (pass.old.change.log_id == log_ || IsOwnChange(pass.old.change, pass.snapshot))) {
+                        prev_seq = static_cast<int64>(pass.old.change.seq);
+                    }
+                    AppendChange(&change_, pass.seq, prev_seq, pass.version, branch_id_, operation, key,
+                                 pass.new_meta, pass.new_item);
+                    CommandCounterIncrement();
+                });
+            }
+        }
+        Guarded([&] {
+            UnregisterSnapshot(pass.snapshot);
+            MemoryContextSwitchTo(caller);
+        });
+        if (done) {
+            return result;
+        }
+    }
+}
+
+bool Writer::TryUpdate(Datum key, Pass* pass) {
+    const TM_Result result = Guarded([&] {
+        Datum values[kWorkingColumns];
+        bool nulls[kWorkingColumns];
+        FillWorkingRow(branch_id_, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values,
+                       nulls);
+        return kvs::pg::Update(&working_, &pass->row.tid, values, nulls, pass->snapshot);
+    });
+    if (result != TM_Ok && result != TM_Updated && result != TM_Deleted) {
+        throw Error(ErrorCode::kWrongState, "key \"" + std::string(Contents(DatumGetPointer(key))) +
+                                                "\" was changed by the statement that is running");
+    }
+    return result == TM_Ok;
+}
+
+bool Writer::TryInsert(Datum key, Pass* pass) {
+    Datum values[kWorkingColumns];
+    bool nulls[kWorkingColumns];
+    FillWorkingRow(branch_id_, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values, nulls);
+    SpeculativeRow row = Guarded([&] { return BeginSpeculative(&working_, values, nulls); });
+    const bool keep = row.unique && RootsStillHold(Contents(DatumGetPointer(key)), *pass);
+    Guarded([&] {
+        FinishSpeculative(&working_, &row, keep);
+        if (!row.unique) {
+            ScanKeyData keys[2];
+            WorkingKey(keys, branch_id_, key);
+            WaitForBlocker(&working_, keys, 2);
+        }
+    });
+    if (keep) {
+        NoteUncommittedRow(branch_id_);
+    }
+    return keep;
+}
+
+// Whether the trees that the pass has read are still the branch's, now that the key is held. A flush may have
+// folded another writer's row in between; at the stricter levels only a change of this very key counts.
+bool Writer::RootsStillHold(std::string_view key, const Pass& pass) {
+    Branch branch;
+    Snapshot snapshot = Guarded([&] {
+        Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+        RequireBranch(branch_id_, latest, &branch);
+        return latest;
+    });
+    bool hold = branch.working.meta_root == pass.branch.working.meta_root;
+    if (!hold && transaction_snapshot_) {
+        ChunkStore chunks(snapshot);
+        const std::optional<FoundValue> meta = Tree(chunks, branch.working.meta_root).Get(key);
+        if (meta) {
+            const MetadataHeader header = DecodeMetadataHeader(meta->value).OrThrow();
+            hold =
+                pass.written_before && header.version == pass.old.version && header.change == pass.old.change;
+        } else {
+            hold = !pass.written_before;
+        }
+    }
+    Guarded([&] { UnregisterSnapshot(snapshot); });
+    return hold;
+}
+
+}  // namespace kvs::pg

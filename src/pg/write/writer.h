@@ -1,0 +1,84 @@
+// Changes of single keys: the put protocol.
+//
+// A change is an atomic read-modify-write of one key on one branch: a row of _kvs.working is inserted or
+// updated, and a row is appended to the change log. What arbitrates between concurrent writers is the working
+// row's update and the unique index of its table; each pass reads row, roots and trees under one snapshot,
+// and an insert is completed only if the branch's roots are still those that the pass has read. READ
+// COMMITTED starts over when somebody else was faster, the stricter levels raise 40001.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "kvs/codec/item.h"
+#include "kvs/entry.h"
+#include "kvs/store/metadata_service.h"
+#include "pg/chunk/chunk_store.h"
+#include "pg/table/branch_table.h"
+#include "pg/table/table_access.h"
+#include "pg/table/working_table.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// What a change finds at its key. Valid during one call of Change.
+struct CurrentEntry {
+    Previous previous;
+    const DataItem* item;  // null unless the entry lives; the payload may lie in a blob
+    ChunkStore* chunks;    // to load it from
+    Timestamp now;         // the moment of the write
+
+    // The payload of the item; `holder` keeps the bytes of a blob.
+    std::string_view Payload(std::string* holder) const;
+};
+
+// What a change makes of it. The item's payload must live until Update returns.
+struct Change {
+    enum class Kind { kNothing, kPut, kDelete };
+    Kind kind;
+    DataItem item;
+};
+
+// Called once per pass; without effects outside.
+using ChangeFunction = std::function<Change(const CurrentEntry& current)>;
+
+// What Update did.
+struct Written {
+    bool changed;  // false: the change function returned kNothing
+    Metadata metadata;
+};
+
+// Writes to one branch within one SQL call. Takes the branch's writer lock.
+class Writer {
+  public:
+    // Errors: kUnknownRef.
+    explicit Writer(std::string_view branch);
+
+    // `key` is a valid key as a detoasted text or bytea.
+    // Errors: kStaleVersion if options.expected_version does not match, kSerialization, kLimitExceeded.
+    Written Update(Datum key, Operation operation, const WriteOptions& options, const ChangeFunction& change);
+
+    // Closes the tables. To be called on the normal way out; flushes the branch if this session has piled up
+    // enough uncommitted rows.
+    void Finish();
+
+    int32 branch_id() const { return branch_id_; }
+
+  private:
+    struct Pass;
+    void ReadRow(Datum key, Pass* pass);
+    void ReadTrees(std::string_view key, Pass* pass);
+    bool TryUpdate(Datum key, Pass* pass);
+    bool TryInsert(Datum key, Pass* pass);
+    bool RootsStillHold(std::string_view key, const Pass& pass);
+
+    int32 branch_id_;
+    bool transaction_snapshot_;  // REPEATABLE READ or SERIALIZABLE
+    LogId log_;
+    Table working_;
+    Table change_;
+    MemoryContext context_;  // of one pass
+};
+
+}  // namespace kvs::pg
