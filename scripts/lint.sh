@@ -5,8 +5,9 @@
 #   scripts/lint.sh --format   make format: clang-format in place
 #
 #   format       clang-format 14 would change nothing
-#   layers       the core includes nothing of PostgreSQL; sqlapi, fdw and worker include nothing of one another
-#   size         no source file is longer than 800 lines
+#   arrows       each include between two folders stands in the table of arrows below, which has no circle and no
+#                arrow that nobody uses; the core includes nothing of PostgreSQL
+#   size         no source file is longer than 500 lines, no test longer than 800
 #   clang        all sources compile with clang, warnings as errors, no global object has a constructor; and
 #                clang-tidy with the checks of .clang-tidy, in the same pass
 
@@ -35,29 +36,82 @@ flags=(-std=c++20 -Wall -Wextra -Werror -Wglobal-constructors -Iinclude -Isrc)
 
 check_format() { clang-format --dry-run --Werror "${all[@]}"; }
 
-check_layers() {
-    local failed=0 folder other
+# The architecture: which folder may include headers of which others. A folder "core/x" is src/core/x and
+# include/kvs/x; "core" the headers in include/kvs itself.
+arrows() {
+    cat <<'TABLE'
+core/util      core
+core/tree      core
+core/codec     core core/util core/tree
+core/json      core core/util
+core/pattern   core core/util
+core/merge     core core/util core/codec core/json core/pattern core/tree
+core/version   core core/util core/codec core/tree
+core/store     core core/util core/codec core/json core/pattern core/tree
+
+pg/wall        core core/codec core/json
+pg/table       core core/util core/tree core/version pg/wall
+pg/chunk       core core/codec core/tree pg/wall pg/table
+pg/read        core core/util core/codec core/pattern core/store core/tree core/version pg/wall pg/table pg/chunk
+pg/write       core core/codec core/pattern core/store core/tree core/version pg/wall pg/table pg/chunk pg/read
+pg/branch      core core/util core/codec core/merge core/store core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write
+pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
+pg/check       core core/util core/codec core/tree core/version pg/wall pg/table pg/chunk pg/upkeep
+pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
+
+remote         core core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
+sqlapi         core core/util core/codec core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer remote
+fdw            core core/tree core/version pg/wall pg/table pg/chunk pg/read
+worker         pg/wall pg/table pg/upkeep
+module         pg/wall pg/chunk pg/upkeep worker
+TABLE
+}
+
+# Lines "FROM TO FILE:LINE", one for each include between two folders.
+includes() {
+    grep -rnE '^#include "(kvs|core|local|net|pg|remote|sqlapi|fdw|worker|gateway)/' include src | sed -E '
+        s|^([^:]*:[0-9]+):#include "([^"]*)".*|\1 \2|' | awk '
+        function folder(path) {
+            sub(/^include\/kvs\//, "core/", path)
+            sub(/^kvs\//, "core/", path)
+            sub(/^src\//, "", path)
+            sub(/:[0-9]+$/, "", path)
+            return sub(/\/[^\/]*$/, "", path) ? path : "module"
+        }
+        { from = folder($1); to = folder($2); if (from != to) print from, to, $1 }'
+}
+
+check_arrows() {
+    local failed=0
     if grep -rnE '#include [<"](postgres|fmgr|libpq|catalog/|utils/|access/|pg/)' include src/core; then
         echo "the core must not include PostgreSQL or src/pg"
         failed=1
     fi
-    for folder in pg remote sqlapi fdw worker; do
-        for other in sqlapi fdw worker; do
-            if [ "$folder" != "$other" ] && grep -rn "#include \"$other/" "src/$folder"; then
-                echo "src/$folder must not include src/$other"
-                failed=1
-            fi
-        done
-    done
-    if grep -rn '#include "remote/' src/pg; then
-        echo "src/pg must not include src/remote"
+    if ! arrows | awk '{ for (i = 2; i <= NF; i++) print $i, $1 }' | tsort >/dev/null; then
+        echo "the table of arrows has a circle"
         failed=1
     fi
+    awk 'NR == FNR { for (i = 2; i <= NF; i++) allowed[$1 " " $i] = 1; next }
+         { used[$1 " " $2] = 1 }
+         !allowed[$1 " " $2] { print $3 ": " $1 " may not include " $2; failed = 1 }
+         END { for (arrow in allowed) if (!used[arrow]) { print "no include needs the arrow " arrow; failed = 1 }; exit failed }' \
+        <(arrows) <(includes) || failed=1
     return $failed
 }
 
+# longer_than LINES FILE...
+longer_than() {
+    local limit=$1
+    shift
+    wc -l "$@" | awk -v limit="$limit" '$2 != "total" && $1 > limit { print; found = 1 } END { exit !found }'
+}
+
 check_size() {
-    ! wc -l "${all[@]}" | awk '$2 != "total" && $1 > 800 { print; found = 1 } END { exit !found }'
+    local failed=0
+    mapfile -t product < <(sources include src)
+    longer_than 500 "${product[@]}" && failed=1
+    longer_than 800 "${all[@]}" && failed=1
+    return $failed
 }
 
 core_files() { sources src/core | grep '\.cpp$'; }
@@ -76,7 +130,7 @@ check_clang() {
 }
 
 stage lint-format check_format
-stage lint-layers check_layers
+stage lint-arrows check_arrows
 stage lint-size check_size
 stage lint-clang check_clang
 [ -z "$own_results" ] || summarise

@@ -12,10 +12,11 @@
 #include "pg/wall/settings.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 enum BlameColumn { kKey, kCommit, kAuthor, kCommittedAt, kMessage, kVersion, kBlameColumns };
 
@@ -76,3 +77,5 @@ class BlameRows {
 
 KVS_FUNCTION(kvs_blame)
 { return StreamRows<BlameRows>(fcinfo); }
+
+}  // namespace kvs::sqlapi

@@ -9,10 +9,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/settings.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
@@ -65,3 +66,5 @@ KVS_FUNCTION(kvs_current_branch)
     RequireRead();
     return MakeVarlena(settings.branch);
 }
+
+}  // namespace kvs::sqlapi

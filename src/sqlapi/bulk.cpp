@@ -13,10 +13,11 @@
 #include "pg/write/write_arguments.h"
 #include "pg/write/writer.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 struct PutManyArguments {
     DatumArray keys;
@@ -112,3 +113,5 @@ KVS_FUNCTION(kvs_delete_prefix)
     const std::string_view prefix = RequiredBytes(fcinfo, 0, "prefix");
     PG_RETURN_INT64(DeletePrefix(prefix, OptionalBytes(fcinfo, 1)));
 }
+
+}  // namespace kvs::sqlapi

@@ -21,15 +21,16 @@
 #include "pg/wall/server_hasher.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
 // What an importer's ref will be called: the branch or tag that was exported, else the commit's hash.
-std::string NameOfRef(std::string_view text, const kvs::Hash& commit, Snapshot snapshot) {
+std::string NameOfRef(std::string_view text, const Hash& commit, Snapshot snapshot) {
     const Ref ref = ParseRef(text).OrThrow();
     if (ref.steps.empty() && ref.base == Ref::Base::kHead) {
         return FindBranch({}, snapshot).name;
@@ -53,12 +54,12 @@ class BundleParts {
         Snapshot snapshot = GetActiveSnapshot();
         head_ = ResolveCommit(arguments.ref, {}, snapshot);
         name_ = NameOfRef(arguments.ref, head_, snapshot);
-        std::vector<kvs::Hash> without;
+        std::vector<Hash> without;
         if (arguments.since) {
             without.push_back(ResolveCommit(*arguments.since, {}, snapshot));
         }
         range_ = CommitsBetween(head_, without, snapshot);
-        for (const kvs::Hash& commit : range_.boundary) {
+        for (const Hash& commit : range_.boundary) {
             if (commit != kInitialCommit) {
                 writer_.AddPrerequisite(commit);
             }
@@ -116,11 +117,11 @@ class BundleParts {
     void OpenWindow() {
         window_.clear();
         while (next_commit_ < range_.commits.size() && window_.size() < kCommitWindow) {
-            const kvs::Hash& hash = range_.commits[next_commit_++];
+            const Hash& hash = range_.commits[next_commit_++];
             window_.push_back({hash, ReadCommit(hash, snapshot_)});
         }
         walk_.emplace(chunks_);
-        AddWindow(&*walk_, window_, [&](const kvs::Hash& parent) { return ReadCommit(parent, snapshot_); });
+        AddWindow(&*walk_, window_, [&](const Hash& parent) { return ReadCommit(parent, snapshot_); });
     }
 
     ServerHasher hasher_;
@@ -128,7 +129,7 @@ class BundleParts {
     ChunkStore chunks_;
     Snapshot snapshot_ = nullptr;
     MemoryContext scratch_;  // of one step
-    kvs::Hash head_;
+    Hash head_;
     std::string name_;
     CommitRange range_;
     size_t next_commit_ = 0;
@@ -167,11 +168,11 @@ class BundleImport {
         }
     }
 
-    const kvs::Hash& head() const { return head_; }
+    const Hash& head() const { return head_; }
     const std::string& name() const { return name_; }
 
   private:
-    void RequireWhole(const kvs::Hash& commit) {
+    void RequireWhole(const Hash& commit) {
         if (!intake_.IsWhole(commit)) {
             throw Error(ErrorCode::kWrongState, "commit " + commit.ToHex() + " is missing",
                         "The bundle builds on it: import the one that has it first, or fetch it.");
@@ -187,13 +188,13 @@ class BundleImport {
 
     ObjectIntake intake_;
     std::vector<NamedCommit> window_;
-    kvs::Hash head_;
+    Hash head_;
     std::string name_;
 };
 
 // Whether a name from outside can stand behind "bundle/".
 void RequireRefName(const std::string& name) {
-    const bool is_hash = kvs::Hash::FromHex(name).has_value();
+    const bool is_hash = Hash::FromHex(name).has_value();
     if (!is_hash && !ValidateRefName(name).ok()) {
         throw Error(ErrorCode::kCorruption, "the name that the bundle gives to its head is malformed");
     }
@@ -235,3 +236,5 @@ KVS_FUNCTION(kvs_import_bundle)
     RequireWrite(kEditMode, "kvs.import_bundle()");
     return ImportBundle(RequiredArray(fcinfo, 0, "parts"));
 }
+
+}  // namespace kvs::sqlapi

@@ -8,10 +8,11 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 enum CheckColumn { kSeverity, kType, kObject, kDetail, kCheckColumns };
 
@@ -60,3 +61,5 @@ KVS_FUNCTION(kvs_repair)
     RepairInto(CollectRows(fcinfo));
     PG_RETURN_NULL();
 }
+
+}  // namespace kvs::sqlapi

@@ -8,15 +8,15 @@
 #include "pg/wall/entry_point.h"
 #include "pg/write/flush.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 // The hash as text; 0 if nothing changed.
 Datum CommitHex(std::optional<std::string_view> branch, std::string_view message, std::string_view author) {
-    const std::optional<kvs::Hash> commit =
-        CommitBranch(branch.value_or(std::string_view()), message, author);
+    const std::optional<Hash> commit = CommitBranch(branch.value_or(std::string_view()), message, author);
     if (!commit) {
         return 0;
     }
@@ -46,3 +46,5 @@ KVS_FUNCTION(kvs_flush)
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.flush()");
     PG_RETURN_INT64(FlushBranch(BytesOrEmpty(fcinfo, 0)));
 }
+
+}  // namespace kvs::sqlapi

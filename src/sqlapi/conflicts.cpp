@@ -25,10 +25,11 @@ extern "C" {
 #include "commands/trigger.h"
 }
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 // The conflicts that merging a source would meet, as kvs.conflict.
 class ConflictRows {
@@ -71,13 +72,13 @@ class ConflictRows {
     void Find(std::string_view source, std::string_view target) {
         Snapshot snapshot = GetActiveSnapshot();
         const Branch branch = FindBranch(target, snapshot);
-        const kvs::Hash commit = ResolveCommit(source, branch.name, snapshot);
+        const Hash commit = ResolveCommit(source, branch.name, snapshot);
         CommitTable graph(snapshot);
         if (IsAncestor(graph, commit, branch.head) || IsAncestor(graph, branch.head, commit)) {
             return;
         }
         ChunkStore chunks(snapshot);
-        const RootPair base = MergeBaseRoots(branch.head, commit, &chunks, snapshot);
+        const TreePair base = MergeBaseRoots(branch.head, commit, &chunks, snapshot);
         conflicts_ = FindConflicts(&chunks, base, RootsOf(branch.head, snapshot), RootsOf(commit, snapshot),
                                    LoadMergePolicies());
     }
@@ -170,7 +171,7 @@ void SetMergePolicy(std::string_view pattern, std::string_view policy) {
 
 // What kvs.register_crdt takes.
 void RequireCrdt(std::string_view type) {
-    const kvs::Result<PolicySpec> spec = ParseMergePolicy(type);
+    const Result<PolicySpec> spec = ParseMergePolicy(type);
     if (!spec.ok() || !spec.value().convergent()) {
         throw Error(ErrorCode::kInvalidArgument, "unknown CRDT type " + Quoted(type),
                     "Use counter, set, lww, max or min.");
@@ -287,3 +288,5 @@ KVS_FUNCTION(kvs_register_crdt)
     SetMergePolicy(pattern, type);
     PG_RETURN_BOOL(true);
 }
+
+}  // namespace kvs::sqlapi

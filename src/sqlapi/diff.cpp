@@ -13,10 +13,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 enum DiffColumn { kKey, kDiffType, kFromValue, kToValue, kFromVersion, kToVersion, kDiffColumns };
 
@@ -221,3 +222,5 @@ KVS_FUNCTION(kvs_working_changes)
     RequireRead();
     PG_RETURN_INT64(CountUncommitted(PG_GETARG_INT32(0)));
 }
+
+}  // namespace kvs::sqlapi

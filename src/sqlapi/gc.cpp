@@ -8,9 +8,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/settings.h"
 
-namespace {
+namespace kvs::sqlapi {
 
 using namespace kvs::pg;
+
+namespace {
 
 enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kChangesRemoved, kGcColumns };
 
@@ -67,3 +69,5 @@ KVS_FUNCTION(kvs_gc_progress)
     ProgressInto(CollectRows(fcinfo));
     PG_RETURN_NULL();
 }
+
+}  // namespace kvs::sqlapi

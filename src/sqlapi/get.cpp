@@ -12,10 +12,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 struct ReadArguments {
     Datum key;
@@ -118,3 +119,5 @@ KVS_FUNCTION(kvs_exists)
 
 KVS_FUNCTION(kvs_get_entry)
 { return StreamRows<EntryRow>(fcinfo); }
+
+}  // namespace kvs::sqlapi

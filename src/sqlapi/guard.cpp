@@ -4,11 +4,17 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 
+namespace kvs::sqlapi {
+
+using namespace kvs::pg;
+
 KVS_FUNCTION(kvs_guard_read)
 {
-    kvs::pg::RequireRead();
+    RequireRead();
     PG_RETURN_BOOL(true);
 }
 
 KVS_FUNCTION(kvs_initial_commit)
-{ return kvs::pg::HashDatum(kvs::kInitialCommit); }
+{ return HashDatum(kInitialCommit); }
+
+}  // namespace kvs::sqlapi

@@ -11,10 +11,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 // Attribute numbers of kvs.revision.
 enum RevisionColumn : int {
@@ -164,3 +165,5 @@ KVS_FUNCTION(kvs_get_version)
     }
     return document;
 }
+
+}  // namespace kvs::sqlapi

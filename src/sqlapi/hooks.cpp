@@ -11,10 +11,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/write/hook_call.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 HookEvent ParseEvent(std::string_view text) {
     for (const HookEvent event : {HookEvent::kPreCommit, HookEvent::kPostCommit}) {
@@ -53,3 +54,5 @@ KVS_FUNCTION(kvs_drop_hook)
     RequireWrite(ACL_NO_RIGHTS, "kvs.drop_hook()");
     PG_RETURN_BOOL(DropHook(RequiredBytes(fcinfo, 0, "name")));
 }
+
+}  // namespace kvs::sqlapi

@@ -25,10 +25,11 @@ extern "C" {
 #include "utils/json.h"
 }
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 using Members = Json::Object;
 
@@ -69,7 +70,7 @@ Json LogIdText(const std::array<uint8_t, 16>& log_id) {
 // --- commits
 
 // Which changes of its log a commit took; not part of the commit itself.
-Json ConsumedSnapshot(const kvs::Hash& hash) {
+Json ConsumedSnapshot(const Hash& hash) {
     Oid type = BYTEAOID;
     Datum value = Guarded([&] { return HashDatum(hash); });
     OwnerQuery row("SELECT consumed_snapshot::text FROM _kvs.commit WHERE hash = $1", 1, &type, &value);
@@ -81,9 +82,9 @@ Json ConsumedSnapshot(const kvs::Hash& hash) {
     return snapshot;
 }
 
-Members CommitMembers(const kvs::Hash& hash, const Commit& commit) {
+Members CommitMembers(const Hash& hash, const Commit& commit) {
     Json::Array parents;
-    for (const kvs::Hash& parent : commit.parents) {
+    for (const Hash& parent : commit.parents) {
         parents.push_back(Json::String(parent.ToHex()));
     }
     Members trees;
@@ -106,16 +107,16 @@ Members CommitMembers(const kvs::Hash& hash, const Commit& commit) {
 
 Datum InspectCommit(std::string_view ref) {
     Snapshot snapshot = GetActiveSnapshot();
-    const kvs::Hash hash = ResolveCommit(ref, {}, snapshot);
+    const Hash hash = ResolveCommit(ref, {}, snapshot);
     return JsonbFromJson(Json::FromObject(CommitMembers(hash, ReadCommit(hash, snapshot))));
 }
 
 // --- trees
 
 // The root that a ref or a full hash means; the hash of a commit is a ref.
-kvs::Hash ResolveRoot(std::string_view text, StoredChunks* chunks) {
+Hash ResolveRoot(std::string_view text, StoredChunks* chunks) {
     Snapshot snapshot = GetActiveSnapshot();
-    const std::optional<kvs::Hash> address = kvs::Hash::FromHex(text);
+    const std::optional<Hash> address = Hash::FromHex(text);
     if (!address || TryReadCommit(*address, snapshot)) {
         return ResolveRef(text, {}, snapshot).roots.data_root;
     }
@@ -135,7 +136,7 @@ kvs::Hash ResolveRoot(std::string_view text, StoredChunks* chunks) {
 
 Datum InspectTree(std::string_view ref_or_root) {
     StoredChunks chunks(GetActiveSnapshot());
-    const kvs::Hash root = ResolveRoot(ref_or_root, &chunks);
+    const Hash root = ResolveRoot(ref_or_root, &chunks);
     const uint64_t stored_before = chunks.stored_bytes();
     const TreeStats stats = CollectTreeStats(chunks, root);
     Json::Array histogram;
@@ -200,7 +201,7 @@ Members MetadataMembers(const Metadata& metadata) {
 }
 
 // A leaf does not say which tree it is of. Metadata items are told by their form, which is strict.
-bool IsMetadataLeaf(const kvs::Node& node) {
+bool IsMetadataLeaf(const Node& node) {
     for (size_t i = 0; i < node.count(); i++) {
         if (!DecodeMetadata(node.Value(i)).ok()) {
             return false;
@@ -213,11 +214,11 @@ Members LeafItemMembers(std::string_view value, bool is_metadata) {
     if (is_metadata) {
         return MetadataMembers(DecodeMetadata(value).OrThrow());
     }
-    const kvs::Result<DataItem> item = DecodeDataItem(value);
+    const Result<DataItem> item = DecodeDataItem(value);
     return item.ok() ? DataItemMembers(item.value()) : Members{{"raw", HexBytes(value)}};
 }
 
-Members NodeMembers(const kvs::Node& node) {
+Members NodeMembers(const Node& node) {
     Json::Array items;
     std::string key;
     const bool is_metadata = node.is_leaf() && IsMetadataLeaf(node);
@@ -241,7 +242,7 @@ Members NodeMembers(const kvs::Node& node) {
             {"items", Json::FromArray(std::move(items))}};
 }
 
-Members ChunkMembers(const kvs::Hash& hash, StoredChunk chunk) {
+Members ChunkMembers(const Hash& hash, StoredChunk chunk) {
     if (chunk.state == StoredChunk::State::kMissing) {
         throw Error(ErrorCode::kNotFound, "object " + hash.ToHex() + " does not exist");
     }
@@ -251,10 +252,10 @@ Members ChunkMembers(const kvs::Hash& hash, StoredChunk chunk) {
     }
     const size_t size = chunk.raw.size();
     Members members;
-    if (const kvs::Result<std::string_view> payload = DecodeBlob(chunk.raw); payload.ok()) {
+    if (const Result<std::string_view> payload = DecodeBlob(chunk.raw); payload.ok()) {
         members = {{"object", Json::String("blob")}, {"payload_bytes", Number(payload.value().size())}};
     } else {
-        members = NodeMembers(*kvs::Node::Parse(std::move(chunk.raw)).OrThrow());
+        members = NodeMembers(*Node::Parse(std::move(chunk.raw)).OrThrow());
     }
     members.emplace("bytes", Number(size));
     members.emplace("stored_bytes", Number(chunk.stored_size));
@@ -262,7 +263,7 @@ Members ChunkMembers(const kvs::Hash& hash, StoredChunk chunk) {
 }
 
 Datum DumpObject(std::string_view text) {
-    const std::optional<kvs::Hash> hash = kvs::Hash::FromHex(text);
+    const std::optional<Hash> hash = Hash::FromHex(text);
     if (!hash) {
         throw Error(ErrorCode::kInvalidArgument, "malformed hash " + Quoted(text),
                     "The hash of an object has 64 hexadecimal digits.");
@@ -308,3 +309,5 @@ KVS_FUNCTION(kvs_dump_object)
     RequireRead();
     return DumpObject(RequiredBytes(fcinfo, 0, "hash"));
 }
+
+}  // namespace kvs::sqlapi

@@ -11,10 +11,11 @@
 #include "pg/wall/server_hasher.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 Datum Serialize(const DatumArray& segments, std::string_view key) {
     std::vector<std::string> namespace_segments;
@@ -58,3 +59,5 @@ KVS_FUNCTION(kvs_parse_key)
 // (value)
 KVS_FUNCTION(kvs_data_hash)
 { return HashHex(RequiredJsonb(fcinfo, 0, "value")); }
+
+}  // namespace kvs::sqlapi

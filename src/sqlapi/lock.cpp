@@ -18,10 +18,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/server_hasher.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 // Tells these tags from those of pg_advisory_lock, which uses 1 and 2 in this field.
 constexpr uint16 kNamespaceLock = 0x6b76;
@@ -31,7 +32,7 @@ constexpr LOCKMODE kExclusive = AccessExclusiveLock;
 
 void LockPath(int32 branch, const std::string& path, LOCKMODE mode) {
     ServerHasher hasher;
-    const kvs::Hash hash = hasher.Sha256("kvs namespace lock " + std::to_string(branch) + " " + path);
+    const Hash hash = hasher.Sha256("kvs namespace lock " + std::to_string(branch) + " " + path);
     uint32 words[2];
     memcpy(words, hash.bytes.data(), sizeof(words));
     Guarded([&] {
@@ -66,3 +67,5 @@ KVS_FUNCTION(kvs_lock)
     LockNamespace(pattern, BytesOrEmpty(fcinfo, 1));
     PG_RETURN_BOOL(true);
 }
+
+}  // namespace kvs::sqlapi

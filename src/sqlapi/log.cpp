@@ -16,10 +16,11 @@
 #include "pg/wall/settings.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 // Clocks differ, so the walk does not end with the first commit that is too old, but after as many in a row.
 constexpr int kOldInARow = 100;
@@ -65,7 +66,7 @@ class LogRows {
         }
         const Commit& commit = walk_->current().commit;
         std::vector<std::string> parents;
-        for (const kvs::Hash& parent : commit.parents) {
+        for (const Hash& parent : commit.parents) {
             parents.push_back(parent.ToHex());
         }
         const std::string hash_hex = walk_->current().hash.ToHex();
@@ -117,7 +118,7 @@ class LogRows {
         if (commit.parents.size() < 2) {
             return ViewDiff(FirstParentView(commit, snapshot), view, &*pattern_).Next();
         }
-        for (const kvs::Hash& parent : commit.parents) {
+        for (const Hash& parent : commit.parents) {
             if (!ViewDiff(CommitView(ReadCommit(parent, snapshot), snapshot), view, &*pattern_).Next()) {
                 return false;
             }
@@ -139,3 +140,5 @@ class LogRows {
 
 KVS_FUNCTION(kvs_log)
 { return StreamRows<LogRows>(fcinfo); }
+
+}  // namespace kvs::sqlapi

@@ -16,10 +16,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kMergeRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
@@ -182,3 +183,5 @@ KVS_FUNCTION(kvs_stash_pop)
     RequireWrite(kMergeRights, "kvs.stash_pop()");
     return StashEntry(fcinfo, true);
 }
+
+}  // namespace kvs::sqlapi

@@ -15,10 +15,11 @@
 #include "pg/write/write_arguments.h"
 #include "pg/write/writer.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kPatchMode = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
 
@@ -81,7 +82,7 @@ Datum Patch(const PatchArguments& arguments, const DocumentChange& change) {
 Json SetAtPointer(Json document, const std::string& pointer, bool exists, const Json& value) {
     Json::Object operation{
         {"op", Json::String(exists ? "replace" : "add")}, {"path", Json::String(pointer)}, {"value", value}};
-    kvs::Result<Json> changed =
+    Result<Json> changed =
         JsonPatch(std::move(document), Json::FromArray({Json::FromObject(std::move(operation))}));
     if (!changed.ok() && changed.error().code() == ErrorCode::kInvalidArgument) {
         throw Error(ErrorCode::kInvalidArgument,
@@ -184,3 +185,5 @@ KVS_FUNCTION(kvs_increment)
                                    Int32GetDatum(-1));
     });
 }
+
+}  // namespace kvs::sqlapi

@@ -16,10 +16,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/jsonb_json.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr const char* kMappingHint =
     "A field is \"key\" or {\"key\": ..., \"namespace\": [...], \"path\": \"/json/pointer\"}.";
@@ -169,3 +170,5 @@ KVS_FUNCTION(kvs_create_payload)
     const std::string_view mapping = RequiredJsonb(fcinfo, 0, "mapping");
     return Assemble(mapping, OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2));
 }
+
+}  // namespace kvs::sqlapi

@@ -10,10 +10,11 @@
 #include "pg/write/write_arguments.h"
 #include "pg/write/writer.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr WritePositions kPutPositions{
     .expected_version = 2, .ttl = 3, .tags = 4, .comment = 5, .modified_by = 6, .schema_hash = 7};
@@ -162,3 +163,5 @@ KVS_FUNCTION(kvs_delete)
         });
     PG_RETURN_BOOL(written.changed);
 }
+
+}  // namespace kvs::sqlapi

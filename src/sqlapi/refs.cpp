@@ -15,14 +15,15 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-Datum HexDatum(const kvs::Hash& hash) {
+Datum HexDatum(const Hash& hash) {
     const std::string hex = hash.ToHex();
     return Guarded([&] { return MakeVarlena(hex); });
 }
@@ -31,7 +32,7 @@ Datum CreateTag(std::string_view name, std::string_view ref, std::optional<std::
     ValidateRefName(name).OrThrow();
     BeginRefEdit();
     Snapshot snapshot = RegisterEditSnapshot();
-    const kvs::Hash commit = ResolveCommit(ref, {}, snapshot);
+    const Hash commit = ResolveCommit(ref, {}, snapshot);
     ReleaseSnapshot(snapshot);
     LockCommitForReference(commit);
     LockRefName(name);
@@ -64,7 +65,7 @@ bool DeleteTag(std::string_view name) {
 
 // 0 if there is none.
 Datum TagHex(std::string_view name) {
-    const std::optional<kvs::Hash> commit = FindTag(name, GetActiveSnapshot());
+    const std::optional<Hash> commit = FindTag(name, GetActiveSnapshot());
     return commit ? HexDatum(*commit) : Datum{0};
 }
 
@@ -72,7 +73,7 @@ Datum TagHex(std::string_view name) {
 Datum MergeBaseHex(std::string_view a, std::string_view b) {
     Snapshot snapshot = GetActiveSnapshot();
     CommitTable graph(snapshot);
-    const std::vector<kvs::Hash> bases =
+    const std::vector<Hash> bases =
         MergeBases(graph, ResolveCommit(a, {}, snapshot), ResolveCommit(b, {}, snapshot));
     return bases.empty() ? Datum{0} : HexDatum(bases[0]);
 }
@@ -128,3 +129,5 @@ KVS_FUNCTION(kvs_merge_base)
     }
     return base;
 }
+
+}  // namespace kvs::sqlapi

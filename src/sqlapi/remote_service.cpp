@@ -22,22 +22,23 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/scratch.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
 // After so many bytes an answer ends, and the caller asks for the rest.
 constexpr size_t kAnswerBytes = size_t{8} << 20;
 
-kvs::Hash AddressOf(Datum element) {
+Hash AddressOf(Datum element) {
     const std::string_view bytes = Guarded([&] { return DatumContents(element); });
-    if (bytes.size() != kvs::Hash::kSize) {
+    if (bytes.size() != Hash::kSize) {
         throw Error(ErrorCode::kInvalidArgument, "an address has 32 bytes");
     }
-    return kvs::Hash::FromBytes(bytes);
+    return Hash::FromBytes(bytes);
 }
 
 void AddBytes(const CollectedRows& rows, std::string_view bytes) {
@@ -52,9 +53,9 @@ void AddBytes(const CollectedRows& rows, std::string_view bytes) {
 // Commits and ancestors of theirs, of the highest generations first.
 void SendCommits(const DatumArray& wanted, int32 count, const CollectedRows& rows) {
     Snapshot snapshot = GetActiveSnapshot();
-    std::priority_queue<std::pair<uint64_t, kvs::Hash>> queue;
-    std::unordered_set<kvs::Hash, HashOfHash> met;
-    const auto add = [&](const kvs::Hash& hash) {
+    std::priority_queue<std::pair<uint64_t, Hash>> queue;
+    std::unordered_set<Hash, HashOfHash> met;
+    const auto add = [&](const Hash& hash) {
         if (met.insert(hash).second) {
             queue.emplace(ReadCommit(hash, snapshot).generation, hash);
         }
@@ -70,7 +71,7 @@ void SendCommits(const DatumArray& wanted, int32 count, const CollectedRows& row
         const std::string encoded = EncodeCommit(commit);
         AddBytes(rows, encoded);
         bytes += encoded.size();
-        for (const kvs::Hash& parent : commit.parents) {
+        for (const Hash& parent : commit.parents) {
             add(parent);
         }
         scratch.Reset();
@@ -95,7 +96,7 @@ void SendChunks(const DatumArray& addresses, const CollectedRows& rows) {
 void SendKnownCommits(const DatumArray& commits, const CollectedRows& rows) {
     WholeCommits whole(GetActiveSnapshot());
     for (int i = 0; i < commits.count; i++) {
-        const kvs::Hash hash = AddressOf(commits.elements[i]);
+        const Hash hash = AddressOf(commits.elements[i]);
         if (whole.Contains(hash)) {
             AddBytes(rows, hash.AsBytes());
         }
@@ -106,7 +107,7 @@ void SendMissingChunks(const DatumArray& addresses, const CollectedRows& rows) {
     Scratch scratch("kvs remote chunks");
     ChunkStore chunks(GetActiveSnapshot());
     for (int i = 0; i < addresses.count; i++) {
-        const kvs::Hash address = AddressOf(addresses.elements[i]);
+        const Hash address = AddressOf(addresses.elements[i]);
         if (!chunks.Contains(address)) {
             AddBytes(rows, address.AsBytes());
         }
@@ -148,17 +149,17 @@ int64 ReceiveCommits(const DatumArray& encoded) {
 
 // 0 if the branch is new.
 Datum MoveBranch(std::string_view branch, std::string_view head_bytes, bool force) {
-    if (head_bytes.size() != kvs::Hash::kSize) {
+    if (head_bytes.size() != Hash::kSize) {
         throw Error(ErrorCode::kInvalidArgument, "an address has 32 bytes");
     }
-    const kvs::Hash head = kvs::Hash::FromBytes(head_bytes);
+    const Hash head = Hash::FromBytes(head_bytes);
     BeginRefEdit();
     Snapshot snapshot = RegisterNewestSnapshot();
     if (!WholeCommits(snapshot).Contains(head)) {
         throw Error(ErrorCode::kWrongState, "commit " + head.ToHex() + " is missing", "Push again.");
     }
     ReleaseSnapshot(snapshot);
-    const std::optional<kvs::Hash> before = MoveBranchTo(branch, head, {force, "push"});
+    const std::optional<Hash> before = MoveBranchTo(branch, head, {force, "push"});
     return before ? Guarded([&] { return HashDatum(*before); }) : Datum{0};
 }
 
@@ -227,3 +228,5 @@ KVS_FUNCTION(kvs_remote_move_branch)
     }
     return before;
 }
+
+}  // namespace kvs::sqlapi

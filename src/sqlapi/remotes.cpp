@@ -14,10 +14,11 @@
 #include "remote/conninfo.h"
 #include "remote/transfer.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
@@ -118,3 +119,5 @@ KVS_FUNCTION(kvs_clone)
     ReturnTransfers(CollectRows(fcinfo), remote::Clone(name));
     PG_RETURN_NULL();
 }
+
+}  // namespace kvs::sqlapi

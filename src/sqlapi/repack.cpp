@@ -12,10 +12,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kStorageMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
@@ -101,3 +102,5 @@ KVS_FUNCTION(kvs_repack)
 
 KVS_FUNCTION(kvs_train_dictionaries)
 { return StreamRows<TrainingRows>(fcinfo); }
+
+}  // namespace kvs::sqlapi

@@ -14,10 +14,11 @@
 #include "pg/wall/operation_snapshot.h"
 #include "pg/write/writer.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 // What a key is to become. The payload is at hand, also that of a blob.
 struct Target {
@@ -115,3 +116,5 @@ KVS_FUNCTION(kvs_restore)
     const std::string_view ref = RequiredBytes(fcinfo, 1, "ref");
     PG_RETURN_INT64(Restore(pattern, ref, BytesOrEmpty(fcinfo, 2)));
 }
+
+}  // namespace kvs::sqlapi

@@ -19,10 +19,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 constexpr AclMode kRewriteRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
@@ -30,7 +31,7 @@ constexpr AclMode kRewriteRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DE
 // rewritten.
 struct Subject {
     Branch branch;
-    kvs::Hash commit;
+    Hash commit;
 };
 
 Subject FindSubject(std::string_view ref, std::string_view branch) {
@@ -43,11 +44,11 @@ Subject FindSubject(std::string_view ref, std::string_view branch) {
     return subject;
 }
 
-std::string ShortHash(const kvs::Hash& hash) {
+std::string ShortHash(const Hash& hash) {
     return hash.ToHex().substr(0, 12);
 }
 
-Datum HexDatum(const std::optional<kvs::Hash>& hash) {
+Datum HexDatum(const std::optional<Hash>& hash) {
     if (!hash) {
         return 0;
     }
@@ -65,8 +66,8 @@ struct Transplant {
     std::string name;  // for errors: "revert of commit ..."
     Operation operation;
     const char* reflog_operation;
-    kvs::Hash base;
-    kvs::Hash theirs;
+    Hash base;
+    Hash theirs;
     std::string author;
     std::string message;
     KeyResolver resolve;
@@ -74,7 +75,7 @@ struct Transplant {
 };
 
 // nullopt if it changed nothing.
-std::optional<kvs::Hash> Apply(const Transplant& transplant, std::string_view branch_name) {
+std::optional<Hash> Apply(const Transplant& transplant, std::string_view branch_name) {
     const RewritePlan done =
         RewriteBranch(branch_name, [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
             RewritePlan plan;
@@ -102,7 +103,7 @@ std::optional<kvs::Hash> Apply(const Transplant& transplant, std::string_view br
     return done.head;
 }
 
-std::optional<kvs::Hash> Revert(std::string_view ref, std::optional<int32> parent, std::string_view branch) {
+std::optional<Hash> Revert(std::string_view ref, std::optional<int32> parent, std::string_view branch) {
     const Subject subject = FindSubject(ref, branch);
     const Commit commit = ReadCommit(subject.commit, GetActiveSnapshot());
     const std::string name = "commit " + ShortHash(subject.commit);
@@ -133,8 +134,7 @@ std::optional<kvs::Hash> Revert(std::string_view ref, std::optional<int32> paren
                  subject.branch.name);
 }
 
-std::optional<kvs::Hash> CherryPick(std::string_view ref, std::string_view strategy,
-                                    std::string_view branch) {
+std::optional<Hash> CherryPick(std::string_view ref, std::string_view strategy, std::string_view branch) {
     const KeyResolver resolve = ResolverOf(ParseMergeStrategy(strategy));
     const Subject subject = FindSubject(ref, branch);
     const Commit commit = ReadCommit(subject.commit, GetActiveSnapshot());
@@ -152,7 +152,7 @@ std::optional<kvs::Hash> CherryPick(std::string_view ref, std::string_view strat
         subject.branch.name);
 }
 
-kvs::Hash Reset(std::string_view ref, std::string_view mode, std::string_view branch_name) {
+Hash Reset(std::string_view ref, std::string_view mode, std::string_view branch_name) {
     if (mode != "hard" && mode != "soft") {
         throw Error(ErrorCode::kInvalidArgument, "unknown mode " + Quoted(mode), "Use hard or soft.");
     }
@@ -164,7 +164,7 @@ kvs::Hash Reset(std::string_view ref, std::string_view mode, std::string_view br
         [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
             // What the ref names when it is the reset's turn: HEAD may have moved since it was called, and a
             // commit that it waited for must not get lost.
-            const kvs::Hash commit = ResolveCommit(ref, branch.name, snapshot);
+            const Hash commit = ResolveCommit(ref, branch.name, snapshot);
             RewritePlan plan;
             plan.operation = Operation::kReset;
             plan.reflog_operation = "reset";
@@ -172,7 +172,7 @@ kvs::Hash Reset(std::string_view ref, std::string_view mode, std::string_view br
             const bool clean = IsClean(branch, chunks, snapshot);
             plan.applies = commit != branch.head || (hard && !clean);
             if (plan.applies) {
-                const RootPair to = RootsOf(commit, snapshot);
+                const TreePair to = RootsOf(commit, snapshot);
                 plan.numbers = ChangeNumbers(DifferMuch(chunks, branch.working, to));
                 plan.working = hard ? SwitchTrees(chunks, branch.working, to, author, &*plan.numbers).roots
                                     : RaiseVersions(chunks, branch.working, to, &*plan.numbers);
@@ -188,7 +188,7 @@ kvs::Hash Reset(std::string_view ref, std::string_view mode, std::string_view br
     return done.head;
 }
 
-kvs::Hash Squash(std::string_view ref, std::string_view message, std::string_view branch_name) {
+Hash Squash(std::string_view ref, std::string_view message, std::string_view branch_name) {
     const Subject subject = FindSubject(ref, branch_name);
     const std::string author = AuthorName({});
     const RewritePlan done =
@@ -244,11 +244,10 @@ class RebaseRows {
 
   private:
     // The commits of the branch that `onto` does not have, along first parents, oldest first.
-    static std::vector<kvs::Hash> CommitsToMove(const Branch& branch, const kvs::Hash& onto,
-                                                Snapshot snapshot) {
+    static std::vector<Hash> CommitsToMove(const Branch& branch, const Hash& onto, Snapshot snapshot) {
         CommitTable graph(snapshot);
-        std::vector<kvs::Hash> commits;
-        for (kvs::Hash at = branch.head; !IsAncestor(graph, at, onto);) {
+        std::vector<Hash> commits;
+        for (Hash at = branch.head; !IsAncestor(graph, at, onto);) {
             Guarded([] { CHECK_FOR_INTERRUPTS(); });
             commits.push_back(at);
             at = ReadCommit(at, snapshot).parents.at(0);
@@ -277,7 +276,7 @@ class RebaseRows {
                 plan.reflog_operation = "rebase";
                 plan.onto = subject.commit;
                 ChangeNumbers unlogged = ChangeNumbers::Unlogged();
-                RootPair tip = RootsOf(subject.commit, snapshot);
+                TreePair tip = RootsOf(subject.commit, snapshot);
                 const MergeRules rules = {LoadMergePolicies(), resolve, author};
                 for (size_t i = 0; i < old_.size(); i++) {
                     const Commit commit = ReadCommit(old_[i], snapshot);
@@ -307,8 +306,8 @@ class RebaseRows {
         }
     }
 
-    std::vector<kvs::Hash> old_;
-    std::vector<std::optional<kvs::Hash>> new_;
+    std::vector<Hash> old_;
+    std::vector<std::optional<Hash>> new_;
     size_t next_ = 0;
     TupleDesc row_type_;
 };
@@ -379,3 +378,5 @@ KVS_FUNCTION(kvs_stash_drop)
     }
     PG_RETURN_BOOL(DropStash(PG_GETARG_INT64(0)));
 }
+
+}  // namespace kvs::sqlapi

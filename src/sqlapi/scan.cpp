@@ -15,10 +15,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/stream.h"
 
-namespace {
+namespace kvs::sqlapi {
 
-using namespace kvs;
 using namespace kvs::pg;
+
+namespace {
 
 struct ScanArguments {
     std::string_view prefix;
@@ -231,3 +232,5 @@ KVS_FUNCTION(kvs_count_keys)
     RequireRead();
     PG_RETURN_INT64(CountKeys(BytesOrEmpty(fcinfo, 0), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2)));
 }
+
+}  // namespace kvs::sqlapi

@@ -5,9 +5,11 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/settings.h"
 
-namespace {
+namespace kvs::sqlapi {
 
 using namespace kvs::pg;
+
+namespace {
 
 // $1: bytes of the node cache, $2: whether it is shared.
 //
@@ -115,3 +117,5 @@ KVS_FUNCTION(kvs_stats)
     RequireRead();
     return Stats();
 }
+
+}  // namespace kvs::sqlapi

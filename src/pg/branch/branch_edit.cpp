@@ -30,7 +30,7 @@ namespace {
 // Where a new branch begins.
 struct Source {
     Hash head;
-    RootPair working;
+    TreePair working;
 };
 
 std::string Named(const char* what, std::string_view name) {

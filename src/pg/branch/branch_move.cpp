@@ -37,7 +37,7 @@ RewritePlan PlanMove(const Branch& branch, ChunkStore* chunks, Snapshot snapshot
         plan.refusal = Refusal(branch, "it has uncommitted work",
                                "Commit it there and merge, or use force => true, which discards it.");
     }
-    const RootPair target = RootsOf(head, snapshot);
+    const TreePair target = RootsOf(head, snapshot);
     plan.applies = true;
     plan.operation = is_forward ? Operation::kMerge : Operation::kReset;
     plan.reflog_operation = options.operation;

@@ -1,4 +1,5 @@
 #include "pg/branch/branch_rewrite.h"
+#include "kvs/version/same_contents.h"
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
@@ -99,13 +100,13 @@ RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute, co
     return plan;
 }
 
-RootPair RootsOf(const Hash& hash, Snapshot snapshot) {
+TreePair RootsOf(const Hash& hash, Snapshot snapshot) {
     const Commit commit = ReadCommit(hash, snapshot);
     return {commit.data_root, commit.meta_root};
 }
 
 bool IsClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
-    return SameContents(chunks, RootsOf(branch.head, snapshot), branch.working);
+    return SameContents(*chunks, RootsOf(branch.head, snapshot), branch.working);
 }
 
 void RefuseUnlessClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const char* operation,
@@ -120,7 +121,7 @@ void RefuseUnlessClean(const Branch& branch, ChunkStore* chunks, Snapshot snapsh
 
 void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RewrittenTrees& to,
                  const std::string& author, ChangesOf changes_of, RewritePlan* plan) {
-    const RootPair head = RootsOf(branch.head, snapshot);
+    const TreePair head = RootsOf(branch.head, snapshot);
     if (branch.working == head && !RewindsVersions(chunks, head, to.roots)) {
         plan->working = to.roots;
         return;

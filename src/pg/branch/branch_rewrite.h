@@ -30,7 +30,7 @@ struct RewritePlan {
     std::string reflog_operation;           // empty: the head does not move, and the reflog says nothing
     Hash onto;                              // where the new commits begin; the new head if there are none
     std::vector<PlannedCommit> commits;     // oldest first
-    RootPair working;                       // the new working roots
+    TreePair working;                       // the new working roots
     std::optional<ChangeNumbers> numbers;   // absent: nothing changes in the working state
     std::map<std::string, int64> previous;  // see RewrittenTrees
     // Why uncommitted work forbids it. Raised only when the plan is final: what it is first computed from
@@ -59,7 +59,7 @@ RewritePlan RewriteBranch(std::string_view branch, const PlanFunction& plan,
                           const BeforeApply& before_apply = {}, const InputsChanged& inputs_changed = {});
 
 // The roots of a commit.
-RootPair RootsOf(const Hash& commit, Snapshot snapshot);
+TreePair RootsOf(const Hash& commit, Snapshot snapshot);
 
 // Whether the branch has no uncommitted work.
 bool IsClean(const Branch& branch, ChunkStore* chunks, Snapshot snapshot);

@@ -5,8 +5,8 @@
 
 #include "kvs/error.h"
 #include "kvs/tree/diff.h"
+#include "kvs/version/same_contents.h"
 #include "pg/chunk/tree_item.h"
-#include "pg/read/view_diff.h"
 #include "pg/wall/convert.h"
 
 namespace kvs::pg {
@@ -19,8 +19,8 @@ uint64_t VersionOf(const EntryState& state) {
     return state.written() ? DecodeMetadataHeader(state.meta).OrThrow().version : 0;
 }
 
-EntryEdit::EntryEdit(ChunkStore* chunks, const RootPair& ours, std::string author, ChangeNumbers* numbers,
-                     const std::optional<RootPair>& above)
+EntryEdit::EntryEdit(ChunkStore* chunks, const TreePair& ours, std::string author, ChangeNumbers* numbers,
+                     const std::optional<TreePair>& above)
     : chunks_(chunks),
       data_(*chunks, ours.data_root),
       meta_(*chunks, ours.meta_root),
@@ -42,7 +42,7 @@ void EntryEdit::Take(std::string_view key, const EntryState& ours, const EntrySt
     out_.changed += ours.item == theirs.item ? 0 : 1;
 }
 
-void EntryEdit::TakeRange(const RootPair& base, const RootPair& theirs, const KeyRange& range) {
+void EntryEdit::TakeRange(const TreePair& base, const TreePair& theirs, const KeyRange& range) {
     data_.Splice(theirs.data_root, range);
     meta_.Splice(theirs.meta_root, range);
     out_.changed +=

@@ -36,7 +36,7 @@ struct KeyConflict {
 };
 
 struct RewrittenTrees {
-    RootPair roots;
+    TreePair roots;
     int64 changed = 0;                      // keys whose content is not that of `ours`
     std::vector<KeyConflict> conflicts;     // of MergeTrees; in the order of keys and paths
     std::vector<std::string> collisions;    // of CarryOver; at most kMaxCollisions
@@ -47,8 +47,8 @@ struct RewrittenTrees {
 class EntryEdit {
   public:
     // The trees of `ours`. Versions come out above those of the state `above`, too.
-    EntryEdit(ChunkStore* chunks, const RootPair& ours, std::string author, ChangeNumbers* numbers,
-              const std::optional<RootPair>& above = std::nullopt);
+    EntryEdit(ChunkStore* chunks, const TreePair& ours, std::string author, ChangeNumbers* numbers,
+              const std::optional<TreePair>& above = std::nullopt);
 
     Timestamp now() const { return now_; }
     const std::string& author() const { return author_; }
@@ -58,7 +58,7 @@ class EntryEdit {
     void Take(std::string_view key, const EntryState& ours, const EntryState& theirs);
 
     // The same for all keys of a range, in which ours is as the base.
-    void TakeRange(const RootPair& base, const RootPair& theirs, const KeyRange& range);
+    void TakeRange(const TreePair& base, const TreePair& theirs, const KeyRange& range);
 
     // The content of ours, in a version that is not below theirs', and above it if theirs has another
     // content. A key that ours never had becomes a deleted one.

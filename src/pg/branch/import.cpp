@@ -1,4 +1,5 @@
 #include "pg/branch/import.h"
+#include "kvs/version/same_contents.h"
 
 #include <string>
 
@@ -25,12 +26,12 @@ namespace {
 // Both trees with the sorted entries put into them.
 class ImportBuild {
   public:
-    ImportBuild(ImportSorter* sorter, const RootPair& base, ChunkStore* chunks, const ChangeId& change)
+    ImportBuild(ImportSorter* sorter, const TreePair& base, ChunkStore* chunks, const ChangeId& change)
         : sorter_(sorter), base_(base), chunks_(chunks), change_(change) {
         options_.modified_by = AuthorName({});
     }
 
-    RootPair Run() {
+    TreePair Run() {
         TreeEditor data(*chunks_, base_.data_root);
         TreeEditor meta(*chunks_, base_.meta_root);
         Cursor old_meta(*chunks_, base_.meta_root);
@@ -68,7 +69,7 @@ class ImportBuild {
 
   private:
     ImportSorter* sorter_;
-    RootPair base_;
+    TreePair base_;
     ChunkStore* chunks_;
     ChangeId change_;
     WriteOptions options_;
@@ -100,7 +101,7 @@ void ImportAsRange(ImportSorter* sorter, std::string_view branch_name,
         plan.onto = branch.head;
         plan.numbers = ChangeNumbers(true);
         plan.working = ImportBuild(sorter, branch.working, chunks, plan.numbers->Next()).Run();
-        if (message && !SameContents(chunks, RootsOf(branch.head, snapshot), plan.working)) {
+        if (message && !SameContents(*chunks, RootsOf(branch.head, snapshot), plan.working)) {
             plan.commits.push_back({plan.working, {}, AuthorName({}), std::string(*message)});
             plan.reflog_operation = "commit";
         }

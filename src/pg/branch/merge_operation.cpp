@@ -13,7 +13,7 @@ namespace kvs::pg {
 namespace {
 
 // How many keys differ in their values.
-int64 CountChanges(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
+int64 CountChanges(ChunkStore* chunks, const TreePair& from, const TreePair& to) {
     return static_cast<int64>(DiffCursor(*chunks, from.data_root, to.data_root).CountRest());
 }
 
@@ -65,13 +65,13 @@ MergePolicies LoadMergePolicies() {
     return policies;
 }
 
-RootPair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks, Snapshot snapshot) {
+TreePair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks, Snapshot snapshot) {
     CommitTable graph(snapshot);
     const std::vector<Hash> bases = MergeBases(graph, ours, theirs);
     if (bases.empty()) {
         return {kEmptyRoot, kEmptyRoot};
     }
-    RootPair merged = RootsOf(bases[0], snapshot);
+    TreePair merged = RootsOf(bases[0], snapshot);
     const KeyResolver take_base = [](std::string_view, const MergeConflict&) {
         return Resolution{Resolution::Kind::kBase, {}};
     };
@@ -85,11 +85,11 @@ RootPair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks
     return merged;
 }
 
-RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RootPair& base,
-                            const RootPair& theirs, const MergeRules& rules, RewritePlan* plan) {
+RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const TreePair& base,
+                            const TreePair& theirs, const MergeRules& rules, RewritePlan* plan) {
     // A branch without uncommitted work may have newer versions than its head: they count.
     const bool clean = IsClean(branch, chunks, snapshot);
-    const RootPair ours = clean ? branch.working : RootsOf(branch.head, snapshot);
+    const TreePair ours = clean ? branch.working : RootsOf(branch.head, snapshot);
     ChangeNumbers numbers(DifferMuch(chunks, base, theirs));
     MergeRules above_working = rules;
     if (!clean) {

@@ -28,13 +28,13 @@ MergePolicies LoadMergePolicies();
 // The state that a merge of two commits starts from: that of their merge base. Where there are several, as
 // after criss-cross merges, the bases are merged with each other first, and where they conflict, what their
 // own base says counts.
-RootPair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks, Snapshot snapshot);
+TreePair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks, Snapshot snapshot);
 
 // Plans to put what `theirs` changed since `base` into the branch's head and its working state. Fills
 // plan->numbers, previous and working; the answer's roots are the new head's. With conflicts the plan stays
 // as it was. Refuses where uncommitted work is in the way.
-RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const RootPair& base,
-                            const RootPair& theirs, const MergeRules& rules, RewritePlan* plan);
+RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const TreePair& base,
+                            const TreePair& theirs, const MergeRules& rules, RewritePlan* plan);
 
 // For messages: the keys of the first conflicts.
 std::string NameConflicts(const std::vector<KeyConflict>& conflicts);

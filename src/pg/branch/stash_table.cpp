@@ -66,7 +66,7 @@ std::optional<int64> StashWork(std::string_view branch_name, std::string_view me
             if (IsClean(branch, chunks, snapshot)) {
                 return plan;
             }
-            const RootPair head = RootsOf(branch.head, snapshot);
+            const TreePair head = RootsOf(branch.head, snapshot);
             plan.applies = true;
             plan.operation = Operation::kReset;
             plan.onto = branch.head;
@@ -98,8 +98,8 @@ MergeReport ApplyStash(std::string_view branch_name, const Hash& stash, const Me
                 steps.restart();
             }
             const Commit work = ReadCommit(stash, snapshot);
-            const RootPair base = RootsOf(work.parents.at(0), snapshot);
-            const RootPair theirs{work.data_root, work.meta_root};
+            const TreePair base = RootsOf(work.parents.at(0), snapshot);
+            const TreePair theirs{work.data_root, work.meta_root};
             RewritePlan plan;
             plan.operation = Operation::kMerge;
             plan.onto = branch.head;

@@ -141,7 +141,7 @@ bool SkipRange(MergeCursor* cursor) {
 
 // Takes over what theirs alone changed: the cursor's key, or all that is left of the range that it lies in.
 // false if nothing is left behind that.
-bool TakeOver(MergeCursor* cursor, const RootPair& base, const RootPair& theirs, EntryEdit* edit) {
+bool TakeOver(MergeCursor* cursor, const TreePair& base, const TreePair& theirs, EntryEdit* edit) {
     const MergeCursor::OneSidedRange& range = cursor->one_sided_range();
     if (!IsLong(range)) {
         edit->Take(cursor->key(), cursor->ours(), cursor->theirs());
@@ -153,8 +153,8 @@ bool TakeOver(MergeCursor* cursor, const RootPair& base, const RootPair& theirs,
 
 }  // namespace
 
-RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
-                          const RootPair& theirs, const MergeRules& rules, ChangeNumbers* numbers) {
+RewrittenTrees MergeTrees(ChunkStore* chunks, const TreePair& base, const TreePair& ours,
+                          const TreePair& theirs, const MergeRules& rules, ChangeNumbers* numbers) {
     EntryEdit edit(chunks, ours, rules.author, numbers, rules.above);
     MergeCursor cursor(*chunks, base, ours, theirs);
     const bool takes_over = rules.continues_base && numbers->is_range() && !rules.above;
@@ -176,8 +176,8 @@ RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPa
     return edit.Finish();
 }
 
-std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
-                                       const RootPair& theirs, const MergePolicies& policies) {
+std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const TreePair& base, const TreePair& ours,
+                                       const TreePair& theirs, const MergePolicies& policies) {
     std::vector<KeyConflict> conflicts;
     MergeCursor cursor(*chunks, base, ours, theirs);
     while (cursor.Next()) {

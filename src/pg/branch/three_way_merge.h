@@ -28,18 +28,18 @@ struct MergeRules {
         true;  // who wrote what is taken from theirs, and when, comes along; else `author`, now
     // Versions come out above those that this state has, too: a working state that will take over what
     // changes.
-    std::optional<RootPair> above = std::nullopt;
+    std::optional<TreePair> above = std::nullopt;
     // theirs' commit descends from the base's: its versions continue those of the base, so that what ours
     // left alone can be taken over as it is.
     bool continues_base = false;
 };
 
 // Three-way merge: ours with what theirs changed since base. Where a conflict stays, ours is kept.
-RewrittenTrees MergeTrees(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
-                          const RootPair& theirs, const MergeRules& rules, ChangeNumbers* numbers);
+RewrittenTrees MergeTrees(ChunkStore* chunks, const TreePair& base, const TreePair& ours,
+                          const TreePair& theirs, const MergeRules& rules, ChangeNumbers* numbers);
 
 // The conflicts that a merge would leave; writes nothing.
-std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const RootPair& base, const RootPair& ours,
-                                       const RootPair& theirs, const MergePolicies& policies);
+std::vector<KeyConflict> FindConflicts(ChunkStore* chunks, const TreePair& base, const TreePair& ours,
+                                       const TreePair& theirs, const MergePolicies& policies);
 
 }  // namespace kvs::pg

@@ -20,7 +20,7 @@ bool IsOf(const EntryState& state, const LogId& log) {
 
 }  // namespace
 
-bool DifferMuch(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
+bool DifferMuch(ChunkStore* chunks, const TreePair& from, const TreePair& to) {
     DiffCursor diff(*chunks, from.meta_root, to.meta_root);
     int64 count = 0;
     while (count <= settings.bulk_log_threshold && diff.Next()) {
@@ -29,7 +29,7 @@ bool DifferMuch(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
     return count > settings.bulk_log_threshold;
 }
 
-bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& to) {
+bool RewindsVersions(ChunkStore* chunks, const TreePair& from, const TreePair& to) {
     DiffCursor diff(*chunks, from.meta_root, to.meta_root);
     while (std::optional<TreeChange> change = diff.Next()) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
@@ -41,8 +41,8 @@ bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& t
     return false;
 }
 
-RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPair& to,
-                         const RootPair& working, const std::string& author, ChangeNumbers* numbers,
+RewrittenTrees CarryOver(ChunkStore* chunks, const TreePair& head, const TreePair& to,
+                         const TreePair& working, const std::string& author, ChangeNumbers* numbers,
                          ChangesOf changes_of) {
     EntryEdit edit(chunks, working, author, numbers);
     MergeCursor cursor(*chunks, head, working, to);
@@ -70,7 +70,7 @@ RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPai
     return edit.Finish();
 }
 
-RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootPair& to,
+RewrittenTrees SwitchTrees(ChunkStore* chunks, const TreePair& from, const TreePair& to,
                            const std::string& author, ChangeNumbers* numbers) {
     EntryEdit edit(chunks, from, author, numbers);
     MergeCursor cursor(*chunks, from, from, to);
@@ -85,7 +85,7 @@ RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootP
     return edit.Finish();
 }
 
-RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& above,
+TreePair RaiseVersions(ChunkStore* chunks, const TreePair& of, const TreePair& above,
                        ChangeNumbers* numbers) {
     EntryEdit edit(chunks, of, {}, numbers);
     MergeCursor cursor(*chunks, of, of, above);
@@ -96,21 +96,7 @@ RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& a
     return edit.Finish().roots;
 }
 
-bool SameContents(ChunkStore* chunks, const RootPair& a, const RootPair& b) {
-    if (a.data_root != b.data_root) {
-        return false;
-    }
-    DiffCursor diff(*chunks, a.meta_root, b.meta_root);
-    while (std::optional<TreeChange> change = diff.Next()) {
-        // Of a key that one side never wrote the other has a tombstone, or the data would differ.
-        if (change->from && change->to && !SameTagsAndSchema(*change->from, *change->to)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void LogRewrite(int32 branch_id, Operation operation, const RootPair& from, const RootPair& to,
+void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, const TreePair& to,
                 const ChangeNumbers& numbers, const std::map<std::string, int64>& previous,
                 Snapshot snapshot) {
     if (from == to) {

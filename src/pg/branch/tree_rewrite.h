@@ -14,13 +14,13 @@
 namespace kvs::pg {
 
 // Whether so many keys differ between two states that kvs.bulk_log_threshold asks for a range record.
-bool DifferMuch(ChunkStore* chunks, const RootPair& from, const RootPair& to);
+bool DifferMuch(ChunkStore* chunks, const TreePair& from, const TreePair& to);
 
 constexpr size_t kMaxCollisions = 10;
 
 // Whether a branch that went from one state to the other as it is would give a version to a key that the key
 // has had already: where the other state's history decided for a side with a lower version.
-bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& to);
+bool RewindsVersions(ChunkStore* chunks, const TreePair& from, const TreePair& to);
 
 // What lies uncommitted in `working` over `head`, put on top of `to`, which the operation has made of head.
 // A key that differs in both is a collision, and keeps its uncommitted content. Where `to` has changes of
@@ -28,24 +28,20 @@ bool RewindsVersions(ChunkStore* chunks, const RootPair& from, const RootPair& t
 // go on from their own versions. Changes of this operation (with versions above those of `working`) are
 // always taken as they are, so that the log holds them.
 enum class ChangesOf { kThisOperation, kOthers };
-RewrittenTrees CarryOver(ChunkStore* chunks, const RootPair& head, const RootPair& to,
-                         const RootPair& working, const std::string& author, ChangeNumbers* numbers,
+RewrittenTrees CarryOver(ChunkStore* chunks, const TreePair& head, const TreePair& to,
+                         const TreePair& working, const std::string& author, ChangeNumbers* numbers,
                          ChangesOf changes_of);
 
 // The contents of `to` for a branch that is at `from`.
-RewrittenTrees SwitchTrees(ChunkStore* chunks, const RootPair& from, const RootPair& to,
+RewrittenTrees SwitchTrees(ChunkStore* chunks, const TreePair& from, const TreePair& to,
                            const std::string& author, ChangeNumbers* numbers);
 
 // A state whose contents stay as they are, with versions above those of another where contents differ, and
 // none below: for a branch that stands on that state from now on.
-RootPair RaiseVersions(ChunkStore* chunks, const RootPair& of, const RootPair& above, ChangeNumbers* numbers);
-
-// Whether two states have the same entries: values, expiry, tags and schemas; versions and times do not
-// count.
-bool SameContents(ChunkStore* chunks, const RootPair& a, const RootPair& b);
+TreePair RaiseVersions(ChunkStore* chunks, const TreePair& of, const TreePair& above, ChangeNumbers* numbers);
 
 // Writes the difference of two states to the log, in the numbers that the metadata of `to` has.
-void LogRewrite(int32 branch_id, Operation operation, const RootPair& from, const RootPair& to,
+void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, const TreePair& to,
                 const ChangeNumbers& numbers, const std::map<std::string, int64>& previous,
                 Snapshot snapshot);
 

@@ -82,7 +82,7 @@ void CommitCheck::CheckBranches() {
     while (branch.Next()) {
         const std::string name = "branch " + Quoted(branch.Bytes(1));
         const std::optional<Hash> head = branch.Address(2);
-        std::optional<RootPair> base;
+        std::optional<TreePair> base;
         if (CheckRef(name, head)) {
             Walk(*head);
             base = VisitedState(*head);
@@ -117,7 +117,7 @@ void CommitCheck::CheckRefs() {
     while (move.Next()) {
         const std::string name =
             "move " + std::to_string(move.Int8(2)) + " of branch " + Quoted(move.Bytes(1));
-        std::optional<RootPair> base;
+        std::optional<TreePair> base;
         for (const int column : {4, 3}) {
             if (move.IsNull(column)) {
                 continue;
@@ -148,7 +148,7 @@ void CommitCheck::Walk(const Hash& tip) {
             continue;
         }
         std::vector<Hash> parents;
-        const std::optional<RootPair> state = CheckVisited(visit, &parents);
+        const std::optional<TreePair> state = CheckVisited(visit, &parents);
         for (const Hash& parent : parents) {
             pending.push_back({parent, state});
         }
@@ -156,7 +156,7 @@ void CommitCheck::Walk(const Hash& tip) {
 }
 
 // The state of the nearest commit that was visited: this one, or one that first parents lead to.
-std::optional<RootPair> CommitCheck::VisitedState(Hash commit) {
+std::optional<TreePair> CommitCheck::VisitedState(Hash commit) {
     for (;;) {
         Guarded([&] {
             CHECK_FOR_INTERRUPTS();
@@ -172,7 +172,7 @@ std::optional<RootPair> CommitCheck::VisitedState(Hash commit) {
             return std::nullopt;
         }
         if (visited) {
-            return RootPair{read->data_root, read->meta_root};
+            return TreePair{read->data_root, read->meta_root};
         }
         if (read->parents.empty()) {
             return std::nullopt;
@@ -181,7 +181,7 @@ std::optional<RootPair> CommitCheck::VisitedState(Hash commit) {
     }
 }
 
-std::optional<RootPair> CommitCheck::CheckVisited(const Visit& visit, std::vector<Hash>* parents) {
+std::optional<TreePair> CommitCheck::CheckVisited(const Visit& visit, std::vector<Hash>* parents) {
     Guarded([&] { MemoryContextReset(scratch_); });
     const MemoryScope scope(scratch_);
     if (const auto damaged = damaged_.find(visit.commit); damaged != damaged_.end()) {
@@ -198,11 +198,11 @@ std::optional<RootPair> CommitCheck::CheckVisited(const Visit& visit, std::vecto
     return CheckCommit(visit.commit, *commit, visit.base);
 }
 
-RootPair CommitCheck::CheckCommit(const Hash& hash, const Commit& commit,
-                                  const std::optional<RootPair>& base) {
+TreePair CommitCheck::CheckCommit(const Hash& hash, const Commit& commit,
+                                  const std::optional<TreePair>& base) {
     CheckParents(hash, commit);
     const std::string where = "commit " + hash.ToHex();
-    const RootPair roots{commit.data_root, commit.meta_root};
+    const TreePair roots{commit.data_root, commit.meta_root};
     objects_->CheckState(roots, where, base ? &*base : nullptr);
     for (const auto& [name, root] : commit.trees) {
         objects_->CheckOtherTree(root, where + ", tree " + Quoted(name));

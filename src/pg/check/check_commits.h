@@ -35,13 +35,13 @@ class CommitCheck {
     // What the columns of a damaged row say, so that the walk can go on behind it.
     struct Links {
         std::vector<Hash> parents;
-        RootPair roots;
+        TreePair roots;
     };
 
     // A commit that is to be visited, with a neighbouring state that was checked.
     struct Visit {
         Hash commit;
-        std::optional<RootPair> base;
+        std::optional<TreePair> base;
     };
 
     void CheckRow(CommitRows* row);
@@ -49,9 +49,9 @@ class CommitCheck {
     bool CheckRef(const std::string& name, const std::optional<Hash>& target);
     void CheckBranches();
     void Walk(const Hash& tip);
-    std::optional<RootPair> VisitedState(Hash commit);
-    std::optional<RootPair> CheckVisited(const Visit& visit, std::vector<Hash>* parents);
-    RootPair CheckCommit(const Hash& hash, const Commit& commit, const std::optional<RootPair>& base);
+    std::optional<TreePair> VisitedState(Hash commit);
+    std::optional<TreePair> CheckVisited(const Visit& visit, std::vector<Hash>* parents);
+    TreePair CheckCommit(const Hash& hash, const Commit& commit, const std::optional<TreePair>& base);
     void CheckParents(const Hash& hash, const Commit& commit);
 
     Snapshot snapshot_;

@@ -199,10 +199,10 @@ class ChangeLogCheck {
             sink_({"error", "broken_history", Name(), "the range record does not name four roots"});
             return;
         }
-        const RootPair from{*roots[0], *roots[1]};
-        const RootPair to{*roots[2], *roots[3]};
+        const TreePair from{*roots[0], *roots[1]};
+        const TreePair to{*roots[2], *roots[3]};
         // One range record of a branch begins near where the one before it ended.
-        std::optional<RootPair>& last = last_of_branch_[change_.Int4(kBranchId)];
+        std::optional<TreePair>& last = last_of_branch_[change_.Int4(kBranchId)];
         const bool from_in_order =
             objects_->CheckState(from, "state before " + Name(), last ? &*last : nullptr);
         const bool to_in_order = objects_->CheckState(to, "state after " + Name(),
@@ -218,7 +218,7 @@ class ChangeLogCheck {
     }
 
     // An import gives each key that it touches its next version.
-    void CheckImport(const RootPair& from, const RootPair& to) {
+    void CheckImport(const TreePair& from, const TreePair& to) {
         const auto seq = static_cast<uint64_t>(change_.Int8(kSeq));
         objects_->ForEachMetadataChange(from, to, [&](const TreeChange& change) {
             const MetadataHeader before =
@@ -239,7 +239,7 @@ class ChangeLogCheck {
     OwnerQuery change_;
     int64 low_seq_;
     Oid tables_in_use_[kChangeMembers];
-    std::map<int32, std::optional<RootPair>> last_of_branch_;
+    std::map<int32, std::optional<TreePair>> last_of_branch_;
 };
 
 }  // namespace

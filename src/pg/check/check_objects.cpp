@@ -161,7 +161,7 @@ bool ObjectCheck::CheckTree(TreeAudit* audit, const char* kind, const Hash& root
     return whole;
 }
 
-bool ObjectCheck::CheckDataTree(const Hash& root, const std::string& where, const RootPair* base) {
+bool ObjectCheck::CheckDataTree(const Hash& root, const std::string& where, const TreePair* base) {
     return CheckTree(&data_, "data tree", root, where, base != nullptr ? &base->data_root : nullptr);
 }
 
@@ -169,7 +169,7 @@ bool ObjectCheck::CheckOtherTree(const Hash& root, const std::string& where) {
     return CheckTree(&other_, "tree", root, where, nullptr);
 }
 
-bool ObjectCheck::CheckState(const RootPair& roots, const std::string& where, const RootPair* base) {
+bool ObjectCheck::CheckState(const TreePair& roots, const std::string& where, const TreePair* base) {
     if (IsInOrder(roots)) {
         return true;
     }
@@ -183,7 +183,7 @@ bool ObjectCheck::CheckState(const RootPair& roots, const std::string& where, co
         return false;
     }
     if (!FingerprintsAgree(roots)) {
-        const RootPair nothing{kEmptyRoot, kEmptyRoot};
+        const TreePair nothing{kEmptyRoot, kEmptyRoot};
         if (base == nullptr || !IsInOrder(*base)) {
             base = last_in_order_ ? &*last_in_order_ : &nothing;
         }
@@ -195,7 +195,7 @@ bool ObjectCheck::CheckState(const RootPair& roots, const std::string& where, co
     return true;
 }
 
-bool ObjectCheck::IsInOrder(const RootPair& roots) const {
+bool ObjectCheck::IsInOrder(const TreePair& roots) const {
     if (roots.data_root == kEmptyRoot && roots.meta_root == kEmptyRoot) {
         return true;
     }
@@ -208,7 +208,7 @@ bool ObjectCheck::IsInOrder(const RootPair& roots) const {
     return false;
 }
 
-void ObjectCheck::NoteInOrder(const RootPair& roots) {
+void ObjectCheck::NoteInOrder(const TreePair& roots) {
     last_in_order_ = roots;
     if (in_order_.size() >= kMaxStates) {
         in_order_before_ = std::move(in_order_);
@@ -218,13 +218,13 @@ void ObjectCheck::NoteInOrder(const RootPair& roots) {
 }
 
 // Whether the trees, which were found whole just now, are known to have the same keys.
-bool ObjectCheck::FingerprintsAgree(const RootPair& roots) {
+bool ObjectCheck::FingerprintsAgree(const TreePair& roots) {
     const std::optional<uint64_t> data = data_.Fingerprint(roots.data_root);
     return data && data == metadata_.Fingerprint(roots.meta_root);
 }
 
 // The two differences to a state in order are walked together: whatever they leave out is as it was there.
-bool ObjectCheck::CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where) {
+bool ObjectCheck::CheckAgreement(const TreePair& base, const TreePair& roots, const std::string& where) {
     DiffCursor data(chunks_, base.data_root, roots.data_root);
     DiffCursor metadata(chunks_, base.meta_root, roots.meta_root);
     std::optional<TreeChange> value = data.Next();
@@ -280,7 +280,7 @@ bool ObjectCheck::FindMetadata(const Hash& meta_root, std::string_view key, Meta
     return true;
 }
 
-void ObjectCheck::ForEachMetadataChange(const RootPair& from, const RootPair& to,
+void ObjectCheck::ForEachMetadataChange(const TreePair& from, const TreePair& to,
                                         const std::function<void(const TreeChange& change)>& visit) {
     if (bad_.contains(from.meta_root) || bad_.contains(to.meta_root)) {
         return;

@@ -29,17 +29,17 @@ class ObjectCheck {
     // round. `where` names the state in findings. `base` is a state that was checked, whatever came out, and
     // of which this one is a neighbour, so that little differs; null if none is known. Answers whether all is
     // in order.
-    bool CheckState(const RootPair& roots, const std::string& where, const RootPair* base);
+    bool CheckState(const TreePair& roots, const std::string& where, const TreePair* base);
 
     // A single tree: of data, or of another kind whose items are not looked at.
-    bool CheckDataTree(const Hash& root, const std::string& where, const RootPair* base);
+    bool CheckDataTree(const Hash& root, const std::string& where, const TreePair* base);
     bool CheckOtherTree(const Hash& root, const std::string& where);
 
     // For reading a metadata tree that was found whole; false if it is not that.
     bool FindMetadata(const Hash& meta_root, std::string_view key, MetadataHeader* header);
 
     // Calls `visit` with each change of metadata between two trees that were found whole.
-    void ForEachMetadataChange(const RootPair& from, const RootPair& to,
+    void ForEachMetadataChange(const TreePair& from, const TreePair& to,
                                const std::function<void(const TreeChange& change)>& visit);
 
     // What lies behind damage is not known to be reached, and so nothing can be told to be an orphan: set by
@@ -55,10 +55,10 @@ class ObjectCheck {
     std::string VisitMetadata(const Hash& address, const Node& node, uint64_t* fingerprint);
     bool CheckTree(TreeAudit* audit, const char* kind, const Hash& root, const std::string& where,
                    const Hash* audited);
-    bool IsInOrder(const RootPair& roots) const;
-    void NoteInOrder(const RootPair& roots);
-    bool FingerprintsAgree(const RootPair& roots);
-    bool CheckAgreement(const RootPair& base, const RootPair& roots, const std::string& where);
+    bool IsInOrder(const TreePair& roots) const;
+    void NoteInOrder(const TreePair& roots);
+    bool FingerprintsAgree(const TreePair& roots);
+    bool CheckAgreement(const TreePair& base, const TreePair& roots, const std::string& where);
     void CheckBlob(const Hash& address, const StoredChunk& chunk);
     void CheckUnreferenced(const Hash& address, const StoredChunk& chunk);
     void CheckUnreferencedMember(const Hash& address, int64 pack);
@@ -78,7 +78,7 @@ class ObjectCheck {
     TreeAudit other_;
     std::string where_;  // which tree is being checked
     bool all_reached_ = true;
-    std::optional<RootPair> last_in_order_;  // the one that was checked last
+    std::optional<TreePair> last_in_order_;  // the one that was checked last
     // Metadata roots to data roots of states that are in order, and as many that were before them.
     std::unordered_map<Hash, Hash, HashOfHash> in_order_;
     std::unordered_map<Hash, Hash, HashOfHash> in_order_before_;

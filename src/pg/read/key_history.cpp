@@ -79,7 +79,7 @@ bool KeyHistory::ReadStart(State* state) {
     return FindState(start_, state);
 }
 
-bool KeyHistory::FindState(const RootPair& roots, State* state) {
+bool KeyHistory::FindState(const TreePair& roots, State* state) {
     const std::optional<FoundValue> meta = Tree(chunks_, roots.meta_root).Get(key_);
     if (!meta) {
         return false;

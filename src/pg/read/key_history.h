@@ -58,7 +58,7 @@ class KeyHistory {
     };
 
     bool ReadStart(State* state);
-    bool FindState(const RootPair& roots, State* state);
+    bool FindState(const TreePair& roots, State* state);
     bool FromState(State state);
     bool FromLog(uint64_t seq);
     void NoteMissing(uint64_t seq);
@@ -72,7 +72,7 @@ class KeyHistory {
     Snapshot snapshot_;
     ChunkStore chunks_;
     int32 overlay_;             // branch whose working rows lie on the first state; 0: none
-    RootPair start_;            // of the first state
+    TreePair start_;            // of the first state
     std::optional<Hash> walk_;  // commit that the walk along the commits has reached; nullopt: it is over
 
     bool started_ = false;
@@ -83,7 +83,7 @@ class KeyHistory {
 
     // Where the revision before the current one is to be looked for.
     uint64_t previous_seq_ = 0;             // in the log; 0: not there
-    std::optional<RootPair> before_range_;  // in the trees before a range record
+    std::optional<TreePair> before_range_;  // in the trees before a range record
     bool is_removed_ = false;               // in a part of the log that was removed
     bool follows_gap_ = false;
 

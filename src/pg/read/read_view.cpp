@@ -3,8 +3,7 @@
 #include "kvs/codec/item.h"
 #include "kvs/store/metadata_service.h"
 #include "kvs/tree/tree.h"
-#include "pg/read/ref_resolver.h"
-#include "pg/table/branch_table.h"
+#include "pg/table/commit_table.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
@@ -20,7 +19,29 @@ ReadView OpenReadView(std::optional<std::string_view> branch, std::optional<std:
         return ViewOf(ResolveRef(*as_of, branch.value_or(std::string_view()), snapshot), snapshot);
     }
     const Branch found = FindBranch(branch.value_or(std::string_view()), snapshot);
-    return {snapshot, found.id, found.working, FromServerTime(GetCurrentStatementStartTimestamp())};
+    return WorkingView(found, snapshot);
+}
+
+ReadView ViewOf(const ResolvedRef& ref, Snapshot snapshot) {
+    return ref.is_working ? WorkingView(ref.branch, snapshot)
+                          : ReadView{snapshot, 0, ref.roots, ref.committed_at};
+}
+
+ReadView HeadView(const Branch& branch, Snapshot snapshot) {
+    return CommitView(ReadCommit(branch.head, snapshot), snapshot);
+}
+
+ReadView WorkingView(const Branch& branch, Snapshot snapshot) {
+    return {snapshot, branch.id, branch.working, FromServerTime(GetCurrentStatementStartTimestamp())};
+}
+
+ReadView FirstParentView(const Commit& commit, Snapshot snapshot) {
+    return CommitView(commit.parents.empty() ? InitialCommit() : ReadCommit(commit.parents[0], snapshot),
+                      snapshot);
+}
+
+ReadView CommitView(const Commit& commit, Snapshot snapshot) {
+    return {snapshot, 0, {commit.data_root, commit.meta_root}, commit.committed_at};
 }
 
 std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {

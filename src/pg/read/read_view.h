@@ -8,8 +8,10 @@
 
 #include "kvs/entry.h"
 #include "kvs/node_store.h"
+#include "kvs/version/commit.h"
 #include "pg/chunk/chunk_store.h"
-#include "pg/table/change_log.h"
+#include "pg/read/ref_resolver.h"
+#include "pg/table/branch_table.h"
 #include "pg/table/working_table.h"
 #include "pg/wall/server.h"
 
@@ -18,7 +20,7 @@ namespace kvs::pg {
 struct ReadView {
     Snapshot snapshot;  // of the statement; active as long as it runs
     int32 overlay;      // branch whose working rows lie on top; 0: none, a commit is read
-    RootPair roots;
+    TreePair roots;
     Timestamp now;  // the moment at which expiry is judged
 
     bool IsLive() const { return overlay != 0; }
@@ -27,6 +29,17 @@ struct ReadView {
 // The view that (branch, as_of) arguments of a function mean. No branch: the session's; no as_of: live,
 // unless the session reads the past (kvs.as_of) and no branch was given. Errors: kUnknownRef.
 ReadView OpenReadView(std::optional<std::string_view> branch, std::optional<std::string_view> as_of);
+
+// The state a ref means.
+ReadView ViewOf(const ResolvedRef& ref, Snapshot snapshot);
+
+// The two states of a branch whose difference is its uncommitted work.
+ReadView HeadView(const Branch& branch, Snapshot snapshot);
+ReadView WorkingView(const Branch& branch, Snapshot snapshot);
+
+// The two states whose difference is what a commit changed; the empty trees if it has no parent.
+ReadView FirstParentView(const Commit& commit, Snapshot snapshot);
+ReadView CommitView(const Commit& commit, Snapshot snapshot);
 
 // Bytes found in a working row (a copy in the memory context current at the look-up) or in a leaf (kept alive
 // here).

@@ -153,11 +153,4 @@ Hash ResolveCommit(std::string_view text, std::string_view branch, Snapshot snap
     return ref.commit;
 }
 
-ReadView ViewOf(const ResolvedRef& ref, Snapshot snapshot) {
-    if (ref.is_working) {
-        return {snapshot, ref.branch.id, ref.roots, FromServerTime(GetCurrentStatementStartTimestamp())};
-    }
-    return {snapshot, 0, ref.roots, ref.committed_at};
-}
-
 }  // namespace kvs::pg

@@ -5,7 +5,6 @@
 
 #include "kvs/entry.h"
 #include "kvs/hash.h"
-#include "pg/read/read_view.h"
 #include "pg/table/branch_table.h"
 #include "pg/wall/server.h"
 
@@ -16,7 +15,7 @@ struct ResolvedRef {
     Hash commit;  // unless is_working
     bool is_working;
     Branch branch;   // of WORKING
-    RootPair roots;  // of the commit, or the branch's working roots
+    TreePair roots;  // of the commit, or the branch's working roots
     Timestamp committed_at;
 };
 
@@ -26,7 +25,5 @@ ResolvedRef ResolveRef(std::string_view text, std::string_view branch, Snapshot 
 
 // As ResolveRef, but WORKING is refused with kWrongState.
 Hash ResolveCommit(std::string_view text, std::string_view branch, Snapshot snapshot);
-
-ReadView ViewOf(const ResolvedRef& ref, Snapshot snapshot);
 
 }  // namespace kvs::pg

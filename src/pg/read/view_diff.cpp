@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "kvs/tree/chunk.h"
+#include "kvs/version/same_contents.h"
 #include "pg/read/pattern_scan.h"
-#include "pg/table/commit_table.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/server_hasher.h"
 
@@ -44,34 +44,6 @@ const char* DiffTypeName(DiffType type) {
             return "metadata";
     }
     return "";
-}
-
-ReadView CommitView(const Commit& commit, Snapshot snapshot) {
-    return {snapshot, 0, {commit.data_root, commit.meta_root}, commit.committed_at};
-}
-
-ReadView FirstParentView(const Commit& commit, Snapshot snapshot) {
-    return CommitView(commit.parents.empty() ? InitialCommit() : ReadCommit(commit.parents[0], snapshot),
-                      snapshot);
-}
-
-ReadView HeadView(const Branch& branch, Snapshot snapshot) {
-    return CommitView(ReadCommit(branch.head, snapshot), snapshot);
-}
-
-ReadView WorkingView(const Branch& branch, Snapshot snapshot) {
-    return {snapshot, branch.id, branch.working, FromServerTime(GetCurrentStatementStartTimestamp())};
-}
-
-bool SameTagsAndSchema(std::string_view a, std::string_view b) {
-    constexpr uint8_t kEither = kMetadataTags | kMetadataSchemaHash;
-    const uint8_t flags = DecodeMetadataHeader(a).OrThrow().flags | DecodeMetadataHeader(b).OrThrow().flags;
-    if ((flags & kEither) == 0) {
-        return true;
-    }
-    const Metadata decoded_a = DecodeMetadata(a).OrThrow();
-    const Metadata decoded_b = DecodeMetadata(b).OrThrow();
-    return decoded_a.tags == decoded_b.tags && decoded_a.schema_hash == decoded_b.schema_hash;
 }
 
 ViewDiff::ViewDiff(const ReadView& from, const ReadView& to, const Pattern* pattern)

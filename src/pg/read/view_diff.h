@@ -108,15 +108,4 @@ class ViewDiff {
     DiffType type_ = DiffType::kAdded;
 };
 
-// The two states of a branch whose difference is its uncommitted work.
-ReadView HeadView(const Branch& branch, Snapshot snapshot);
-ReadView WorkingView(const Branch& branch, Snapshot snapshot);
-
-// The two states whose difference is what a commit changed; the empty trees if it has no parent.
-ReadView FirstParentView(const Commit& commit, Snapshot snapshot);
-ReadView CommitView(const Commit& commit, Snapshot snapshot);
-
-// Whether two encoded metadata items agree in what a commit is for: tags and schema.
-bool SameTagsAndSchema(std::string_view a, std::string_view b);
-
 }  // namespace kvs::pg

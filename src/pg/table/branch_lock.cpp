@@ -4,11 +4,16 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/lock_timeout.h"
 #include "pg/wall/settings.h"
-#include "pg/write/hook_call.h"
 
 namespace kvs::pg {
 
 namespace {
+
+int writer_only_scopes = 0;
+
+bool IsForbidden(LOCKMODE mode) {
+    return mode > RowExclusiveLock && writer_only_scopes > 0;
+}
 
 // Error context callback: what the server's words of a timeout leave open.
 void ExplainTimeout(void* name) {
@@ -24,7 +29,7 @@ void ExplainTimeout(void* name) {
 }  // namespace
 
 void LockBranch(int32 branch, LOCKMODE mode) {
-    if (mode > RowExclusiveLock && HookIsRunning()) {
+    if (IsForbidden(mode)) {
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("cannot flush, commit or move a branch from a hook"),
                 errhint("A hook may read, and write keys, which stay uncommitted work."));
@@ -43,12 +48,20 @@ void LockBranchBounded(int32 branch, const char* name, LOCKMODE mode) {
 }
 
 bool TryLockBranch(int32 branch, LOCKMODE mode) {
-    if (mode > RowExclusiveLock && HookIsRunning()) {
+    if (IsForbidden(mode)) {
         return false;
     }
     LOCKTAG tag;
     SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ObjectOid(Object::kBranch), branch, 0);
     return LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+WriterLocksOnly::WriterLocksOnly() {
+    writer_only_scopes++;
+}
+
+WriterLocksOnly::~WriterLocksOnly() {
+    writer_only_scopes--;
 }
 
 }  // namespace kvs::pg

@@ -2,8 +2,9 @@
 // and commit ShareUpdateExclusive (beside writers), operations that rewrite a branch ShareRowExclusive,
 // dropping it AccessExclusive. Readers take none. All last until the end of the (sub)transaction.
 //
-// While a hook runs (hook_call.h), its session gets no lock stronger than a writer's: 55000, so that a commit
-// does not call itself, and no branch moves under one that is being committed.
+// Within a WriterLocksOnly scope, which a hook's call opens, the session gets no lock stronger than a
+// writer's: 55000, so that a commit does not call itself, and no branch moves under one that is being
+// committed.
 //
 // Server code: call under Guarded, except LockBranchBounded, which guards itself.
 #pragma once
@@ -18,6 +19,16 @@ void LockBranch(int32 branch, LOCKMODE mode);
 // 55P03.
 void LockBranchBounded(int32 branch, const char* name, LOCKMODE mode);
 
+// False also where a WriterLocksOnly scope forbids the mode.
 bool TryLockBranch(int32 branch, LOCKMODE mode);
+
+// For the time in which a function of a user runs inside an operation on a branch.
+class WriterLocksOnly {
+  public:
+    WriterLocksOnly();
+    ~WriterLocksOnly();
+    WriterLocksOnly(const WriterLocksOnly&) = delete;
+    WriterLocksOnly& operator=(const WriterLocksOnly&) = delete;
+};
 
 }  // namespace kvs::pg

@@ -287,7 +287,7 @@ void StoreMainBranch(Snapshot snapshot) {
     });
 }
 
-int32 AddBranch(std::string_view name, const Hash& head, const RootPair& working) {
+int32 AddBranch(std::string_view name, const Hash& head, const TreePair& working) {
     Branch branch = {};
     memcpy(branch.name, name.data(), name.size());
     branch.head = head;

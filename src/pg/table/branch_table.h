@@ -24,7 +24,7 @@ struct Branch {
     bool stored;  // false: main of a new store
     char name[256];
     Hash head;
-    RootPair working;     // what the working rows overlay
+    TreePair working;     // what the working rows overlay
     ItemPointerData tid;  // of the row, as seen under the snapshot
 };
 
@@ -62,6 +62,6 @@ void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushe
 void StoreMainBranch(Snapshot snapshot);
 
 // Adds a branch. Errors: kAlreadyExists.
-int32 AddBranch(std::string_view name, const Hash& head, const RootPair& working);
+int32 AddBranch(std::string_view name, const Hash& head, const TreePair& working);
 
 }  // namespace kvs::pg

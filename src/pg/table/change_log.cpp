@@ -181,8 +181,8 @@ void AppendChange(Table* change, int64 seq, int64 prev_seq, int64 version, int32
     Insert(change, values, nulls);
 }
 
-void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const RootPair& from,
-                 const RootPair& to) {
+void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const TreePair& from,
+                 const TreePair& to) {
     Datum values[kChangeColumns] = {};
     bool nulls[kChangeColumns] = {};
     values[kSeqColumn - 1] = Int64GetDatum(seq);

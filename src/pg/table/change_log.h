@@ -32,8 +32,6 @@ bool IsOwnChange(const ChangeId& change, Snapshot snapshot);
 // The next number. Server code.
 int64 NextChangeSeq();
 
-using RootPair = TreePair;
-
 // One row of _kvs.change, as it is read. Datums live as long as the memory context they were read in.
 struct ChangeRow {
     int64 seq;
@@ -45,8 +43,8 @@ struct ChangeRow {
     struct varlena* key;   // null in a range record
     struct varlena* meta;  // encoded metadata; null in a range record
     struct varlena* item;  // encoded data item; null: deleted, or a range record
-    RootPair from;
-    RootPair to;
+    TreePair from;
+    TreePair to;
 };
 
 // The member that new rows go to.
@@ -57,8 +55,8 @@ void AppendChange(Table* change, int64 seq, int64 prev_seq, int64 version, int32
                   Datum key, Datum meta, Datum item);
 
 // Appends a range record; returns nothing but raises what the server raises. Server code.
-void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const RootPair& from,
-                 const RootPair& to);
+void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const TreePair& from,
+                 const TreePair& to);
 
 // Reads the row with this number into `row`; false if there is none. `members` was read under `snapshot`.
 // Server code.

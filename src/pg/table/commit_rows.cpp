@@ -99,7 +99,7 @@ std::vector<Hash> CommitRows::parents() {
     return SplitAddresses(row_.Bytes(kParents));
 }
 
-RootPair CommitRows::roots() {
+TreePair CommitRows::roots() {
     return {row_.Address(kDataRoot).value_or(kEmptyRoot), row_.Address(kMetaRoot).value_or(kEmptyRoot)};
 }
 

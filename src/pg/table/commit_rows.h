@@ -35,7 +35,7 @@ class CommitRows {
 
     // What the columns say, as far as they say it: further trees are in the encoded commit alone.
     std::vector<Hash> parents();
-    RootPair roots();
+    TreePair roots();
     Commit FromColumns();
 
     // To be called on the normal way out.

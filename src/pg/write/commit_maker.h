@@ -13,7 +13,7 @@ namespace kvs::pg {
 
 // A commit that is to be made on top of another.
 struct PlannedCommit {
-    RootPair roots;
+    TreePair roots;
     std::vector<Hash> further_parents;  // those of a merge beside the first
     std::string author;
     std::string message;

@@ -6,7 +6,7 @@
 #include "kvs/codec/item.h"
 #include "kvs/error.h"
 #include "kvs/tree/editor.h"
-#include "pg/branch/tree_rewrite.h"
+#include "kvs/version/same_contents.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/tree_item.h"
 #include "pg/table/commit_table.h"
@@ -211,7 +211,7 @@ std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message
     LockCommitForReference(branch.head);
     const Commit head = ReadCommit(branch.head, session->snapshot());
     ChunkStore chunks(session->snapshot());
-    if (SameContents(&chunks, {head.data_root, head.meta_root}, branch.working)) {
+    if (SameContents(chunks, {head.data_root, head.meta_root}, branch.working)) {
         return std::nullopt;
     }
     const PlannedCommit planned = {branch.working, {}, AuthorName(author), std::string(message)};

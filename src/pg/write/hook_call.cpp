@@ -1,6 +1,7 @@
 #include "pg/write/hook_call.h"
 
 #include "pg/table/access_guard.h"
+#include "pg/table/branch_lock.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
@@ -16,8 +17,6 @@ extern "C" {
 namespace kvs::pg {
 
 namespace {
-
-int running_hooks = 0;
 
 // Server code.
 void SetForScope(const char* name, const char* value) {
@@ -37,10 +36,8 @@ class HookScope {
             SetUserIdAndSecContext(
                 creator, security_context_ | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
         });
-        running_hooks++;
     }
     ~HookScope() {
-        running_hooks--;
         AtEOXact_GUC(false, guc_level_);
         SetUserIdAndSecContext(user_, security_context_);
     }
@@ -48,6 +45,7 @@ class HookScope {
     HookScope& operator=(const HookScope&) = delete;
 
   private:
+    WriterLocksOnly locks_;
     Oid user_;
     int security_context_;
     int guc_level_;
@@ -169,10 +167,6 @@ void CallHook(const Hook& hook, Datum argument, const char* branch) {
         Invoke(names, argument);
         error_context_stack = callback.previous;
     });
-}
-
-bool HookIsRunning() {
-    return running_hooks > 0;
 }
 
 }  // namespace kvs::pg

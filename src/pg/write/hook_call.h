@@ -18,7 +18,4 @@ const char* HookFunctionSignature(Oid function);
 // creator was; 42501 the creator may no longer call the function or read the store.
 void CallHook(const Hook& hook, Datum argument, const char* branch);
 
-// True while a hook's function runs in this session. What it may not do then: flush, commit or move a branch.
-bool HookIsRunning();
-
 }  // namespace kvs::pg

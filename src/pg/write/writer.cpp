@@ -96,7 +96,7 @@ void Writer::ReadRow(Datum key, Pass* pass) {
 }
 
 void Writer::ReadTrees(std::string_view key, Pass* pass) {
-    const RootPair& roots = pass->branch.working;
+    const TreePair& roots = pass->branch.working;
     if (std::optional<FoundValue> meta = Tree(pass->chunks, roots.meta_root).Get(key)) {
         pass->meta = {meta->value, std::move(meta->leaf)};
         if (std::optional<FoundValue> item = Tree(pass->chunks, roots.data_root).Get(key)) {
