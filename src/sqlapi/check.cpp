@@ -7,6 +7,7 @@
 #include "pg/wall/collected_rows.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
+#include "pg/wall/fresh_snapshot.h"
 
 namespace kvs::sqlapi {
 
@@ -20,7 +21,10 @@ enum CheckColumn { kSeverity, kType, kObject, kDetail, kCheckColumns };
 void CheckInto(const CollectedRows& rows) {
     MemoryContext context = Guarded(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check row", ALLOCSET_SMALL_SIZES); });
-    CheckStore(GetActiveSnapshot(), [&](const Finding& finding) {
+    // As it is committed now, at every isolation level: what a transaction with one snapshot has brought may
+    // refer to what others have stored since.
+    FreshSnapshot fresh;
+    CheckStore(fresh.get(), [&](const Finding& finding) {
         Guarded([&] {
             MemoryContextReset(context);
             MemoryContext caller = MemoryContextSwitchTo(context);
@@ -31,6 +35,7 @@ void CheckInto(const CollectedRows& rows) {
             MemoryContextSwitchTo(caller);
         });
     });
+    fresh.Release();
     Guarded([&] { MemoryContextDelete(context); });
 }
 

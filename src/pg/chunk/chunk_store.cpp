@@ -58,35 +58,51 @@ bool HasRow(const Hash& address, Snapshot snapshot) {
                 "SELECT * FROM kvs.check() tells what is damaged.");
 }
 
+// Looks for a chunk in rows and packs as each of some snapshots shows them, until `look` finds it.
+//
+// First everything committed by now, and what this transaction did: chunks never change. A chunk that is
+// moved, or whose pack is written anew, at this moment may hide from that look: its old row is gone and its
+// new one was not there yet. The operation's snapshot sees the old one, unless it is older than the chunk.
+// Then a snapshot that is taken now sees the chunk in one of both places, however often it is moved
+// meanwhile. (In a parallel query nothing is written, and all that is read belongs to the query's snapshot.)
+template <typename Look>
+bool LookForChunk(Snapshot snapshot, const Look& look) {
+    if (look(static_cast<Snapshot>(SnapshotSelf)) || look(snapshot)) {
+        return true;
+    }
+    if (IsInParallelMode()) {
+        return false;
+    }
+    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    const bool found = look(latest);
+    Guarded([&] { UnregisterSnapshot(latest); });
+    return found;
+}
+
 }  // namespace
 
 // The verified chunk; nullopt if there is none. `frame` takes the frame, empty if it is in a pack.
-//
-// First everything committed by now, and what this transaction did: chunks never change. A chunk that is
-// moved, or whose pack is written anew, at this moment may hide from the first look: its old row is gone and
-// its new one was not there yet. The snapshot sees the old one, unless it is older than the chunk; then the
-// new one is there by now.
 std::optional<std::string> ChunkStore::FindRaw(const Hash& address, std::string* frame) {
     if (const auto pending = pending_.find(address); pending != pending_.end()) {
         *frame = pending->second;
         return Verified(address, *frame);
     }
     chunks_fetched_++;
-    for (Snapshot snapshot :
-         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
+    std::optional<std::string> raw;
+    LookForChunk(snapshot_, [&](Snapshot snapshot) {
         if (struct varlena* found = Guarded([&] { return FindFrame(address, snapshot); })) {
             frame->assign(Contents(found));
             pfree(found);
-            return Verified(address, *frame);
-        }
-        if (std::optional<PackedChunk> packed = PackReader::Get().Read(address, snapshot)) {
+            raw = Verified(address, *frame);
+        } else if (std::optional<PackedChunk> packed = PackReader::Get().Read(address, snapshot)) {
             if (!packed->problem.empty()) {
                 ThrowCorrupt(address, "is damaged: " + packed->problem);
             }
-            return std::move(packed->raw);
+            raw = std::move(packed->raw);
         }
-    }
-    return std::nullopt;
+        return raw.has_value();
+    });
+    return raw;
 }
 
 std::string ChunkStore::ReadRaw(const Hash& address) {
@@ -107,13 +123,10 @@ bool ChunkStore::Contains(const Hash& address) {
     if (pending_.contains(address)) {
         return true;
     }
-    for (Snapshot snapshot :
-         {static_cast<Snapshot>(SnapshotSelf), snapshot_, static_cast<Snapshot>(SnapshotSelf)}) {
-        if (Guarded([&] { return HasRow(address, snapshot); }) || PackReader::Get().Read(address, snapshot)) {
-            return true;
-        }
-    }
-    return false;
+    return LookForChunk(snapshot_, [&](Snapshot snapshot) {
+        return Guarded([&] { return HasRow(address, snapshot); }) ||
+               PackReader::Get().Read(address, snapshot).has_value();
+    });
 }
 
 ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {

@@ -85,6 +85,19 @@ void ForEachMove(std::string_view branch, Snapshot snapshot, Visit visit) {
     Close(&table);
 }
 
+// For a commit that a snapshot does not show though something names it. At the stricter isolation levels what
+// names it may be newer than the transaction's snapshot: a staged merge, a stash, what another session has
+// fetched. Then the commit is there now, and nothing is damaged.
+[[noreturn]] void ThrowUnseen(const Hash& hash) {
+    if (Guarded([&] { return IsolationUsesXactSnapshot() && FindBody(hash, SnapshotSelf) != nullptr; })) {
+        throw Error(ErrorCode::kSerialization,
+                    "could not serialize access due to commit " + hash.ToHex() + ", which was stored since",
+                    "Retry the transaction.");
+    }
+    throw Error(ErrorCode::kCorruption, "commit " + hash.ToHex() + " is missing",
+                "SELECT * FROM kvs.check() tells what is damaged.");
+}
+
 }  // namespace
 
 std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot) {
@@ -109,8 +122,7 @@ std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot) {
 Commit ReadCommit(const Hash& hash, Snapshot snapshot) {
     std::optional<Commit> commit = TryReadCommit(hash, snapshot);
     if (!commit) {
-        throw Error(ErrorCode::kCorruption, "commit " + hash.ToHex() + " is missing",
-                    "SELECT * FROM kvs.check() tells what is damaged.");
+        ThrowUnseen(hash);
     }
     return *std::move(commit);
 }

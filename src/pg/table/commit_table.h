@@ -15,7 +15,8 @@
 
 namespace kvs::pg {
 
-// Errors: kCorruption if it is missing or does not hash to its address.
+// Errors: kCorruption if it is missing or does not hash to its address; kSerialization if it was stored since
+// the transaction's snapshot was taken.
 Commit ReadCommit(const Hash& hash, Snapshot snapshot);
 
 // nullopt if there is no such commit.

@@ -21,8 +21,8 @@
 #include "pg/upkeep/repack_plan.h"
 #include "pg/upkeep/repack_state.h"
 #include "pg/wall/convert.h"
+#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
-#include "pg/wall/operation_snapshot.h"
 
 namespace kvs::pg {
 
@@ -378,20 +378,16 @@ class Repacking {
 }  // namespace
 
 RepackResult Repack(RepackScope scope, int64 max_chunks, GcReport* report) {
-    Snapshot snapshot = Guarded([] {
-        Snapshot registered = RegisterOperationSnapshot();
-        PushActiveSnapshot(registered);
-        return registered;
-    });
+    // The caller holds the locks that keep collections and other repackings away. So what is committed now is
+    // what refs lead to, and the rows that are changed are those that are there; a snapshot of the
+    // transaction may be older than a collection and name chunks that are gone.
+    FreshSnapshot fresh;
     // A quarter each for hot nodes met and three sorts, two of which make room for the batches.
     const int memory = std::max(maintenance_work_mem / 4, 64);
     const RepackResult result =
-        Repacking(snapshot, max_chunks, static_cast<size_t>(memory) * 2048, report).Run(scope, memory);
-    Guarded([&] {
-        PopActiveSnapshot();
-        UnregisterSnapshot(snapshot);
-        CommandCounterIncrement();
-    });
+        Repacking(fresh.get(), max_chunks, static_cast<size_t>(memory) * 2048, report).Run(scope, memory);
+    fresh.Release();
+    Guarded([] { CommandCounterIncrement(); });
     return result;
 }
 
