@@ -1,20 +1,13 @@
 // Conflicts as data: preview_merge, resolve, the view kvs.conflicts, merge policies.
-#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "kvs/error.h"
-#include "kvs/pattern/pattern.h"
-#include "kvs/util/quote.h"
-#include "pg/branch/merge_operation.h"
-#include "pg/branch/staged_merge.h"
-#include "pg/chunk/chunk_store.h"
-#include "pg/read/ref_resolver.h"
+#include "pg/branch/conflict_resolution.h"
+#include "pg/branch/merge_course.h"
+#include "pg/branch/merge_policy_table.h"
 #include "pg/table/access_guard.h"
-#include "pg/table/commit_table.h"
-#include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
@@ -42,7 +35,7 @@ class ConflictRows {
             target = OptionalBytes(fcinfo, 1);
             row_type_ = ResultRowType(fcinfo);
         });
-        Find(source, target.value_or(std::string_view()));
+        conflicts_ = PreviewMerge(source, target.value_or(std::string_view()));
     }
 
     bool Next(FunctionCallInfo, Datum* row, bool*) {
@@ -69,114 +62,10 @@ class ConflictRows {
     }
 
   private:
-    void Find(std::string_view source, std::string_view target) {
-        Snapshot snapshot = GetActiveSnapshot();
-        const Branch branch = FindBranch(target, snapshot);
-        const Hash commit = ResolveCommit(source, branch.name, snapshot);
-        CommitTable graph(snapshot);
-        if (IsAncestor(graph, commit, branch.head) || IsAncestor(graph, branch.head, commit)) {
-            return;
-        }
-        ChunkStore chunks(snapshot);
-        const TreePair base = MergeBaseRoots(branch.head, commit, &chunks, snapshot);
-        conflicts_ = FindConflicts(&chunks, base, RootsOf(branch.head, snapshot), RootsOf(commit, snapshot),
-                                   LoadMergePolicies());
-    }
-
     std::vector<KeyConflict> conflicts_;
     size_t next_ = 0;
     TupleDesc row_type_;
 };
-
-struct ResolveArguments {
-    std::string_view key;
-    std::string_view resolution;
-    Datum value;  // jsonb; 0: NULL
-    std::optional<std::string_view> path;
-    std::string_view branch;
-};
-
-void RequireValue(const ResolveArguments& arguments) {
-    const bool is_value = ParseResolution(arguments.resolution) == Resolution::Kind::kValue;
-    if (is_value && DatumGetPointer(arguments.value) == nullptr) {
-        throw Error(ErrorCode::kNullValue, "resolution value needs a value",
-                    "Pass value => ..., or resolve with delete.");
-    }
-    if (!is_value && DatumGetPointer(arguments.value) != nullptr) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "resolution " + std::string(arguments.resolution) + " takes no value",
-                    "Resolve with value => ... and resolution value.");
-    }
-}
-
-// One value for several places of a document is a mistake.
-void RequireOnePlace(int32 branch_id, std::string_view key) {
-    Oid types[] = {INT4OID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = Int32GetDatum(branch_id);
-        values[1] = MakeVarlena(key);
-    });
-    OwnerQuery row("SELECT count(*) FROM _kvs.conflict WHERE branch_id = $1 AND key = $2", std::size(types),
-                   types, values, true);
-    row.Next();
-    const int64 places = row.Int8(1);
-    row.Finish();
-    if (places > 1) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "key " + Quoted(key) + " has conflicts at " + std::to_string(places) + " paths",
-                    "Say which one is meant with path => ...");
-    }
-}
-
-bool Resolve(const ResolveArguments& arguments) {
-    RequireValue(arguments);
-    const Branch branch = FindBranch(arguments.branch, GetActiveSnapshot());
-    RequireStagedMerge(branch.id, branch.name, StagedMergeLock::kShared);
-    const bool has_value = DatumGetPointer(arguments.value) != nullptr;
-    if (has_value && !arguments.path) {
-        RequireOnePlace(branch.id, arguments.key);
-    }
-    Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = Int32GetDatum(branch.id);
-        values[1] = MakeVarlena(arguments.key);
-        values[2] = MakeVarlena(arguments.resolution);
-        values[3] = arguments.value;
-        values[4] = MakeVarlena(arguments.path.value_or(""));
-    });
-    char nulls[] = {' ', ' ', ' ', has_value ? ' ' : 'n', arguments.path ? ' ' : 'n', '\0'};
-    return ExecuteAsOwner(
-               "UPDATE _kvs.conflict SET resolution = $3, value = $4"
-               " WHERE branch_id = $1 AND key = $2 AND path = coalesce($5, path)",
-               std::size(types), types, values, nulls) > 0;
-}
-
-void SetMergePolicy(std::string_view pattern, std::string_view policy) {
-    Pattern::Parse(pattern).OrThrow();
-    ParseMergePolicy(policy).OrThrow();
-    Oid types[] = {TEXTOID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = MakeVarlena(pattern);
-        values[1] = MakeVarlena(policy);
-    });
-    ExecuteAsOwner(policy == "conflict"
-                       ? "DELETE FROM _kvs.merge_policy WHERE pattern = $1 AND $2 IS NOT NULL"
-                       : "INSERT INTO _kvs.merge_policy (pattern, policy) VALUES ($1, $2)"
-                         " ON CONFLICT (pattern) DO UPDATE SET policy = excluded.policy",
-                   std::size(types), types, values, "  ");
-}
-
-// What kvs.register_crdt takes.
-void RequireCrdt(std::string_view type) {
-    const Result<PolicySpec> spec = ParseMergePolicy(type);
-    if (!spec.ok() || !spec.value().convergent()) {
-        throw Error(ErrorCode::kInvalidArgument, "unknown CRDT type " + Quoted(type),
-                    "Use counter, set, lww, max or min.");
-    }
-}
 
 // Columns of view kvs.conflicts.
 enum ConflictColumn { kBranch = 1, kKey, kPath, kBase, kOurs, kTheirs, kReason, kResolution, kValue };
@@ -217,7 +106,7 @@ ViewUpdate ReadViewUpdate(const TriggerData* trigger) {
 }
 
 void ApplyViewUpdate(const ViewUpdate& update) {
-    ResolveArguments arguments = {};
+    ConflictDecision arguments = {};
     arguments.branch = DatumContents(update.columns[kBranch]);
     arguments.key = DatumContents(update.columns[kKey]);
     arguments.path = DatumContents(update.columns[kPath]);
@@ -232,7 +121,7 @@ void ApplyViewUpdate(const ViewUpdate& update) {
         arguments.value =
             arguments.resolution == "value" && !update.nulls[kValue] ? update.columns[kValue] : 0;
     }
-    Resolve(arguments);
+    ResolveConflicts(arguments);
 }
 
 }  // namespace
@@ -248,13 +137,13 @@ KVS_FUNCTION(kvs_preview_merge)
 KVS_FUNCTION(kvs_resolve)
 {
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.resolve()");
-    ResolveArguments arguments = {};
+    ConflictDecision arguments = {};
     arguments.key = RequiredBytes(fcinfo, 0, "key");
     arguments.resolution = RequiredBytes(fcinfo, 1, "resolution");
     arguments.value = PG_ARGISNULL(2) ? Datum{0} : PG_GETARG_DATUM(2);
     arguments.path = OptionalBytes(fcinfo, 3);
     arguments.branch = BytesOrEmpty(fcinfo, 4);
-    PG_RETURN_BOOL(Resolve(arguments));
+    PG_RETURN_BOOL(ResolveConflicts(arguments));
 }
 
 // INSTEAD OF UPDATE ON kvs.conflicts
@@ -282,10 +171,7 @@ KVS_FUNCTION(kvs_set_merge_policy)
 KVS_FUNCTION(kvs_register_crdt)
 {
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.register_crdt()");
-    const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
-    const std::string_view type = RequiredBytes(fcinfo, 1, "type");
-    RequireCrdt(type);
-    SetMergePolicy(pattern, type);
+    SetCrdtPolicy(RequiredBytes(fcinfo, 0, "pattern"), RequiredBytes(fcinfo, 1, "type"));
     PG_RETURN_BOOL(true);
 }
 

@@ -5,7 +5,6 @@
 #include "kvs/util/quote.h"
 #include "kvs/version/merge_base.h"
 #include "pg/table/commit_table.h"
-#include "pg/table/owner_query.h"
 #include "pg/wall/guard.h"
 
 namespace kvs::pg {
@@ -53,16 +52,6 @@ KeyResolver ResolverOf(MergeStrategy strategy) {
     }
     const auto kind = strategy == MergeStrategy::kOurs ? Resolution::Kind::kOurs : Resolution::Kind::kTheirs;
     return [kind](std::string_view, const MergeConflict&) { return Resolution{kind, {}}; };
-}
-
-MergePolicies LoadMergePolicies() {
-    MergePolicies policies;
-    OwnerQuery rule("SELECT pattern, policy FROM _kvs.merge_policy ORDER BY pattern");
-    while (rule.Next()) {
-        policies.Set(Pattern::Parse(rule.Bytes(1)).OrThrow(), ParseMergePolicy(rule.Bytes(2)).OrThrow());
-    }
-    rule.Finish();
-    return policies;
 }
 
 TreePair MergeBaseRoots(const Hash& ours, const Hash& theirs, ChunkStore* chunks, Snapshot snapshot) {
@@ -121,6 +110,11 @@ std::string NameConflicts(const std::vector<KeyConflict>& conflicts) {
         names += std::string(" (") + MergeReasonName(each.conflict.reason) + ")";
     }
     return conflicts.size() > kMaxNamed ? names + ", ..." : names;
+}
+
+void ThrowConflicts(const std::string& operation, const std::vector<KeyConflict>& conflicts,
+                    const char* hint) {
+    throw Error(ErrorCode::kWrongState, operation + " meets conflicts: " + NameConflicts(conflicts), hint);
 }
 
 MergeReport MergeInto(const MergeRequest& request, const MergeSteps& steps) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "kvs/hash.h"
-#include "kvs/merge/merge_policy.h"
 #include "pg/branch/branch_rewrite.h"
+#include "pg/branch/merge_policy_table.h"
 #include "pg/branch/three_way_merge.h"
 
 namespace kvs::pg {
@@ -21,9 +21,6 @@ MergeStrategy ParseMergeStrategy(std::string_view text);
 
 // How the strategy decides conflicts.
 KeyResolver ResolverOf(MergeStrategy strategy);
-
-// The rules of kvs.set_merge_policy.
-MergePolicies LoadMergePolicies();
 
 // The state that a merge of two commits starts from: that of their merge base. Where there are several, as
 // after criss-cross merges, the bases are merged with each other first, and where they conflict, what their
@@ -38,6 +35,10 @@ RewrittenTrees PlanThreeWay(const Branch& branch, ChunkStore* chunks, Snapshot s
 
 // For messages: the keys of the first conflicts.
 std::string NameConflicts(const std::vector<KeyConflict>& conflicts);
+
+// Error(kWrongState) of an operation that stages none: "revert of commit ... meets conflicts: ...".
+[[noreturn]] void ThrowConflicts(const std::string& operation, const std::vector<KeyConflict>& conflicts,
+                                 const char* hint);
 
 struct MergeRequest {
     std::string_view branch;  // empty: the session's

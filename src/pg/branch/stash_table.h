@@ -1,22 +1,18 @@
-// Uncommitted work put aside, _kvs.stash. A stash is a commit of the working state on top of the head it was
-// made on; only its row refers to it.
+// Where uncommitted work that was put aside is kept, _kvs.stash. A stash is a commit of the working state on
+// top of the head it was made on; only its row refers to it.
 #pragma once
 
-#include <functional>
-#include <optional>
+#include <string>
 #include <string_view>
 
 #include "kvs/hash.h"
-#include "pg/branch/merge_operation.h"
+#include "pg/table/branch_table.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
 
-// Puts the branch's uncommitted work aside: the branch is as its head then. nullopt if there was none.
-std::optional<int64> StashWork(std::string_view branch, std::string_view message);
-
-// Merges what a stash holds into the working state of a branch; commits nothing. As MergeInto.
-MergeReport ApplyStash(std::string_view branch, const Hash& stash, const MergeSteps& steps);
+// The number of the new row.
+int64 AddStash(const Branch& branch, const Hash& commit, const std::string& author, std::string_view message);
 
 // The stash's commit. Errors: kNotFound.
 Hash FindStash(int64 id);

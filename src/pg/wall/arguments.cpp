@@ -28,6 +28,13 @@ std::string_view RequiredJsonb(FunctionCallInfo fcinfo, int argument, const char
     return Contents(PG_GETARG_JSONB_P(argument));
 }
 
+int64 RequiredInt8(FunctionCallInfo fcinfo, int argument, const char* name) {
+    if (PG_ARGISNULL(argument)) {
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name));
+    }
+    return PG_GETARG_INT64(argument);
+}
+
 std::optional<int64> OptionalInt8(FunctionCallInfo fcinfo, int argument) {
     return PG_ARGISNULL(argument) ? std::nullopt : std::optional<int64>(PG_GETARG_INT64(argument));
 }

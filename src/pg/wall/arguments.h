@@ -23,6 +23,9 @@ std::string_view RequiredBytes(FunctionCallInfo fcinfo, int argument, const char
 // Contents of a jsonb argument that must not be NULL, aligned as the server's jsonb functions want it.
 std::string_view RequiredJsonb(FunctionCallInfo fcinfo, int argument, const char* name);
 
+// Errors: 22004, which names the argument.
+int64 RequiredInt8(FunctionCallInfo fcinfo, int argument, const char* name);
+
 std::optional<int64> OptionalInt8(FunctionCallInfo fcinfo, int argument);
 std::optional<int32> OptionalInt4(FunctionCallInfo fcinfo, int argument);
 bool BoolOr(FunctionCallInfo fcinfo, int argument, bool otherwise);
