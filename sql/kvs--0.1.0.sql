@@ -1490,10 +1490,12 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_push';
 COMMENT ON FUNCTION kvs.push IS
 'Sends the commits of a branch and moves the remote''s branch of that name, or creates it. The remote commits what it gets, so
-a rollback here takes nothing back, and a push that was interrupted goes on where it was. Uncommitted work stays here.
+a rollback here takes nothing back, and a push that was interrupted goes on where it was. Uncommitted work stays here. It belongs
+in a transaction of its own: one that has written may be waited for there, until kvs.branch_lock_timeout.
 Arguments: remote; branch; force, also where the remote''s branch loses commits or uncommitted work (its reflog keeps them).
-Errors: 55000 the remote''s branch has commits that are not here, or uncommitted work, 42704 unknown remote or branch, 55P03 the
-remote''s branch is busy, those of a connection as in kvs.fetch, errors of the remote, 22004 NULL, 25006.
+Errors: 55000 the remote''s branch has commits that are not here, or uncommitted work, or the remote is this database and the
+branch was moved in this transaction, 42704 unknown remote or branch, 55P03 a lock there was not got in time, those of a
+connection as in kvs.fetch, errors of the remote, 22004 NULL, 25006.
 Example: SELECT new_commit, chunks FROM kvs.push(''origin'', ''main'');';
 
 CREATE FUNCTION kvs.pull(remote text, branch text) RETURNS SETOF kvs.ref_transfer

@@ -164,6 +164,14 @@ void Connection::Open(const ConnectionOptions& options) {
     PQsetnonblocking(connection_, 1);
 }
 
+void Connection::LimitLockWaits(int limit) {
+    if (limit > 0) {
+        Run("SELECT set_config('lock_timeout', $1, false) FROM pg_settings "
+            "WHERE name = 'lock_timeout' AND setting::int NOT BETWEEN 1 AND $2",
+            {Parameter::Text(std::to_string(limit)), Parameter::Int4(limit)});
+    }
+}
+
 // Until the socket is ready or something else has woken this process. Errors: 08001 after the deadline, which
 // only an attempt to connect has.
 void Connection::Wait(int events, TimestampTz deadline) {
@@ -265,8 +273,12 @@ void Connection::RaiseFailed(const pg_result* result) {
     }
     const auto field = [&](int code) { return WithoutNewline(PQresultErrorField(result, code)); };
     const std::string message = field(PG_DIAG_MESSAGE_PRIMARY);
-    const std::string detail = field(PG_DIAG_MESSAGE_DETAIL);
-    const std::string hint = field(PG_DIAG_MESSAGE_HINT);
+    std::string detail = field(PG_DIAG_MESSAGE_DETAIL);
+    std::string hint = field(PG_DIAG_MESSAGE_HINT);
+    if (strcmp(state, "55P03") == 0 && detail.empty()) {
+        detail = "A transaction there did not end in time, perhaps because it waits for this one.";
+        hint = "Try again in a transaction that has not written anything before.";
+    }
     Guarded([&] {
         ereport(ERROR, errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
                 errmsg("remote \"%s\": %s", name_.c_str(), message.c_str()),

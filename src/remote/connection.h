@@ -59,6 +59,11 @@ class Connection {
     // asked for it.
     void Open(const ConnectionOptions& options);
 
+    // Bounds how long a statement may wait for a lock on the other side, where the server cannot see that
+    // this transaction waits for it: a circle of waits through a connection ends by 55P03. In milliseconds;
+    // 0, or a smaller limit of the other side's own, leaves that.
+    void LimitLockWaits(int limit);
+
     // Runs one statement. Errors: the other side's, with its SQLSTATE; 08006 if the connection is lost.
     QueryResult Run(const char* sql, const std::vector<Parameter>& parameters = {});
 

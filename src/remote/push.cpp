@@ -186,6 +186,20 @@ void RequireForward(const Hash& remote_head, const pg::Branch& branch, std::stri
     }
 }
 
+// In this very database a branch stands elsewhere than it does for this transaction only because that has
+// moved it. Whoever is sent what the transaction has stored would wait for its end, and the transaction for
+// him.
+void RequireOtherDatabase(const pg::Branch& branch, Store* store) {
+    if (TransactionIdIsValid(GetTopTransactionIdIfAny()) && store->IsThisDatabase()) {
+        throw Error(
+            ErrorCode::kWrongState,
+            "cannot push branch \"" + std::string(branch.name) + "\" to remote \"" + store->name() +
+                "\", which is this database",
+            "Commit the transaction first: a push belongs in a transaction of its own.",
+            "The branch was moved, created or renamed by this transaction, for which the push would wait.");
+    }
+}
+
 }  // namespace
 
 RefTransfer Push(std::string_view remote, std::string_view branch_name, bool force) {
@@ -202,6 +216,7 @@ RefTransfer Push(std::string_view remote, std::string_view branch_name, bool for
         }
     }
     if (report.old_commit != branch.head) {
+        RequireOtherDatabase(branch, &store);
         if (report.old_commit && !force) {
             RequireForward(*report.old_commit, branch, remote, snapshot);
         }

@@ -3,6 +3,8 @@
 #include "kvs/error.h"
 #include "pg/table/remote_table.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/lock_timeout.h"
+#include "pg/wall/settings.h"
 
 extern "C" {
 #include "port/pg_bswap.h"
@@ -37,6 +39,8 @@ Store::Store(std::string_view remote) : connection_(std::string(remote)) {
     connection_.Open(ResolveConninfo(pg::FindRemote(remote)));
     // The helpers' names are qualified; whatever else is found must be the system's.
     connection_.Run("SET search_path = pg_catalog, pg_temp");
+    const pg::LockTimeoutScope bounded(pg::settings.branch_lock_timeout);
+    connection_.LimitLockWaits(LockTimeout);
     CheckProtocol();
 }
 
@@ -54,6 +58,14 @@ void Store::CheckProtocol() {
                     "the database of remote \"" + name() + "\" has no kvs that this one can talk to",
                     "CREATE EXTENSION kvs there, or bring both to the same version.");
     }
+}
+
+// A server is known by the moment at which it started, in microseconds: a copy of it has another.
+bool Store::IsThisDatabase() {
+    const QueryResult found = connection_.Run(
+        "SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()");
+    return found.rows() == 1 && ReadNumber<int64>(found.Bytes(0, 0)) == PgStartTime &&
+           static_cast<Oid>(ReadNumber<int32>(found.Bytes(0, 1))) == MyDatabaseId;
 }
 
 void Store::BeginReading() {

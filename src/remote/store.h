@@ -25,9 +25,13 @@ struct RemoteRef {
 
 class Store : public pg::ChunkSource {
   public:
-    // Connects to the remote of this name. Errors: kUnknownRef; those of a connection; 55000 if the database
-    // has no kvs, or one that speaks another protocol.
+    // Connects to the remote of this name. Its statements wait for locks as long as a rewrite of a branch
+    // here would. Errors: kUnknownRef; those of a connection; 55000 if the database has no kvs, or one that
+    // speaks another protocol.
     explicit Store(std::string_view remote);
+
+    // Whether it is the database of this session.
+    bool IsThisDatabase();
 
     // Everything that is read from here on is of one moment, until the connection ends.
     void BeginReading();

@@ -54,8 +54,9 @@ void DefineSettings() {
         10000, 0, 1000000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.branch_lock_timeout",
                             "Longest time that an operation that rewrites a branch waits for its writers.",
-                            "0 waits without limit.", &settings.branch_lock_timeout, 5000, 0, INT_MAX,
-                            PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+                            "A transfer waits no longer for locks of the other store. 0 waits without limit.",
+                            &settings.branch_lock_timeout, 5000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+                            nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.gc_lock_timeout",
                             "Longest time that a collection waits for flushes, commits and moves of refs.",
                             "They wait for it meanwhile. 0 waits without limit.", &settings.gc_lock_timeout,
