@@ -118,13 +118,12 @@ HeapTuple FormSampleRow(const std::string& key, EntryReader& reader, const Table
     if (!found) {
         return nullptr;
     }
-    const DataItem item = DecodeDataItem(found->item.bytes).OrThrow();
-    std::string blob;
+    const DataItem& item = found->item;
     std::string_view payload;
     if (item.PayloadSize() > kLargestSampledValue) {
         wanted &= ~(EntryBit(kEntryValue) | EntryBit(kEntryBytes));
     } else {
-        payload = LoadPayload(found->item.bytes, &reader.chunks(), &blob);
+        payload = reader.LoadPayload(item);
     }
     EntryValues entry;
     FillEntry(key, item, payload, found->meta.bytes, wanted, entry.values, entry.nulls);

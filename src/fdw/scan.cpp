@@ -119,7 +119,6 @@ bool TableScan::NextLookup() {
         MemoryContextSwitchTo(caller);
         if (found) {
             found_ = std::move(*found);
-            found_item_ = DecodeDataItem(found_.item.bytes).OrThrow();
             return true;
         }
     }
@@ -135,10 +134,10 @@ void TableScan::FillSlot(TupleTableSlot* slot) {
         memset(slot->tts_isnull, true, columns_.size() * sizeof(bool));
         return;
     }
-    const DataItem& item = scan_ ? scan_->item() : found_item_;
+    const DataItem& item = scan_ ? scan_->item() : found_.item;
     std::string_view payload;
     if ((wanted_ & EntryBit(item.type == ValueType::kJson ? kEntryValue : kEntryBytes)) != 0) {
-        payload = scan_ ? scan_->LoadPayload() : LoadPayload(found_.item.bytes, &reader_->chunks(), &blob_);
+        payload = scan_ ? scan_->LoadPayload() : reader_->LoadPayload(item);
     }
     EntryValues entry;
     FillEntry(scan_ ? scan_->key() : std::string_view(keys_[next_key_ - 1]), item, payload,

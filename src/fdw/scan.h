@@ -64,8 +64,6 @@ class TableScan {
 
     // The current entry of a look-up.
     pg::FoundEntry found_;
-    DataItem found_item_;
-    std::string blob_;
 };
 
 }  // namespace kvs::fdw

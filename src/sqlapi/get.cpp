@@ -2,7 +2,6 @@
 #include <optional>
 #include <string>
 
-#include "kvs/codec/item.h"
 #include "kvs/error.h"
 #include "pg/read/entry_tuple.h"
 #include "pg/read/read_view.h"
@@ -46,12 +45,10 @@ Datum GetValue(const ReadArguments& arguments, ValueType wanted) {
     if (!found) {
         return 0;
     }
-    const DataItem item = DecodeDataItem(found->item.bytes).OrThrow();
-    if (item.type != wanted) {
-        ThrowWrongType(arguments.key, item.type);
+    if (found->item.type != wanted) {
+        ThrowWrongType(arguments.key, found->item.type);
     }
-    std::string blob;
-    const std::string_view payload = LoadPayload(found->item.bytes, &reader.chunks(), &blob);
+    const std::string_view payload = reader.LoadPayload(found->item);
     return Guarded([&] { return MakeVarlena(payload); });
 }
 
@@ -84,12 +81,10 @@ class EntryRow {
         if (!found) {
             return false;
         }
-        std::string blob;
-        const std::string_view payload = LoadPayload(found->item.bytes, &reader.chunks(), &blob);
         Datum values[kEntryColumns];
         bool nulls[kEntryColumns];
-        FillEntry(Contents(DatumGetPointer(arguments.key)), DecodeDataItem(found->item.bytes).OrThrow(),
-                  payload, found->meta.bytes, kAllEntryColumns, values, nulls);
+        FillEntry(Contents(DatumGetPointer(arguments.key)), found->item, reader.LoadPayload(found->item),
+                  found->meta.bytes, kAllEntryColumns, values, nulls);
         *row = Guarded([&] { return FormRow(row_type_, values, nulls); });
         return true;
     }

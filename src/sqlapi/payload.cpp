@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "kvs/codec/item.h"
 #include "kvs/codec/key.h"
 #include "kvs/error.h"
 #include "kvs/json/json.h"
@@ -84,12 +83,11 @@ Jsonb* ReadDocument(EntryReader* reader, const std::string& key) {
     if (!found) {
         return nullptr;
     }
-    if (DecodeDataItem(found->item.bytes).OrThrow().type != ValueType::kJson) {
+    if (found->item.type != ValueType::kJson) {
         throw Error(ErrorCode::kWrongType, "key " + Quoted(key) + " holds bytes, not JSON",
                     "A payload is made of documents; kvs.get_bytes() reads bytes.");
     }
-    std::string blob;
-    const std::string_view payload = LoadPayload(found->item.bytes, &reader->chunks(), &blob);
+    const std::string_view payload = reader->LoadPayload(found->item);
     return Guarded([&] { return DatumGetJsonbP(MakeVarlena(payload)); });
 }
 

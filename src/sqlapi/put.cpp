@@ -138,8 +138,7 @@ KVS_FUNCTION(kvs_touch)
                 return Change{Change::Kind::kNothing, {}};
             }
             Change change{Change::Kind::kPut, *current.item};
-            change.item.payload = current.Payload(&blob);
-            change.item.blob.reset();
+            LoadInline(&change.item, current.chunks, &blob);
             change.item.expires_at.reset();
             if (expires_at) {
                 change.item.expires_at = FromServerTime(*expires_at);

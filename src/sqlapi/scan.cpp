@@ -181,10 +181,8 @@ class AskedEntries {
         Datum values[kEntryColumns];
         bool nulls[kEntryColumns];
         if (found) {
-            std::string blob;
-            FillEntry(Contents(DatumGetPointer(key)), DecodeDataItem(found->item.bytes).OrThrow(),
-                      LoadPayload(found->item.bytes, &reader_->chunks(), &blob), found->meta.bytes,
-                      kAllEntryColumns, values, nulls);
+            FillEntry(Contents(DatumGetPointer(key)), found->item, reader_->LoadPayload(found->item),
+                      found->meta.bytes, kAllEntryColumns, values, nulls);
         } else {
             std::fill(nulls, nulls + kEntryColumns, true);
             values[kEntryKey - 1] = key;

@@ -5,7 +5,7 @@
 #include "kvs/error.h"
 #include "kvs/merge/entry_merge.h"
 #include "kvs/util/quote.h"
-#include "pg/read/read_view.h"
+#include "pg/chunk/tree_item.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/jsonb_json.h"
@@ -38,8 +38,7 @@ struct LoadedSide {
         }
         if (state.item) {
             side.item = DecodeDataItem(*state.item).OrThrow();
-            side.item->payload = kvs::pg::LoadPayload(*state.item, chunks, &blob);
-            side.item->blob.reset();
+            LoadInline(&*side.item, chunks, &blob);
         }
     }
 

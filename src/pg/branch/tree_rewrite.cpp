@@ -4,7 +4,7 @@
 #include "kvs/merge/merge_cursor.h"
 #include "kvs/tree/diff.h"
 #include "kvs/tree/tree.h"
-#include "pg/read/read_view.h"
+#include "pg/chunk/tree_item.h"
 #include "pg/read/view_diff.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -131,8 +131,7 @@ void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, cons
                 DataItem decoded = DecodeDataItem(item->value).OrThrow();
                 item_bytes = item->value;
                 if (decoded.blob) {
-                    decoded.payload = kvs::pg::LoadPayload(item->value, &chunks, &blob);
-                    decoded.blob.reset();
+                    LoadInline(&decoded, &chunks, &blob);
                     inline_item = EncodeDataItem(decoded);
                     item_bytes = inline_item;
                 }

@@ -1,7 +1,5 @@
 #include "pg/chunk/tree_item.h"
 
-#include "kvs/codec/item.h"
-
 namespace kvs::pg {
 
 std::string ToTreeItem(std::string_view item, NodeStore* chunks) {
@@ -12,6 +10,19 @@ std::string ToTreeItem(std::string_view item, NodeStore* chunks) {
     decoded.blob = BlobRef{chunks->WriteBlob(decoded.payload), static_cast<uint32_t>(decoded.payload.size())};
     decoded.payload = {};
     return EncodeDataItem(decoded);
+}
+
+std::string_view PayloadOf(const DataItem& item, NodeStore* chunks, std::string* holder) {
+    if (!item.blob) {
+        return item.payload;
+    }
+    *holder = chunks->ReadBlob(item.blob->address);
+    return *holder;
+}
+
+void LoadInline(DataItem* item, NodeStore* chunks, std::string* holder) {
+    item->payload = PayloadOf(*item, chunks, holder);
+    item->blob.reset();
 }
 
 }  // namespace kvs::pg

@@ -119,11 +119,7 @@ bool EntryScan::TakeTreeEntry() {
 }
 
 std::string_view EntryScan::LoadPayload() {
-    if (!item_.blob) {
-        return item_.payload;
-    }
-    blob_ = chunks_.ReadBlob(item_.blob->address);
-    return blob_;
+    return PayloadOf(item_, &chunks_, &blob_);
 }
 
 }  // namespace kvs::pg

@@ -7,6 +7,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/tree.h"
 #include "kvs/util/quote.h"
+#include "pg/chunk/tree_item.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/working_table.h"
@@ -50,11 +51,7 @@ bool KeyHistory::Next() {
 }
 
 std::string_view KeyHistory::LoadPayload() {
-    if (!item_->blob) {
-        return item_->payload;
-    }
-    blob_ = chunks_.ReadBlob(item_->blob->address);
-    return blob_;
+    return PayloadOf(*item_, &chunks_, &blob_);
 }
 
 // What the key holds, or held when it was deleted; false if it was never written.

@@ -1,6 +1,5 @@
 #include "pg/read/read_view.h"
 
-#include "kvs/codec/item.h"
 #include "kvs/store/metadata_service.h"
 #include "kvs/tree/tree.h"
 #include "pg/table/commit_table.h"
@@ -64,7 +63,7 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
                 return found;
             }
             found.emplace();
-            found->item.bytes = Contents(row.item);
+            found->item = DecodeDataItem(Contents(row.item)).OrThrow();
             if (with_meta) {
                 found->meta.bytes = Contents(row.meta);
             }
@@ -76,7 +75,8 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
             return found;
         }
         found.emplace();
-        found->item = {value->value, std::move(value->leaf)};
+        found->item = DecodeDataItem(value->value).OrThrow();
+        found->leaf = std::move(value->leaf);
         if (with_meta) {
             value = Tree(chunks_, view_.roots.meta_root).Get(key_bytes);
             if (!value) {
@@ -86,20 +86,10 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
             found->meta = {value->value, std::move(value->leaf)};
         }
     }
-    const DataItem item = DecodeDataItem(found->item.bytes).OrThrow();
-    if (IsExpired(item.expires_at, view_.now)) {
+    if (IsExpired(found->item.expires_at, view_.now)) {
         found.reset();
     }
     return found;
-}
-
-std::string_view LoadPayload(std::string_view item, ChunkStore* chunks, std::string* holder) {
-    const DataItem decoded = DecodeDataItem(item).OrThrow();
-    if (!decoded.blob) {
-        return decoded.payload;
-    }
-    *holder = chunks->ReadBlob(decoded.blob->address);
-    return *holder;
 }
 
 }  // namespace kvs::pg

@@ -6,10 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "kvs/codec/item.h"
 #include "kvs/entry.h"
 #include "kvs/node_store.h"
 #include "kvs/version/commit.h"
 #include "pg/chunk/chunk_store.h"
+#include "pg/chunk/tree_item.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/working_table.h"
@@ -50,7 +52,8 @@ struct FoundBytes {
 
 // What the look-up of one key found.
 struct FoundEntry {
-    FoundBytes item;  // encoded data item
+    DataItem item;    // its payload may lie in a blob
+    NodeRef leaf;     // keeps the item alive if a tree holds it
     FoundBytes meta;  // encoded metadata; empty unless asked for
 };
 
@@ -61,6 +64,9 @@ class EntryReader {
 
     // The living entry at `key` (a detoasted text or bytea), nullopt if it is absent, deleted or expired.
     std::optional<FoundEntry> Find(Datum key, bool with_meta);
+
+    // The payload of an item that was found, wherever it lies; a blob's is valid until the next call.
+    std::string_view LoadPayload(const DataItem& item) { return PayloadOf(item, &chunks_, &blob_); }
 
     ChunkStore& chunks() { return chunks_; }
 
@@ -73,9 +79,7 @@ class EntryReader {
   private:
     ReadView view_;
     ChunkStore chunks_;
+    std::string blob_;
 };
-
-// The payload of an encoded item, wherever it lies. `holder` keeps a blob's bytes.
-std::string_view LoadPayload(std::string_view item, ChunkStore* chunks, std::string* holder);
 
 }  // namespace kvs::pg

@@ -202,12 +202,4 @@ std::string_view ViewDiff::MetaOf(Side* side) {
     return *side->meta;
 }
 
-std::string_view ViewDiff::LoadPayload(const DataItem& item, std::string* holder) {
-    if (!item.blob) {
-        return item.payload;
-    }
-    *holder = chunks_.ReadBlob(item.blob->address);
-    return *holder;
-}
-
 }  // namespace kvs::pg

@@ -60,7 +60,9 @@ class ViewDiff {
     std::string_view to_meta() { return MetaOf(&to_); }
 
     // The payload of one of the items, wherever it lies; `holder` keeps the bytes of a blob.
-    std::string_view LoadPayload(const DataItem& item, std::string* holder);
+    std::string_view LoadPayload(const DataItem& item, std::string* holder) {
+        return PayloadOf(item, &chunks_, holder);
+    }
 
     // The snapshot of the statement, to be set anew in each call of a function that spans several.
     void set_snapshot(Snapshot snapshot);

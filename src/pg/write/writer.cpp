@@ -30,14 +30,6 @@ const StandardMetadataService& Rules() {
 
 }  // namespace
 
-std::string_view CurrentEntry::Payload(std::string* holder) const {
-    if (!item->blob) {
-        return item->payload;
-    }
-    *holder = chunks->ReadBlob(item->blob->address);
-    return *holder;
-}
-
 // One try: everything read in it is of one snapshot.
 struct Writer::Pass {
     explicit Pass(Snapshot registered) : snapshot(registered), chunks(registered) {}

@@ -15,6 +15,7 @@
 #include "kvs/entry.h"
 #include "kvs/store/metadata_service.h"
 #include "pg/chunk/chunk_store.h"
+#include "pg/chunk/tree_item.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/table_access.h"
 #include "pg/table/working_table.h"
@@ -30,7 +31,7 @@ struct CurrentEntry {
     Timestamp now;         // the moment of the write
 
     // The payload of the item; `holder` keeps the bytes of a blob.
-    std::string_view Payload(std::string* holder) const;
+    std::string_view Payload(std::string* holder) const { return PayloadOf(*item, chunks, holder); }
 };
 
 // What a change makes of it. The item's payload must live until Update returns.
