@@ -40,8 +40,8 @@ std::string_view Dictionary::bytes() const {
 }
 
 size_t Dictionary::MemorySize() const {
-    return forms_->bytes.size() + ZSTD_sizeof_CDict(forms_->compressor.get()) +
-           ZSTD_sizeof_DDict(forms_->decompressor.get());
+    return forms_->bytes.size() + ZSTD_sizeof_CDict(forms_->compressor) +
+           ZSTD_sizeof_DDict(forms_->decompressor);
 }
 
 std::optional<std::string> TrainDictionary(const std::vector<std::string>& samples, size_t capacity) {

@@ -75,9 +75,7 @@ std::string FrameCodec::Encode(std::string_view raw, int level, const Dictionary
             ZSTD_compressCCtx(contexts_->Compressor(), scratch, bound, raw.data(), raw.size(), level));
     } else {
         ZSTD_CCtx* compressor = contexts_->FreshCompressor();
-        CompressedOrThrow(ZSTD_CCtx_refCDict(compressor, dictionary->forms_->Compressor(level)));
-        // The frame names it already.
-        CompressedOrThrow(ZSTD_CCtx_setParameter(compressor, ZSTD_c_dictIDFlag, 0));
+        ZstdContexts::UseDictionary(compressor, dictionary->forms_->Compressor(level), dictionary->id());
         size = CompressedOrThrow(ZSTD_compress2(compressor, scratch, bound, raw.data(), raw.size()));
     }
 
@@ -154,7 +152,7 @@ Result<std::string> FrameCodec::Decode(std::string_view frame, DictionarySource*
     const size_t size = ZSTD_isError(referred) ? referred
                                                : ZSTD_decompressDCtx(decompressor, raw.data(), raw.size(),
                                                                      compressed.data(), compressed.size());
-    if (ZSTD_isError(size) || size != raw_size) {
+    if (ZSTD_isError(SizeOrBadAlloc(size)) || size != raw_size) {
         return Corrupt("it cannot be decompressed");
     }
     return raw;

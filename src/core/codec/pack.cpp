@@ -96,8 +96,7 @@ std::string PackCodec::Encode(const Pack& pack, int level, const Dictionary* dic
     level = std::clamp(level, 1, ZSTD_maxCLevel());
     ZSTD_CCtx* compressor = contexts_->FreshCompressor();
     if (dictionary != nullptr) {
-        CompressedOrThrow(ZSTD_CCtx_refCDict(compressor, dictionary->forms_->Compressor(level)));
-        CompressedOrThrow(ZSTD_CCtx_setParameter(compressor, ZSTD_c_dictIDFlag, 0));
+        ZstdContexts::UseDictionary(compressor, dictionary->forms_->Compressor(level), dictionary->id());
     } else {
         CompressedOrThrow(ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level));
     }
@@ -156,7 +155,7 @@ Result<Pack> PackCodec::Decode(std::string_view bytes, DictionarySource* diction
     const size_t size = ZSTD_isError(referred) ? referred
                                                : ZSTD_decompressDCtx(decompressor, raw.data(), raw.size(),
                                                                      compressed.data(), compressed.size());
-    if (ZSTD_isError(size) || size != head.raw_size) {
+    if (ZSTD_isError(SizeOrBadAlloc(size)) || size != head.raw_size) {
         return Corrupt("it cannot be decompressed");
     }
     return Pack(std::move(raw), std::move(head.ends));

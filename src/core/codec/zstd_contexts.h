@@ -2,6 +2,7 @@
 #pragma once
 
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <memory>
 #include <new>
@@ -28,13 +29,23 @@ struct DecompressorDeleter {
     void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
 
+// The library's error code for want of memory is no fault of the data.
+inline size_t SizeOrBadAlloc(size_t size) {
+    if (ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation) {
+        throw std::bad_alloc();
+    }
+    return size;
+}
+
 inline size_t CompressedOrThrow(size_t size) {
-    if (ZSTD_isError(size)) {
+    if (ZSTD_isError(SizeOrBadAlloc(size))) {
         throw std::runtime_error(std::string("could not compress a chunk: ") + ZSTD_getErrorName(size));
     }
     return size;
 }
 
+// Each context is one allocation, and grows by another one in it, which fails as an error: no call of these
+// goes on without memory (test/unit/codec/memory_test.cpp fails each of them).
 struct ZstdContexts {
     std::unique_ptr<ZSTD_CCtx, CompressorDeleter> compressor;
     std::unique_ptr<ZSTD_DCtx, DecompressorDeleter> decompressor;
@@ -66,6 +77,15 @@ struct ZstdContexts {
         }
         ZSTD_DCtx_reset(decompressor.get(), ZSTD_reset_session_and_parameters);
         return decompressor.get();
+    }
+
+    static void UseDictionary(ZSTD_CCtx* fresh, const ZSTD_CDict* form, uint32_t id) {
+        if (form == nullptr) {
+            throw Error(ErrorCode::kCorruption, "dictionary " + std::to_string(id) + " is damaged");
+        }
+        CompressedOrThrow(ZSTD_CCtx_refCDict(fresh, form));
+        // What is stored names it already.
+        CompressedOrThrow(ZSTD_CCtx_setParameter(fresh, ZSTD_c_dictIDFlag, 0));
     }
 
     // Not compressing to a smaller buffer: zstd is slower when it may run out of space.
