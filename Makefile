@@ -59,11 +59,9 @@ EXTENSION = kvs
 MODULE_big = kvs
 DATA = $(patsubst $(KVS_ROOT)/%,%,$(sort $(wildcard $(KVS_ROOT)/sql/kvs--*.sql)))
 
-# The server brings its own SHA-256 and its own storage, so the core's stand-alone ones stay out of the library.
+# src/local, the store without a server, stays out: it brings its own SHA-256, locks and storage.
 SOURCES := $(sort $(wildcard $(addprefix $(KVS_ROOT)/src/, \
     *.cpp core/*/*.cpp pg/*/*.cpp remote/*.cpp sqlapi/*.cpp fdw/*.cpp worker/*.cpp)))
-SOURCES := $(filter-out $(addprefix $(KVS_ROOT)/src/core/, \
-    util/openssl_hasher.cpp store/memory_% store/local_%),$(SOURCES))
 OBJS := $(SOURCES:$(KVS_ROOT)/src/%.cpp=build/%.o)
 
 SHLIB_LINK = -Wl,--version-script=$(KVS_ROOT)/src/kvs.map -lstdc++ -Wl,--as-needed -lzstd -lxxhash $(libpq)

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "kvs/error.h"
-#include "kvs/store/local_store.h"
+#include "kvs/local/local_store.h"
 
 namespace {
 

@@ -37,7 +37,7 @@ flags=(-std=c++20 -Wall -Wextra -Werror -Wglobal-constructors -Iinclude -Isrc)
 check_format() { clang-format --dry-run --Werror "${all[@]}"; }
 
 # The architecture: which folder may include headers of which others. A folder "core/x" is src/core/x and
-# include/kvs/x; "core" the headers in include/kvs itself.
+# include/kvs/x, "core" the headers in include/kvs itself, "local" is src/local and include/kvs/local.
 arrows() {
     cat <<'TABLE'
 core/util      core
@@ -47,14 +47,15 @@ core/json      core core/util
 core/pattern   core core/util
 core/merge     core core/util core/codec core/json core/pattern core/tree
 core/version   core core/util core/codec core/tree
-core/store     core core/util core/codec core/json core/pattern core/tree
+core/entry     core core/util
+local          core core/util core/codec core/entry core/json core/pattern core/tree
 
 pg/wall        core core/codec core/json
 pg/table       core core/util core/tree core/version pg/wall
 pg/chunk       core core/codec core/tree pg/wall pg/table
-pg/read        core core/util core/codec core/pattern core/store core/tree core/version pg/wall pg/table pg/chunk
-pg/write       core core/codec core/pattern core/store core/tree core/version pg/wall pg/table pg/chunk pg/read
-pg/branch      core core/util core/codec core/merge core/pattern core/store core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write
+pg/read        core core/util core/codec core/entry core/pattern core/tree core/version pg/wall pg/table pg/chunk
+pg/write       core core/codec core/entry core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read
+pg/branch      core core/util core/codec core/entry core/merge core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write
 pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/check       core core/util core/codec core/tree core/version pg/wall pg/table pg/chunk pg/upkeep
 pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
@@ -72,8 +73,8 @@ includes() {
     grep -rnE '^#include "(kvs|core|local|net|pg|remote|sqlapi|fdw|worker|gateway)/' include src | sed -E '
         s|^([^:]*:[0-9]+):#include "([^"]*)".*|\1 \2|' | awk '
         function folder(path) {
-            sub(/^include\/kvs\//, "core/", path)
-            sub(/^kvs\//, "core/", path)
+            sub(/^(include\/)?kvs\//, "core/", path)
+            sub(/^core\/local\//, "local/", path)
             sub(/^src\//, "", path)
             sub(/:[0-9]+$/, "", path)
             return sub(/\/[^\/]*$/, "", path) ? path : "module"
@@ -83,7 +84,7 @@ includes() {
 
 check_arrows() {
     local failed=0
-    if grep -rnE '#include [<"](postgres|fmgr|libpq|catalog/|utils/|access/|pg/)' include src/core; then
+    if grep -rnE '#include [<"](postgres|fmgr|libpq|catalog/|utils/|access/|pg/)' include src/core src/local; then
         echo "the core must not include PostgreSQL or src/pg"
         failed=1
     fi
@@ -114,7 +115,7 @@ check_size() {
     return $failed
 }
 
-core_files() { sources src/core | grep '\.cpp$'; }
+core_files() { sources src/core src/local | grep '\.cpp$'; }
 server_files() { sources src/pg src/remote src/sqlapi src/fdw src/worker | grep '\.cpp$'; }
 
 # each COMMAND...: runs the command for each file of stdin, which takes the place of {}

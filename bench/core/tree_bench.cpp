@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "kvs/openssl_hasher.h"
-#include "kvs/store/memory_node_store.h"
+#include "kvs/local/memory_node_store.h"
+#include "kvs/local/openssl_hasher.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/cursor.h"
 #include "kvs/tree/diff.h"

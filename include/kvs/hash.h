@@ -44,7 +44,7 @@ struct HashOfHash {
     }
 };
 
-// SHA-256, by OpenSSL in the core build and by the server's own code in the extension.
+// SHA-256, by OpenSSL in the local store and by the server's own code in the extension.
 class Hasher {
   public:
     virtual ~Hasher() = default;

@@ -1,6 +1,6 @@
 // Any bytes as the records of a part, whose digest is made to fit: refused, or records that are written in
 // the same bytes.
-#include "kvs/openssl_hasher.h"
+#include "kvs/local/openssl_hasher.h"
 #include "kvs/version/bundle.h"
 #include "require.h"
 

@@ -14,9 +14,9 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/entry.h"
+#include "kvs/entry/metadata_service.h"
 #include "kvs/merge/document_merge.h"
 #include "kvs/merge/merge_cursor.h"
-#include "kvs/store/metadata_service.h"
 #include "kvs/tree/editor.h"
 #include "kvs/tree/tree.h"
 #include "pg/chunk/chunk_store.h"

@@ -5,8 +5,8 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/entry.h"
+#include "kvs/entry/metadata_service.h"
 #include "kvs/error.h"
-#include "kvs/store/metadata_service.h"
 #include "kvs/tree/cursor.h"
 #include "kvs/tree/editor.h"
 #include "pg/branch/branch_rewrite.h"

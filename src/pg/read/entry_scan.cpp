@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "kvs/store/metadata_service.h"
+#include "kvs/entry/metadata_service.h"
 
 namespace kvs::pg {
 

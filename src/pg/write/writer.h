@@ -13,7 +13,7 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/entry.h"
-#include "kvs/store/metadata_service.h"
+#include "kvs/entry/metadata_service.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/tree_item.h"
 #include "pg/table/branch_table.h"

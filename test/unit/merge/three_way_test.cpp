@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "kvs/codec/item.h"
+#include "kvs/entry/metadata_service.h"
 #include "kvs/merge/entry_merge.h"
-#include "kvs/store/metadata_service.h"
 #include "states.h"
 
 namespace kvs::test {

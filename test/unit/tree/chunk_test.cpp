@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kvs/openssl_hasher.h"
+#include "kvs/local/openssl_hasher.h"
 #include "support.h"
 
 namespace kvs::test {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "kvs/error.h"
-#include "kvs/openssl_hasher.h"
-#include "kvs/store/memory_node_store.h"
+#include "kvs/local/memory_node_store.h"
+#include "kvs/local/openssl_hasher.h"
 #include "kvs/tree/check.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/cursor.h"

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "kvs/openssl_hasher.h"
+#include "kvs/local/openssl_hasher.h"
 
 namespace kvs {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "kvs/openssl_hasher.h"
+#include "kvs/local/openssl_hasher.h"
 #include "kvs/tree/chunk.h"
 
 namespace kvs {

@@ -8,8 +8,8 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/error.h"
-#include "kvs/openssl_hasher.h"
-#include "kvs/store/memory_node_store.h"
+#include "kvs/local/memory_node_store.h"
+#include "kvs/local/openssl_hasher.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/editor.h"
 #include "kvs/tree/node.h"

@@ -1,0 +1,54 @@
+// The orchestrator: assembles a store from its services. It holds no logic of its own; each
+// function is a sequence of calls.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "kvs/entry/metadata_service.h"
+#include "kvs/local/clock.h"
+#include "kvs/local/core_storage.h"
+#include "kvs/local/hashing_service.h"
+#include "kvs/local/key_service.h"
+#include "kvs/local/key_value_store_interface.h"
+#include "kvs/local/lock_manager.h"
+#include "kvs/local/patch_service.h"
+
+namespace kvs {
+
+// As thread-safe as its services, which it refers to and does not own.
+class KeyValueStore final : public KeyValueStoreInterface {
+  public:
+    KeyValueStore(CoreStorage& storage, const MetadataService& metadata, const HashingService& hashing,
+                  const PatchService& patching, LockManager& locks, const KeyService& keys, Clock& clock);
+
+    std::optional<StoredEntry> Get(const StoreKey& key) override;
+    WriteResult Set(const StoreKey& key, const Value& value, const WriteOptions& options) override;
+    WriteResult Patch(const StoreKey& key, std::string_view delta, const WriteOptions& options) override;
+    std::optional<WriteResult> Delete(const StoreKey& key, const WriteOptions& options) override;
+    std::optional<WriteResult> Expire(const StoreKey& key) override;
+
+  private:
+    // What a write sees while the key is its own.
+    struct Moment {
+        const std::string& key;      // serialised
+        const StoredEntry* current;  // nullptr: never written
+        const ChangeId& change;
+        Timestamp now;
+        Previous previous;
+    };
+    using Step = std::function<std::optional<StoredEntry>(const Moment& moment)>;
+
+    // Serialise, lock, update: the frame of every write. nullopt when `step` made no change.
+    std::optional<WriteResult> Write(const StoreKey& key, const Step& step);
+
+    CoreStorage& storage_;
+    const MetadataService& metadata_;
+    const HashingService& hashing_;
+    const PatchService& patching_;
+    LockManager& locks_;
+    const KeyService& keys_;
+    Clock& clock_;
+};
+
+}  // namespace kvs
