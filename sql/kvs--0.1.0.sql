@@ -309,17 +309,20 @@ COMMENT ON COLUMN _kvs.change_member.low_seq IS 'changes below the highest of th
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change_member', '');
 
 CREATE TABLE _kvs.hook (
-    name       text COLLATE "C" PRIMARY KEY,
-    event      text NOT NULL CHECK (event IN ('pre_commit', 'post_commit')),
-    function   text NOT NULL,
-    pattern    text NOT NULL,
-    creator    regrole NOT NULL,
-    created_at timestamptz NOT NULL
+    name           text COLLATE "C" PRIMARY KEY,
+    event          text NOT NULL CHECK (event IN ('pre_commit', 'post_commit')),
+    function       text NOT NULL,
+    function_owner text NOT NULL DEFAULT '',
+    pattern        text NOT NULL,
+    creator        text NOT NULL,
+    created_at     timestamptz NOT NULL
 );
 COMMENT ON TABLE _kvs.hook IS 'Functions that are called with each commit';
 COMMENT ON COLUMN _kvs.hook.function IS 'signature, qualified; looked up when it is called';
+COMMENT ON COLUMN _kvs.hook.function_owner IS
+'role that the function belonged to when the hook was added; empty, as after a dump that did not know it: the hook refuses';
 COMMENT ON COLUMN _kvs.hook.pattern IS 'called only when a key that matches was changed';
-COMMENT ON COLUMN _kvs.hook.creator IS 'as whom it runs';
+COMMENT ON COLUMN _kvs.hook.creator IS 'role that it runs as';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.hook', '');
 
 CREATE TABLE _kvs.tick (
@@ -1064,10 +1067,15 @@ already, and an error undoes it. A hook may write keys, which stay uncommitted, 
 The jsonb: branch, commit, parent, parents, root, author, message, committed_at, pattern; and for pre_commit truncated and
 changes, an array of objects with the columns of kvs.diff_row. With more changes than kvs.hook_max_changes, or 8 MB of
 documents, truncated is true and there is no changes; kvs.diff(parent, commit, pattern) streams them whatever their number.
-Arguments: name; event, pre_commit: an error of the function prevents the commit, post_commit: its error undoes only what the
-function did and is a warning; function; pattern (see kvs.keys), only commits that change a matching key, and only those changes.
+The function must belong to the role that calls add_hook, to a member of it or to a superuser, because whoever owns a function
+may replace it. Function and roles are kept by name: a pre_commit hook refuses the commits that it matches when the function is
+gone (42883), has another owner or its owner lost those privileges (42501), or the role is gone or has another name (42704); for
+a post_commit hook that is a warning.
+Arguments: name; event, pre_commit: an error of the function prevents the commit, and so does false from a function that
+returns boolean (23514; NULL does not), post_commit: its error undoes only what the function did and is a warning; function;
+pattern (see kvs.keys), only commits that change a matching key, and only those changes.
 Errors: 42710 the name is taken, 22023 unknown event, malformed name or pattern, 42883 no such function, 42P17 a function that
-does not take one jsonb, 42501 no right to execute it, 22004 NULL argument, 25006.
+does not take one jsonb, 42501 no right to execute it, or it belongs to somebody else, 22004 NULL argument, 25006.
 Example: CREATE FUNCTION public.check_prices(changes jsonb) RETURNS void LANGUAGE plpgsql AS $$
          BEGIN
              IF EXISTS (SELECT FROM kvs.diff(changes->>''parent'', changes->>''commit'', changes->>''pattern'')
@@ -1083,17 +1091,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_drop_hook';
 COMMENT ON FUNCTION kvs.drop_hook IS
 'Removes a hook; false if there is none of that name. Who created it may, who has that role''s privileges, and the owner of the
-extension: also when the role was dropped and the hook fails for that.
+extension: also when the role is gone and the hook fails for that.
 Arguments: name.
 Errors: 42501 it was created by somebody else, 22004 NULL name, 25006.
 Example: SELECT kvs.drop_hook(''prices'');';
 
 CREATE VIEW kvs.hooks WITH (security_barrier) AS
-SELECT h.name, h.event, h.function, h.pattern, pg_get_userbyid(h.creator::oid)::text AS creator, h.created_at
+SELECT h.name, h.event, h.function, h.pattern, h.creator, h.created_at, h.function_owner
 FROM _kvs.hook AS h
 WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.hooks IS
-'Functions that are called with commits, and as whom they run.
+'Functions that are called with commits, and as whom they run: creator. function_owner: the role that the function must belong
+to, for it belonged to it when the hook was added.
 Example: SELECT name, event, function, pattern FROM kvs.hooks ORDER BY event DESC, name;';
 
 -- Branches

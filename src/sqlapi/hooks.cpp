@@ -27,9 +27,10 @@ HookEvent ParseEvent(std::string_view text) {
                 "The events are pre_commit and post_commit.");
 }
 
-void Add(std::string_view name, std::string_view event, const char* function, std::string_view pattern) {
-    AddHook({std::string(name), ParseEvent(event), function, Pattern::Parse(pattern).OrThrow().text(),
-             GetUserId()});
+void Add(std::string_view name, std::string_view event, const StoredFunction& function,
+         std::string_view pattern, const char* creator) {
+    AddHook({std::string(name), ParseEvent(event), function.signature, function.owner,
+             Pattern::Parse(pattern).OrThrow().text(), creator});
 }
 
 }  // namespace
@@ -43,8 +44,8 @@ KVS_FUNCTION(kvs_add_hook)
     if (PG_ARGISNULL(2)) {
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("function must not be null"));
     }
-    const char* function = HookFunctionSignature(PG_GETARG_OID(2));
-    Add(name, event, function, OptionalBytes(fcinfo, 3).value_or("#"));
+    const StoredFunction function = DescribeHookFunction(PG_GETARG_OID(2));
+    Add(name, event, function, OptionalBytes(fcinfo, 3).value_or("#"), GetUserNameFromId(GetUserId(), false));
     PG_RETURN_BOOL(true);
 }
 

@@ -18,6 +18,7 @@ enum HookColumn {
     kNameColumn = 1,
     kEventColumn,
     kFunctionColumn,
+    kFunctionOwnerColumn,
     kPatternColumn,
     kCreatorColumn,
     kCreatedAtColumn,
@@ -29,8 +30,9 @@ struct HookRow {
     std::string_view name;
     std::string_view event;
     std::string_view function;
+    std::string_view function_owner;
     std::string_view pattern;
-    Oid creator;
+    std::string_view creator;
 };
 
 // Server code.
@@ -38,9 +40,9 @@ bool NextRow(IndexScanDesc scan, Table* table, HookRow* row) {
     if (!index_getnext_slot(scan, ForwardScanDirection, table->slot)) {
         return false;
     }
-    *row = {DatumContents(table->Get(kNameColumn)), DatumContents(table->Get(kEventColumn)),
-            DatumContents(table->Get(kFunctionColumn)), DatumContents(table->Get(kPatternColumn)),
-            DatumGetObjectId(table->Get(kCreatorColumn))};
+    *row = {DatumContents(table->Get(kNameColumn)),     DatumContents(table->Get(kEventColumn)),
+            DatumContents(table->Get(kFunctionColumn)), DatumContents(table->Get(kFunctionOwnerColumn)),
+            DatumContents(table->Get(kPatternColumn)),  DatumContents(table->Get(kCreatorColumn))};
     return true;
 }
 
@@ -69,7 +71,8 @@ std::vector<Hook> ReadHooks() {
         hooks.push_back({std::string(row.name),
                          row.event == HookEventName(HookEvent::kPreCommit) ? HookEvent::kPreCommit
                                                                            : HookEvent::kPostCommit,
-                         std::string(row.function), std::string(row.pattern), row.creator});
+                         std::string(row.function), std::string(row.function_owner), std::string(row.pattern),
+                         std::string(row.creator)});
     }
     Guarded([&] {
         index_endscan(open.scan);
@@ -88,10 +91,13 @@ void AddHook(const Hook& hook) {
         NoteWrite();
         const Object index = Object::kHookPkey;
         Table table = OpenForWrite(Object::kHook, &index, 1);
-        Datum values[kHookColumns] = {
-            MakeVarlena(hook.name),         MakeVarlena(HookEventName(hook.event)),
-            MakeVarlena(hook.function),     MakeVarlena(hook.pattern),
-            ObjectIdGetDatum(hook.creator), TimestampTzGetDatum(GetCurrentTimestamp())};
+        Datum values[kHookColumns] = {MakeVarlena(hook.name),
+                                      MakeVarlena(HookEventName(hook.event)),
+                                      MakeVarlena(hook.function),
+                                      MakeVarlena(hook.function_owner),
+                                      MakeVarlena(hook.pattern),
+                                      MakeVarlena(hook.creator),
+                                      TimestampTzGetDatum(GetCurrentTimestamp())};
         bool nulls[kHookColumns] = {};
         ScanKeyData key;
         KeyText(&key, 1, values[0]);
@@ -116,8 +122,9 @@ bool DropHook(std::string_view name) {
         KeyText(&key, 1, MakeVarlena(name));
         bool dropped = false;
         if (Lookup(&table, snapshot, &key, 1)) {
-            const Oid creator = DatumGetObjectId(table.Get(kCreatorColumn));
-            if (!has_privs_of_role(GetUserId(), creator) && !has_privs_of_role(GetUserId(), OwnerId())) {
+            const Oid creator = get_role_oid(TextDatumGetCString(table.Get(kCreatorColumn)), true);
+            const bool is_creators = OidIsValid(creator) && has_privs_of_role(GetUserId(), creator);
+            if (!is_creators && !has_privs_of_role(GetUserId(), OwnerId())) {
                 ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("must have the privileges of the creator of hook \"%.*s\" to drop it",
                                static_cast<int>(name.size()), name.data()),

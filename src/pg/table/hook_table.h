@@ -1,7 +1,7 @@
 // Commit hooks, _kvs.hook: which function is called for which commits, and as whom.
 //
-// A function is kept as its signature (schema.name(jsonb)), so that a dump and pg_upgrade carry it along, and
-// is looked up when it is called.
+// Functions and roles are kept by name, so that a dump and pg_upgrade carry them along, and are looked up
+// when the hook is called: see stored_function.h.
 #pragma once
 
 #include <string>
@@ -20,9 +20,10 @@ const char* HookEventName(HookEvent event);
 struct Hook {
     std::string name;
     HookEvent event;
-    std::string function;  // signature
+    std::string function;        // signature
+    std::string function_owner;  // role that it belonged to
     std::string pattern;
-    Oid creator;
+    std::string creator;  // role that it runs as
 };
 
 // All hooks that are committed now or made by this transaction, in the order of their names.
@@ -32,7 +33,7 @@ std::vector<Hook> ReadHooks();
 void AddHook(const Hook& hook);
 
 // False if there is none of that name. Errors: 42501 unless the current role has the privileges of the
-// hook's creator.
+// hook's creator or of the extension's owner.
 bool DropHook(std::string_view name);
 
 }  // namespace kvs::pg

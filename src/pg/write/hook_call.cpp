@@ -2,14 +2,13 @@
 
 #include "pg/table/access_guard.h"
 #include "pg/table/branch_lock.h"
-#include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
 extern "C" {
 #include "catalog/objectaccess.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_proc.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 }
@@ -51,80 +50,58 @@ class HookScope {
     int guc_level_;
 };
 
-// What the error callback and the guarded body need of a hook.
+// What the error callback and the guarded bodies need of a hook.
 struct HookNames {
     const char* name;
-    const char* event;
-    const char* function;
+    HookEvent event;
+    StoredFunction function;
+    const char* creator;
 };
 
 void AddContext(void* argument) {
     const auto* names = static_cast<HookNames*>(argument);
-    errcontext("kvs %s hook \"%s\"", names->event, names->name);
+    errcontext("kvs %s hook \"%s\"", HookEventName(names->event), names->name);
 }
 
-// Server code, as the creator.
-void RequireCreator(Oid creator, const HookNames& names) {
-    if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(creator))) {
-        ereport(
-            ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-            errmsg("the role that created hook \"%s\" does not exist any more", names.name),
-            errdetail("The hook calls %s as that role.", names.function),
-            errhint("The owner of the extension can remove it with kvs.drop_hook(%s); who adds it again with "
-                    "kvs.add_hook() is its creator from then on.",
-                    quote_literal_cstr(names.name)));
-    }
-    if (!MayRead(creator)) {
-        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for the kvs store"),
-                errdetail("Role \"%s\" created hook \"%s\" and may not read what is committed any more.",
-                          GetUserNameFromId(creator, false), names.name),
-                errhint("Remove the hook with kvs.drop_hook(%s), or grant SELECT ON kvs.entries to the role.",
-                        quote_literal_cstr(names.name)));
-    }
-}
-
-// The function of a signature, InvalidOid if there is none. Server code, under the hook's search_path.
-Oid FindFunction(const char* signature) {
-    LOCAL_FCINFO(call, 1);
-    InitFunctionCallInfoData(*call, nullptr, 1, InvalidOid, nullptr, nullptr);
-    call->args[0].value = MakeVarlena(signature);
-    call->args[0].isnull = false;
-    const Datum found = to_regprocedure(call);
-    return call->isnull ? InvalidOid : DatumGetObjectId(found);
+// Guarded; errors tell of the hook.
+template <typename Body>
+auto GuardedForHook(HookNames* names, Body&& body) {
+    return Guarded([&] {
+        ErrorContextCallback callback{error_context_stack, AddContext, names};
+        error_context_stack = &callback;
+        const auto result = body();
+        error_context_stack = callback.previous;
+        return result;
+    });
 }
 
 // Server code.
-void RequireExecute(Oid function) {
-    const AclResult allowed = KVS_PROC_ACLCHECK(function, GetUserId(), ACL_EXECUTE);
-    if (allowed != ACLCHECK_OK) {
-        aclcheck_error(allowed, OBJECT_FUNCTION, get_func_name(function));
-    }
+[[noreturn]] void Refuse(const HookNames& names, int sqlstate, const char* problem) {
+    ereport(ERROR, errcode(sqlstate), errmsg_internal("%s", problem),
+            errhint("Undo what changed, or remove hook \"%s\" with kvs.drop_hook(%s); who adds it again with "
+                    "kvs.add_hook() is its creator from then on.",
+                    names.name, quote_literal_cstr(names.name)));
+    pg_unreachable();
 }
 
-// Server code, as the creator.
-void Invoke(const HookNames& names, Datum argument) {
-    const Oid function = FindFunction(names.function);
-    if (!OidIsValid(function)) {
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
-                errmsg("function %s of hook \"%s\" does not exist", names.function, names.name),
-                errhint("Create the function again, or remove the hook with kvs.drop_hook(%s).",
-                        quote_literal_cstr(names.name)));
+// The role that a hook runs as. Server code.
+Oid RequireCreator(const HookNames& names) {
+    const Oid creator = get_role_oid(names.creator, true);
+    if (!OidIsValid(creator)) {
+        Refuse(names, ERRCODE_UNDEFINED_OBJECT,
+               psprintf("role \"%s\", which created hook \"%s\", does not exist", names.creator, names.name));
     }
-    RequireExecute(function);
-    InvokeFunctionExecuteHook(function);
-    FmgrInfo info;
-    fmgr_info(function, &info);
-    LOCAL_FCINFO(call, 1);
-    InitFunctionCallInfoData(*call, &info, 1, InvalidOid, nullptr, nullptr);
-    call->args[0].value = argument;
-    call->args[0].isnull = false;
-    // What it returns is nobody's concern.
-    FunctionCallInvoke(call);
+    if (!MayRead(creator)) {
+        Refuse(
+            names, ERRCODE_INSUFFICIENT_PRIVILEGE,
+            psprintf("role \"%s\", which created hook \"%s\", does not have SELECT on kvs.entries any more",
+                     names.creator, names.name));
+    }
+    return creator;
 }
 
-}  // namespace
-
-const char* HookFunctionSignature(Oid function) {
+// Errors: 42P17 unless the function takes what a hook is told. Server code.
+void RequireHookForm(Oid function) {
     HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(tuple)) {
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -148,24 +125,53 @@ const char* HookFunctionSignature(Oid function) {
                 errdetail_internal("%s", problem),
                 errhint("A hook is a function like check_changes(changes jsonb) RETURNS void."));
     }
-    RequireExecute(function);
-    // Qualified unless the function is the system's own: so it is found again under the hook's search_path.
-    const int guc_level = NewGUCNestLevel();
-    SetForScope("search_path", "pg_catalog, pg_temp");
-    const char* signature = format_procedure(function);
-    AtEOXact_GUC(false, guc_level);
-    return signature;
+}
+
+// Server code, as the creator.
+Oid RequireFunction(const HookNames& names) {
+    const FoundFunction found = FindStoredFunction(names.function);
+    if (!OidIsValid(found.function)) {
+        Refuse(names, found.sqlstate, found.problem);
+    }
+    RequireHookForm(found.function);
+    return found.function;
+}
+
+// True if the function has answered no: it returns a boolean, and this is false. Server code, as the creator.
+bool Rejects(Oid function, Datum argument) {
+    InvokeFunctionExecuteHook(function);
+    FmgrInfo info;
+    fmgr_info(function, &info);
+    LOCAL_FCINFO(call, 1);
+    InitFunctionCallInfoData(*call, &info, 1, InvalidOid, nullptr, nullptr);
+    call->args[0].value = argument;
+    call->args[0].isnull = false;
+    const Datum result = FunctionCallInvoke(call);
+    return getBaseType(get_func_rettype(function)) == BOOLOID && !call->isnull && !DatumGetBool(result);
+}
+
+}  // namespace
+
+StoredFunction DescribeHookFunction(Oid function) {
+    RequireHookForm(function);
+    return DescribeFunction(function);
 }
 
 void CallHook(const Hook& hook, Datum argument, const char* branch) {
-    HookNames names{hook.name.c_str(), HookEventName(hook.event), hook.function.c_str()};
-    HookScope scope(hook.creator, branch);
-    Guarded([&] {
-        ErrorContextCallback callback{error_context_stack, AddContext, &names};
-        error_context_stack = &callback;
-        RequireCreator(hook.creator, names);
-        Invoke(names, argument);
-        error_context_stack = callback.previous;
+    HookNames names{hook.name.c_str(),
+                    hook.event,
+                    {hook.function.c_str(), hook.function_owner.c_str()},
+                    hook.creator.c_str()};
+    const Oid creator = GuardedForHook(&names, [&] { return RequireCreator(names); });
+    HookScope scope(creator, branch);
+    GuardedForHook(&names, [&] {
+        const bool rejects = Rejects(RequireFunction(names), argument);
+        if (rejects && names.event == HookEvent::kPreCommit) {
+            ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
+                    errmsg("hook \"%s\" rejects the commit", names.name),
+                    errdetail("Function %s returned false.", names.function.signature));
+        }
+        return rejects;
     });
 }
 

@@ -422,7 +422,7 @@ SELECT kvs.add_hook('mine', 'pre_commit', 'kvs_hooks.note_post(jsonb)'), kvs.add
 RESET ROLE;
 DROP OWNED BY regress_kvs_hooker, regress_kvs_member, regress_kvs_committer CASCADE;
 DROP ROLE regress_kvs_hooker;
-SELECT name, creator ~ '^unknown' AS unknown FROM kvs.hooks;
+SELECT name, creator FROM kvs.hooks;
 SELECT kvs.put('a:1', '"and more"');
 SELECT kvs.commit('nobody') IS NOT NULL AS committed;
 -- The owner of the extension, and who has that role, may remove them; others may not.
@@ -441,6 +441,103 @@ REVOKE ALL ON kvs.entries FROM regress_kvs_committer;
 SELECT kvs.commit('nobody') IS NOT NULL AS committed;
 \set VERBOSITY default
 SELECT kvs.drop_hook('mine too'), (SELECT count(*) FROM kvs.hooks) AS hooks;
+
+-- A function is kept by name, and runs as its hook's creator: so it must be the one that was added, and belong to somebody
+-- who may act for the creator.
+CREATE ROLE regress_kvs_app;
+CREATE ROLE regress_kvs_attacker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON kvs.entries TO regress_kvs_app, regress_kvs_attacker;
+GRANT EXECUTE ON FUNCTION kvs.add_hook TO regress_kvs_app, regress_kvs_attacker;
+GRANT CREATE, USAGE ON SCHEMA kvs_hooks TO regress_kvs_app, regress_kvs_attacker, regress_kvs_member;
+CREATE FUNCTION kvs_hooks.guard(told jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'the one that was added, as %', current_user; END $$;
+SELECT kvs.add_hook('check', 'pre_commit', 'kvs_hooks.guard(jsonb)'), kvs.add_hook('check too', 'post_commit', 'kvs_hooks.guard(jsonb)');
+SELECT kvs.put('a:1', '"guarded"');
+DROP FUNCTION kvs_hooks.guard(jsonb);
+SET ROLE regress_kvs_attacker;
+CREATE FUNCTION kvs_hooks.guard(told jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'code of the attacker, as %', current_user; END $$;
+SELECT pg_temp.error_of($$SELECT kvs.commit('taken over')$$) ~ '^42501 function kvs_hooks.guard\(jsonb\) belongs to role "regress_kvs_attacker", not to role "[^"]+" as when it was added$' AS refused;
+RESET ROLE;
+SELECT kvs.drop_hook('check');
+\set VERBOSITY sqlstate
+SELECT kvs.commit('post_commit was taken over') IS NOT NULL AS committed;
+\set VERBOSITY default
+-- Nobody lets the code of others run in his name.
+SET ROLE regress_kvs_app;
+SELECT kvs.add_hook('theirs', 'pre_commit', 'kvs_hooks.guard(jsonb)');
+RESET ROLE;
+SELECT pg_temp.error_of($$SELECT kvs.add_hook('theirs', 'pre_commit', 'kvs_hooks.guard(jsonb)')$$) ~ '^42501' AS nor_does_a_superuser;
+DROP FUNCTION kvs_hooks.guard(jsonb);
+SELECT kvs.drop_hook('check too');
+-- Of a superuser it may be: he may act for everybody. Of a member of the creator too, as long as he is one.
+CREATE FUNCTION kvs_hooks.guard(told jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'as %', current_user; END $$;
+SET ROLE regress_kvs_app;
+SELECT kvs.add_hook('check', 'pre_commit', 'kvs_hooks.guard(jsonb)');
+RESET ROLE;
+SELECT kvs.put('a:1', '"checked"'), kvs.commit('checked') IS NOT NULL AS committed;
+SELECT kvs.drop_hook('check');
+GRANT regress_kvs_app TO regress_kvs_member;
+ALTER FUNCTION kvs_hooks.guard(jsonb) OWNER TO regress_kvs_member;
+SET ROLE regress_kvs_app;
+SELECT kvs.add_hook('check', 'pre_commit', 'kvs_hooks.guard(jsonb)');
+RESET ROLE;
+SELECT name, creator, function_owner FROM kvs.hooks;
+SELECT kvs.put('a:1', '"checked again"'), kvs.commit('checked') IS NOT NULL AS committed;
+REVOKE regress_kvs_app FROM regress_kvs_member;
+SELECT kvs.put('a:1', '"no member"'), pg_temp.error_of($$SELECT kvs.commit('no member')$$);
+GRANT regress_kvs_app TO regress_kvs_member;
+-- Given away; and given back.
+ALTER FUNCTION kvs_hooks.guard(jsonb) OWNER TO regress_kvs_app;
+SELECT pg_temp.error_of($$SELECT kvs.commit('another owner')$$);
+ALTER FUNCTION kvs_hooks.guard(jsonb) OWNER TO regress_kvs_member;
+-- A schema that took the name of the function's.
+ALTER SCHEMA kvs_hooks RENAME TO kvs_hooks_2;
+SELECT pg_temp.error_of($$SELECT kvs.commit('another schema')$$);
+ALTER SCHEMA kvs_hooks_2 RENAME TO kvs_hooks;
+-- No longer what a hook can be.
+DROP FUNCTION kvs_hooks.guard(jsonb);
+SET ROLE regress_kvs_member;
+CREATE PROCEDURE kvs_hooks.guard(told jsonb) LANGUAGE plpgsql AS 'BEGIN END';
+RESET ROLE;
+SELECT pg_temp.error_of($$SELECT kvs.commit('a procedure')$$);
+DROP PROCEDURE kvs_hooks.guard(jsonb);
+SET ROLE regress_kvs_member;
+CREATE FUNCTION kvs_hooks.guard(told jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'made anew, as %', current_user; END $$;
+RESET ROLE;
+SELECT kvs.commit('made anew by its owner') IS NOT NULL AS committed;
+-- A role is known by its name.
+ALTER ROLE regress_kvs_app RENAME TO regress_kvs_app_2;
+SELECT kvs.put('a:1', '"renamed"'), pg_temp.error_of($$SELECT kvs.commit('renamed')$$);
+ALTER ROLE regress_kvs_app_2 RENAME TO regress_kvs_app;
+SELECT kvs.commit('renamed back') IS NOT NULL AS committed;
+SELECT kvs.drop_hook('check');
+-- A row that came without the function's owner, as from an older dump.
+INSERT INTO _kvs.hook (name, event, function, pattern, creator, created_at) VALUES ('old', 'pre_commit', 'kvs_hooks.guard(jsonb)', '#', 'regress_kvs_app', now());
+SELECT kvs.put('a:1', '"old"'), pg_temp.error_of($$SELECT kvs.commit('old')$$);
+SELECT kvs.drop_hook('old');
+
+-- A pre_commit hook may answer like a CHECK constraint: false rejects the commit, NULL does not.
+CREATE DOMAIN kvs_hooks.verdict AS boolean;
+CREATE FUNCTION kvs_hooks.answers(told jsonb) RETURNS boolean LANGUAGE sql AS $$ SELECT (told->>'message')::boolean $$;
+CREATE FUNCTION kvs_hooks.answers_verdict(told jsonb) RETURNS kvs_hooks.verdict LANGUAGE sql AS $$ SELECT (told->>'message')::boolean::kvs_hooks.verdict $$;
+CREATE FUNCTION kvs_hooks.answers_zero(told jsonb) RETURNS int LANGUAGE sql AS $$ SELECT 0 $$;
+CREATE FUNCTION kvs_hooks.answers_null(told jsonb) RETURNS boolean LANGUAGE sql AS $$ SELECT NULL::boolean $$;
+SELECT kvs.add_hook('answers', 'pre_commit', 'kvs_hooks.answers(jsonb)', 'a:#'), kvs.add_hook('answers too', 'post_commit', 'kvs_hooks.answers(jsonb)');
+SELECT kvs.commit('false');
+SELECT kvs.commit('true') IS NOT NULL AS committed;
+SELECT kvs.put('b:1', '"not matched"'), kvs.commit('false') IS NOT NULL AS committed;
+SELECT kvs.drop_hook(name) FROM kvs.hooks;
+SELECT kvs.add_hook('verdict', 'pre_commit', 'kvs_hooks.answers_verdict(jsonb)'), kvs.add_hook('zero', 'pre_commit', 'kvs_hooks.answers_zero(jsonb)'),
+       kvs.add_hook('null', 'pre_commit', 'kvs_hooks.answers_null(jsonb)');
+SELECT kvs.put('a:1', '"answered"'), pg_temp.error_of($$SELECT kvs.commit('false')$$);
+SELECT kvs.commit('true') IS NOT NULL AS committed;
+SELECT kvs.drop_hook(name) FROM kvs.hooks;
+DROP OWNED BY regress_kvs_app, regress_kvs_attacker, regress_kvs_member CASCADE;
+DROP ROLE regress_kvs_app, regress_kvs_attacker;
+
+-- What a dump carries names roles and functions; their OIDs are others elsewhere.
+SELECT attrelid::regclass, attname, atttypid::regtype FROM pg_attribute
+WHERE attrelid IN (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'kvs') AND attnum > 0
+      AND (atttypid::regtype::text ~ '^reg' OR atttypid = 'oid'::regtype);
 
 RESET kvs.branch;
 SELECT kvs.delete_branch('hooks', true), kvs.delete_branch('hooks-other', true);
