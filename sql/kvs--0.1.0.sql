@@ -28,6 +28,18 @@ BEGIN
 END
 $$;
 
+DO $$
+DECLARE
+    everything text := (SELECT string_agg(quote_ident(pubname), ', ' ORDER BY pubname) FROM pg_publication WHERE puballtables);
+BEGIN
+    IF everything IS NOT NULL THEN
+        RAISE WARNING 'the tables of kvs are published too, by %, which is FOR ALL TABLES', everything
+            USING DETAIL = 'Subscribers that do not have these tables stop at the first write to the store.',
+                  HINT = 'Publish by table or FOR TABLES IN SCHEMA instead.';
+    END IF;
+END
+$$;
+
 CREATE SCHEMA kvs;
 COMMENT ON SCHEMA kvs IS
 'Versioned, reactive JSON documents: functions, views and the foreign table kvs.entries.
