@@ -482,7 +482,8 @@ CREATE FOREIGN TABLE kvs.entries (
 ) SERVER kvs;
 COMMENT ON FOREIGN TABLE kvs.entries IS
 'Entries of the session''s branch (kvs.branch), or as of the session''s moment (kvs.as_of). Equality, ranges and prefixes
-of key, the order by key and LIMIT are pushed down. Its privileges are those of the whole store.
+of key, the order by key and LIMIT are pushed down. Its privileges are those of the whole store; those on single columns do not
+count.
 Example: GRANT SELECT ON kvs.entries TO reporting;
          SELECT key, value->>''name'' FROM kvs.entries WHERE key LIKE ''user:%'' ORDER BY key LIMIT 10;';
 

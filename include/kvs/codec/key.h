@@ -34,4 +34,9 @@ Result<ParsedKey> ParseKey(std::string_view serialized);
 // this.
 Status ValidateKey(std::string_view serialized);
 
+// Keys that begin so are the store's own: users do not give them values. What has come by otherwise, as from
+// an earlier version, is read, deleted, restored, merged and transferred like all else.
+constexpr std::string_view kReservedKeys = "__schema:";
+Status RefuseReservedKey(std::string_view serialized);
+
 }  // namespace kvs

@@ -115,6 +115,13 @@ Status ValidateKey(std::string_view serialized) {
     return ValidateNamespace(serialized, serialized.substr(0, colon));
 }
 
+Status RefuseReservedKey(std::string_view serialized) {
+    if (serialized.starts_with(kReservedKeys)) {
+        return BadKey(serialized, "is reserved", "Keys that begin with \"__schema:\" are the store's own.");
+    }
+    return Ok();
+}
+
 Result<std::string> SerializeKey(const std::vector<std::string>& namespace_segments, std::string_view key) {
     if (key.empty()) {
         return Error(ErrorCode::kInvalidArgument, "key must not be empty");

@@ -59,6 +59,7 @@ void ImportSorter::AddRow(void* tuple, void* row_type) {
         return Row{PointerGetDatum(PG_DETOAST_DATUM_PACKED(key)), PointerGetDatum(DatumGetJsonbP(value))};
     });
     ThrowUnlessKey(Contents(DatumGetPointer(row.key)));
+    RefuseReservedKey(Contents(DatumGetPointer(row.key))).OrThrow();
     JsonItem(Contents(DatumGetPointer(row.value)), std::nullopt);
     Guarded([&] {
         ExecClearTuple(slot_);

@@ -11,7 +11,7 @@ bool HasAll(Oid role, AclMode mode) {
     return pg_class_aclmask(ObjectOid(Object::kEntries), role, mode, ACLMASK_ALL) == mode;
 }
 
-[[noreturn]] void Deny(AclMode mode) {
+[[noreturn]] void Deny(Oid role, AclMode mode) {
     StringInfoData privileges;
     initStringInfo(&privileges);
     const struct {
@@ -24,7 +24,10 @@ bool HasAll(Oid role, AclMode mode) {
             appendStringInfo(&privileges, "%s%s", privileges.len > 0 ? ", " : "", name.name);
         }
     }
+    const bool has_columns =
+        pg_attribute_aclcheck_all(ObjectOid(Object::kEntries), role, mode, ACLMASK_ANY) == ACLCHECK_OK;
     ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for the kvs store"),
+            has_columns ? errdetail("Privileges on single columns of kvs.entries do not count.") : 0,
             errhint("The owner grants access with GRANT %s ON kvs.entries TO ROLE.", privileges.data));
     pg_unreachable();
 }
@@ -37,7 +40,7 @@ bool MayRead(Oid role) {
 
 void RequireRead(Oid role) {
     if (!MayRead(role)) {
-        Deny(ACL_SELECT);
+        Deny(role, ACL_SELECT);
     }
 }
 
@@ -47,7 +50,7 @@ void RequireWrite(AclMode mode, const char* command) {
         PreventCommandIfParallelMode(command);
     }
     if (!HasAll(GetUserId(), mode)) {
-        Deny(mode);
+        Deny(GetUserId(), mode);
     }
     if (settings.as_of[0] != '\0') {
         ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),

@@ -1,6 +1,6 @@
 // The one place that decides whether the current role may touch the store: by the ACL of kvs.entries. SELECT
-// lets it read; INSERT, UPDATE and DELETE let it write. Every function and the foreign data wrapper come
-// through here.
+// lets it read; INSERT, UPDATE and DELETE let it write; privileges on single columns do not count. Every
+// function and the foreign data wrapper come through here.
 //
 // Server code: first phase of an entry point, or under Guarded.
 #pragma once

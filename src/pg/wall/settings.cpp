@@ -1,5 +1,7 @@
 #include "pg/wall/settings.h"
 
+#include "kvs/codec/item.h"
+
 namespace kvs::pg {
 
 Settings settings;
@@ -13,6 +15,16 @@ const struct config_enum_entry kDurabilities[] = {
     {nullptr, 0, false},
 };
 
+bool CheckAuthor(char** value, void**, GucSource) {
+    const size_t size = strlen(*value);
+    if (size > kMaxModifiedBySize) {
+        GUC_check_errdetail("An author may have up to %zu bytes; this one has %zu.", kMaxModifiedBySize,
+                            size);
+        return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 void DefineSettings() {
@@ -23,7 +35,7 @@ void DefineSettings() {
                                0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("kvs.author",
                                "Author recorded with commits and changes; empty means the session user.",
-                               nullptr, &settings.author, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                               nullptr, &settings.author, "", PGC_USERSET, 0, CheckAuthor, nullptr, nullptr);
     DefineCustomEnumVariable(
         "kvs.durability", "When a transaction that wrote to the store is acknowledged.",
         "strict: its WAL is on disk. async: at once. batched: at once, and a worker flushes the "

@@ -12,6 +12,9 @@ namespace kvs::pg {
 
 namespace {
 
+// kvs.author serves commits and changes, so their limits are one.
+static_assert(kMaxAuthorSize == kMaxModifiedBySize);
+
 std::optional<std::string_view> OptionalAt(FunctionCallInfo fcinfo, int position) {
     return position < 0 ? std::nullopt : OptionalBytes(fcinfo, position);
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "kvs/codec/key.h"
 #include "kvs/error.h"
 #include "kvs/tree/tree.h"
 #include "pg/read/read_view.h"
@@ -100,6 +101,9 @@ void Writer::ReadTrees(std::string_view key, Pass* pass) {
 Written Writer::Update(Datum key, Operation operation, const WriteOptions& options,
                        const ChangeFunction& change) {
     const std::string_view key_bytes = Contents(DatumGetPointer(key));
+    if (operation != Operation::kDelete && operation != Operation::kRestore) {
+        RefuseReservedKey(key_bytes).OrThrow();
+    }
     for (;;) {
         MemoryContext caller = CurrentMemoryContext;
         Pass pass(Guarded([&] {

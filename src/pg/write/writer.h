@@ -57,7 +57,8 @@ class Writer {
     explicit Writer(std::string_view branch);
 
     // `key` is a valid key as a detoasted text or bytea.
-    // Errors: kStaleVersion if options.expected_version does not match, kSerialization, kLimitExceeded.
+    // Errors: kInvalidArgument if the key is reserved and is neither deleted nor restored, kStaleVersion if
+    // options.expected_version does not match, kSerialization, kLimitExceeded.
     Written Update(Datum key, Operation operation, const WriteOptions& options, const ChangeFunction& change);
 
     // Closes the tables. To be called on the normal way out; flushes the branch if this session has piled up

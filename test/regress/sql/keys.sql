@@ -59,3 +59,31 @@ SELECT kvs.data_hash(jsonb_build_object(U&'\+01F600', 1, U&'\FB33', 2, 'a', E'\u
 SELECT kvs.data_hash(to_jsonb(1::numeric / 3)) = kvs.data_hash('0.33333333333333333333') AS exact;
 SELECT pg_temp.error_of(format('SELECT kvs.data_hash(%L)', repeat('[', 513) || repeat(']', 513)));
 SELECT length(kvs.data_hash((repeat('[', 512) || repeat(']', 512))::jsonb));
+
+-- Keys that the store keeps for itself get no value from outside.
+SELECT kvs.create_branch('reserved', encode(_kvs.initial_commit(), 'hex'));
+SET kvs.branch = 'reserved';
+SELECT statement, pg_temp.error_of('SELECT ' || statement) AS error
+FROM unnest(ARRAY[$$kvs.put('__schema:x', '1')$$, $$kvs.put_entry('__schema:x', '1')$$, $$kvs.put_bytes('__schema:x', 'x')$$, $$kvs.cas('__schema:x', 0, '1')$$,
+                  $$kvs.patch('__schema:x', '{}')$$, $$kvs.json_patch('__schema:x', '[]')$$, $$kvs.increment('__schema:x')$$, $$kvs.touch('__schema:x', '1 day')$$,
+                  $$kvs.mput('{a,__schema:x}', ARRAY['1', '1']::jsonb[])$$, $$kvs.import('SELECT ''__schema:x'', ''1''::jsonb')$$,
+                  $$kvs.import('SELECT ''__schema:'' || n, ''1''::jsonb FROM generate_series(1, 2000) AS n')$$, $$kvs.put('__schema', '1')$$,
+                  $$kvs.put('__schema/a:x', '1')$$, $$kvs.put(':__schema:x', '1')$$]) AS statement;
+-- What came by otherwise is read, committed, merged, restored and deleted.
+SELECT kvs.put('__schemb:x', '"old"');
+UPDATE _kvs.working SET key = '__schema:x' WHERE key = '__schemb:x';
+UPDATE _kvs.change SET key = '__schema:x' WHERE key = '__schemb:x';
+SELECT kvs.commit('old') IS NOT NULL AS committed, kvs.get('__schema:x'), kvs.create_branch('reserved-2') IS NOT NULL AS branched;
+SELECT kvs.delete('__schema:x');
+SELECT kvs.exists('__schema:x'), pg_temp.error_of($$SELECT kvs.put('__schema:x', '1')$$);
+SELECT kvs.restore('__schema:#', 'HEAD');
+SELECT kvs.get('__schema:x');
+SELECT kvs.delete_prefix('__schema:');
+SELECT kvs.commit('deleted') IS NOT NULL AS committed;
+SELECT merged FROM kvs.merge('reserved', 'reserved-2');
+SELECT kvs.exists('__schema:x', branch => 'reserved-2');
+SELECT kvs.revert('HEAD') IS NOT NULL AS reverted;
+SELECT kvs.get('__schema:x');
+SELECT kvs.delete('__schema'), kvs.delete('__schema/a:x'), kvs.delete(':__schema:x');
+RESET kvs.branch;
+SELECT kvs.delete_branch('reserved', true), kvs.delete_branch('reserved-2', true);

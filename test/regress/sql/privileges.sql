@@ -101,6 +101,10 @@ SELECT pg_temp.may('none', $$SELECT kvs.get('secret:1')$$) AS rolled_back;
 -- Some columns are not the store.
 GRANT SELECT (key) ON kvs.entries TO regress_kvs_none;
 SELECT pg_temp.may('none', $$SELECT kvs.exists('secret:1')$$) AS function, pg_temp.may('none', $$SELECT value FROM kvs.entries$$) AS value;
+SET ROLE regress_kvs_none;
+SELECT key FROM kvs.entries;
+SELECT kvs.put('a', '1');
+RESET ROLE;
 REVOKE SELECT (key) ON kvs.entries FROM regress_kvs_none;
 -- A prepared statement does not outlive the privilege.
 SET ROLE regress_kvs_reader;

@@ -135,3 +135,16 @@ RESET kvs.compression_level;
 SELECT count(DISTINCT root) AS roots, count(*) FROM (SELECT root FROM kvs.log('settings-raw', 1) UNION ALL SELECT root FROM kvs.log('settings-zstd', 1)) AS r;
 SELECT kvs.get('compressed:300', branch => 'settings-raw') = kvs.get('compressed:300', branch => 'settings-zstd') AS same;
 SELECT severity, type, detail FROM kvs.check() WHERE severity = 'error';
+
+-- An author has the length that commits and changes have room for, and it is said where he is set.
+SELECT pg_temp.error_of(format('SET kvs.author = %L', repeat('a', 257))) LIKE '22023 invalid value for parameter "kvs.author": "aaa%' AS refused;
+\set VERBOSITY terse
+SELECT set_config('kvs.author', repeat('ä', 129), false);
+\set VERBOSITY default
+SELECT length(set_config('kvs.author', repeat('a', 256), false));
+BEGIN;
+SELECT kvs.put('author', '1') > 0 AS put;
+SELECT kvs.commit('author') IS NOT NULL AS committed;
+SELECT length(author) FROM kvs.log(max_rows => 1);
+ROLLBACK;
+RESET kvs.author;

@@ -24,6 +24,16 @@ void ExpectBad(const std::string& serialized, const std::string& message) {
     EXPECT_STREQ(parsed.error().what(), status.error().what());
 }
 
+TEST(Key, SomeAreReserved) {
+    for (const char* key : {"__schema:x", "__schema:", "__schema::"}) {
+        EXPECT_EQ(RefuseReservedKey(key).error().code(), ErrorCode::kInvalidArgument) << key;
+    }
+    for (const char* key :
+         {"__schema", "__schema/a:x", "_schema:x", "__Schema:x", ":__schema:x", "a__schema:x"}) {
+        EXPECT_TRUE(RefuseReservedKey(key).ok()) << key;
+    }
+}
+
 TEST(Key, Forms) {
     ExpectForm({"users", "active"}, "123", "users/active:123");
     ExpectForm({"user"}, "123", "user:123");
