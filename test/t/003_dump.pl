@@ -30,37 +30,30 @@ SELECT kvs.add_hook('guard', 'pre_commit', 'public.refuse(jsonb)', 'guarded:#');
 SQL
 my $before = fingerprint($node, 'postgres');
 
-sub create_empty
-{
-    my ($database) = @_;
-    $node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8'");
-    return;
-}
-
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/dump", 'postgres' ], 'pg_dump, custom format');
-create_empty('custom');
+add_database($node, 'custom');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'custom', "$dir/dump" ], 'pg_restore');
 
 $node->command_ok([ 'pg_dump', '-f', "$dir/dump.sql", 'postgres' ], 'pg_dump, plain format');
-create_empty('plain');
+add_database($node, 'plain');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-d', 'plain', '-f', "$dir/dump.sql" ],
     'psql on the dump');
 
-create_empty('parallel');
+add_database($node, 'parallel');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '--jobs=2', '-d', 'parallel', "$dir/dump" ],
     'pg_restore, two jobs');
 
 # A store that was never written, and a dump of a dump.
 add_store($node, 'empty');
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/empty", 'empty' ], 'pg_dump of an empty store');
-create_empty('empty_again');
+add_database($node, 'empty_again');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'empty_again', "$dir/empty" ],
     'pg_restore of an empty store');
 is(fingerprint($node, 'empty_again'), fingerprint($node, 'empty'), 'an empty store stays one');
 is($node->safe_psql('empty_again', q(SELECT kvs.put('first', '1'))), '1', 'and can be written');
 
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/again", 'custom' ], 'pg_dump of a restored store');
-create_empty('again');
+add_database($node, 'again');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'again', "$dir/again" ], 'and pg_restore');
 
 my $history = q(SELECT string_agg(version || coalesce('=' || value::text, ' ' || op), ', ') FROM kvs.history('%s'));

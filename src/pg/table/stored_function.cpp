@@ -82,6 +82,11 @@ FoundFunction FindStoredFunction(const StoredFunction& stored) {
         return {InvalidOid, ERRCODE_UNDEFINED_FUNCTION,
                 psprintf("function %s does not exist", stored.signature)};
     }
+    if (stored.owner[0] == '\0') {
+        return {InvalidOid, ERRCODE_INSUFFICIENT_PRIVILEGE,
+                psprintf("the role that function %s belonged to when it was added is not known",
+                         stored.signature)};
+    }
     const Oid owner = OwnerOf(function);
     if (strcmp(NameOf(owner), stored.owner) != 0) {
         return {InvalidOid, ERRCODE_INSUFFICIENT_PRIVILEGE,

@@ -17,7 +17,7 @@ namespace kvs::pg {
 
 struct StoredFunction {
     const char* signature;  // qualified, unless the function is the system's own
-    const char* owner;      // name of the role that it belonged to when it was stored
+    const char* owner;      // name of the role that it belonged to when it was stored; empty: not known
 };
 
 // `function` as it is to be kept by the current role, palloc'ed. Errors: 42501 the current role may not call

@@ -12,6 +12,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
+  add_database
   add_store
   check_indexes
   check_log
@@ -65,11 +66,20 @@ CONF
     return $node;
 }
 
-# One more database with the extension.
+# One more database; owner: whose it is.
+sub add_database
+{
+    my ($node, $database, %params) = @_;
+    my $owner = $params{owner} ? "OWNER $params{owner}" : '';
+    $node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8' $owner");
+    return;
+}
+
+# The same with the extension.
 sub add_store
 {
-    my ($node, $database) = @_;
-    $node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8'");
+    my ($node, $database, %params) = @_;
+    add_database($node, $database, %params);
     $node->safe_psql($database, 'CREATE EXTENSION kvs');
     return;
 }
