@@ -33,7 +33,13 @@ foreach my $schema ('kvs', '_kvs')
 $node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN');
 is(sqlstate_of($node, 'postgres', 'SET ROLE nobody; CREATE EXTENSION kvs'),
     '42501', 'refused to who is not a superuser');
-is(sqlstate_of($node, 'postgres', 'CREATE EXTENSION kvs SCHEMA public'), '', 'a schema for the rest may be named');
+
+# It belongs to no schema that can go.
+is(sqlstate_of($node, 'postgres', 'CREATE EXTENSION kvs SCHEMA public'), '0A000', 'refused in a schema');
+$node->safe_psql('postgres', q(SET search_path = ''; CREATE EXTENSION kvs));
+$node->safe_psql('postgres', q(SELECT kvs.put('k', '1'); DROP SCHEMA public CASCADE; CREATE SCHEMA public));
+is($node->safe_psql('postgres', q(SELECT kvs.get('k'))), '1', 'the store outlives schema public');
+is(sqlstate_of($node, 'postgres', 'ALTER EXTENSION kvs SET SCHEMA public'), '0A000', 'and cannot be moved there');
 $node->safe_psql('postgres', 'DROP EXTENSION kvs');
 
 my $everything = q(SELECT (SELECT count(*) FROM pg_namespace WHERE nspname IN ('kvs', '_kvs')),
