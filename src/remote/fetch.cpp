@@ -13,7 +13,6 @@
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/table/remote_table.h"
 #include "pg/table/tag_table.h"
 #include "pg/transfer/commit_sort.h"
@@ -155,18 +154,7 @@ bool AddTag(const RemoteRef& tag) {
     if (is_taken) {
         return false;
     }
-    Oid types[] = {TEXTOID, BYTEAOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = pg::MakeVarlena(tag.name);
-        values[1] = pg::HashDatum(tag.head);
-        values[2] = tag.message ? pg::MakeVarlena(*tag.message) : Datum{0};
-        values[3] = pg::MakeVarlena(tag.tagger);
-        values[4] = TimestampTzGetDatum(tag.created_at);
-    });
-    pg::ExecuteAsOwner(
-        "INSERT INTO _kvs.tag (name, commit_hash, message, tagger, created_at) VALUES ($1, $2, $3, $4, $5)",
-        std::size(types), types, values, tag.message ? "     " : "  n  ");
+    pg::AddTag(tag.AsTag());
     return true;
 }
 
@@ -181,13 +169,11 @@ void AddTags(const std::vector<RemoteRef>& refs, Fetcher* fetcher, std::vector<R
 // Nothing but the initial commit on any branch, no uncommitted work, no tag. What fetches have brought may be
 // there.
 void RequireEmptyStore() {
-    Oid types[] = {BYTEAOID};
-    Datum values[] = {Guarded([] { return pg::HashDatum(kEmptyRoot); })};
     pg::OwnerQuery query(
         "SELECT EXISTS (SELECT FROM _kvs.branch"
         "               WHERE head <> _kvs.initial_commit() OR working_meta_root <> $1 OR name <> 'main')"
         " OR EXISTS (SELECT FROM _kvs.tag) OR EXISTS (SELECT FROM _kvs.working)",
-        1, types, values);
+        {pg::Parameter::Address(kEmptyRoot)});
     const bool in_use = query.Next() && query.Bool(1);
     query.Finish();
     if (in_use) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kvs/hash.h"
+#include "pg/table/tag_table.h"
 #include "pg/transfer/object_intake.h"
 #include "pg/wall/server.h"
 #include "remote/connection.h"
@@ -21,6 +22,8 @@ struct RemoteRef {
     std::optional<std::string> message;
     std::string tagger;
     TimestampTz created_at = 0;
+
+    pg::Tag AsTag() const { return {name, head, message, tagger, created_at}; }
 };
 
 class Store : public pg::ChunkSource {

@@ -71,9 +71,8 @@ Json LogIdText(const std::array<uint8_t, 16>& log_id) {
 
 // Which changes of its log a commit took; not part of the commit itself.
 Json ConsumedSnapshot(const Hash& hash) {
-    Oid type = BYTEAOID;
-    Datum value = Guarded([&] { return HashDatum(hash); });
-    OwnerQuery row("SELECT consumed_snapshot::text FROM _kvs.commit WHERE hash = $1", 1, &type, &value);
+    OwnerQuery row("SELECT consumed_snapshot::text FROM _kvs.commit WHERE hash = $1",
+                   {Parameter::Address(hash)});
     Json snapshot;
     if (row.Next() && !row.IsNull(1)) {
         snapshot = Json::String(std::string(row.Bytes(1)));

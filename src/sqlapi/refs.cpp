@@ -9,7 +9,6 @@
 #include "pg/read/ref_resolver.h"
 #include "pg/table/access_guard.h"
 #include "pg/table/commit_table.h"
-#include "pg/table/owner_scope.h"
 #include "pg/table/tag_table.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
@@ -38,19 +37,8 @@ Datum CreateTag(std::string_view name, std::string_view ref, std::optional<std::
     LockRefName(name);
     RequireFreeName(name);
 
-    const std::string tagger = AuthorName({});
-    Oid types[] = {TEXTOID, BYTEAOID, TEXTOID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = MakeVarlena(name);
-        values[1] = HashDatum(commit);
-        values[2] = message ? MakeVarlena(*message) : Datum{0};
-        values[3] = MakeVarlena(tagger);
-    });
-    ExecuteAsOwner(
-        "INSERT INTO _kvs.tag (name, commit_hash, message, tagger, created_at) "
-        "VALUES ($1, $2, $3, $4, clock_timestamp())",
-        std::size(types), types, values, message ? "    " : "  n ");
+    AddTag({std::string(name), commit, std::optional<std::string>(message), AuthorName({}),
+            GetCurrentTimestamp()});
     return HexDatum(commit);
 }
 
@@ -58,9 +46,7 @@ Datum CreateTag(std::string_view name, std::string_view ref, std::optional<std::
 bool DeleteTag(std::string_view name) {
     BeginRefEdit();
     LockRefName(name);
-    Oid types[] = {TEXTOID};
-    Datum values[] = {Guarded([&] { return MakeVarlena(name); })};
-    return ExecuteAsOwner("DELETE FROM _kvs.tag WHERE name = $1", 1, types, values, " ") > 0;
+    return RemoveTag(name);
 }
 
 // 0 if there is none.

@@ -100,10 +100,8 @@ SELECT jsonb_build_object(
 )";
 
 Datum Stats() {
-    Oid types[] = {INT8OID, BOOLOID};
-    Datum values[] = {Int64GetDatum(int64{settings.node_cache_size} * 1024),
-                      BoolGetDatum(SharedNodeCache::Get() != nullptr)};
-    OwnerQuery row(kStatsQuery, 2, types, values);
+    OwnerQuery row(kStatsQuery, {Parameter::Int8(int64{settings.node_cache_size} * 1024),
+                                 Parameter::Bool(SharedNodeCache::Get() != nullptr)});
     row.Next();
     const Datum stats = row.Copy(1);
     row.Finish();

@@ -61,9 +61,8 @@ void Commit() {
 }
 
 bool HasGrown() {
-    Oid types[] = {INT8OID, INT8OID};
-    Datum values[] = {Int64GetDatum(settings.autogc_threshold), Int64GetDatum(settings.autogc_growth)};
-    OwnerQuery row(kGrowthQuery, 2, types, values);
+    OwnerQuery row(kGrowthQuery,
+                   {Parameter::Int8(settings.autogc_threshold), Parameter::Int8(settings.autogc_growth)});
     const bool has_grown = row.Next() && row.Bool(1);
     row.Finish();
     return has_grown;

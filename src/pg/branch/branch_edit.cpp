@@ -15,7 +15,7 @@
 #include "pg/table/branch_lock.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_table.h"
-#include "pg/table/owner_scope.h"
+#include "pg/table/owner_query.h"
 #include "pg/table/working_batches.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -138,11 +138,9 @@ void RequireDeletable(const Branch& branch, bool is_dirty, bool force, Snapshot 
 }
 
 void DeleteRows(const Branch& branch) {
-    Oid types[] = {INT4OID};
-    Datum values[] = {Int32GetDatum(branch.id)};
     DropStagedMerge(branch.id);
-    ExecuteAsOwner("DELETE FROM _kvs.working WHERE branch_id = $1", 1, types, values, " ");
-    ExecuteAsOwner("DELETE FROM _kvs.branch WHERE id = $1", 1, types, values, " ");
+    ExecuteAsOwner("DELETE FROM _kvs.working WHERE branch_id = $1", {Parameter::Int4(branch.id)});
+    ExecuteAsOwner("DELETE FROM _kvs.branch WHERE id = $1", {Parameter::Int4(branch.id)});
     // The transaction's snapshot may not show what was written since.
     Snapshot latest = RegisterNewestSnapshot();
     const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
@@ -214,16 +212,8 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
     MoveBranch(branch, snapshot, nullptr);
     Guarded([] { ForgetBranchNames(); });
     ReleaseSnapshot(snapshot);
-
-    Oid types[] = {TEXTOID, TEXTOID, INT4OID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = MakeVarlena(name);
-        values[1] = MakeVarlena(new_name);
-        values[2] = Int32GetDatum(branch.id);
-    });
     ExecuteAsOwner("UPDATE _kvs.reflog SET branch = $2 WHERE branch = $1 AND branch_id = $3",
-                   std::size(types), types, values, "   ");
+                   {Parameter::Text(name), Parameter::Text(new_name), Parameter::Int4(branch.id)});
     if (name == settings.branch) {
         SetSessionBranch(new_name);
     }

@@ -8,7 +8,6 @@
 #include "pg/branch/staged_merge.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
@@ -31,14 +30,8 @@ void RequireValue(const ConflictDecision& decision) {
 
 // One value for several places of a document is a mistake.
 void RequireOnePlace(int32 branch_id, std::string_view key) {
-    Oid types[] = {INT4OID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = Int32GetDatum(branch_id);
-        values[1] = MakeVarlena(key);
-    });
-    OwnerQuery row("SELECT count(*) FROM _kvs.conflict WHERE branch_id = $1 AND key = $2", std::size(types),
-                   types, values, true);
+    OwnerQuery row("SELECT count(*) FROM _kvs.conflict WHERE branch_id = $1 AND key = $2",
+                   {Parameter::Int4(branch_id), Parameter::Text(key)}, true);
     row.Next();
     const int64 places = row.Int8(1);
     row.Finish();
@@ -59,20 +52,13 @@ bool ResolveConflicts(const ConflictDecision& decision) {
     if (has_value && !decision.path) {
         RequireOnePlace(branch.id, decision.key);
     }
-    Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = Int32GetDatum(branch.id);
-        values[1] = MakeVarlena(decision.key);
-        values[2] = MakeVarlena(decision.resolution);
-        values[3] = decision.value;
-        values[4] = MakeVarlena(decision.path.value_or(""));
-    });
-    char nulls[] = {' ', ' ', ' ', has_value ? ' ' : 'n', decision.path ? ' ' : 'n', '\0'};
     return ExecuteAsOwner(
                "UPDATE _kvs.conflict SET resolution = $3, value = $4"
                " WHERE branch_id = $1 AND key = $2 AND path = coalesce($5, path)",
-               std::size(types), types, values, nulls) > 0;
+               {Parameter::Int4(branch.id), Parameter::Text(decision.key),
+                Parameter::Text(decision.resolution),
+                has_value ? Parameter::Of(JSONBOID, decision.value) : Parameter::Null(JSONBOID),
+                decision.path ? Parameter::Text(*decision.path) : Parameter::Null(TEXTOID)}) > 0;
 }
 
 }  // namespace kvs::pg

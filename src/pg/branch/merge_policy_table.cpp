@@ -6,7 +6,6 @@
 #include "kvs/pattern/pattern.h"
 #include "kvs/util/quote.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
@@ -25,17 +24,11 @@ MergePolicies LoadMergePolicies() {
 void SetMergePolicy(std::string_view pattern, std::string_view policy) {
     Pattern::Parse(pattern).OrThrow();
     ParseMergePolicy(policy).OrThrow();
-    Oid types[] = {TEXTOID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = MakeVarlena(pattern);
-        values[1] = MakeVarlena(policy);
-    });
     ExecuteAsOwner(policy == "conflict"
                        ? "DELETE FROM _kvs.merge_policy WHERE pattern = $1 AND $2 IS NOT NULL"
                        : "INSERT INTO _kvs.merge_policy (pattern, policy) VALUES ($1, $2)"
                          " ON CONFLICT (pattern) DO UPDATE SET policy = excluded.policy",
-                   std::size(types), types, values, "  ");
+                   {Parameter::Text(pattern), Parameter::Text(policy)});
 }
 
 void SetCrdtPolicy(std::string_view pattern, std::string_view type) {

@@ -5,7 +5,6 @@
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/jsonb_json.h"
@@ -27,49 +26,28 @@ bool SameSide(const std::optional<Json>& a, const std::optional<Json>& b) {
     return a.has_value() == b.has_value() && (!a || SameValue(*a, *b));
 }
 
-Datum OptionalJsonb(const std::optional<Json>& value) {
-    return value ? JsonbFromJson(*value) : Datum{0};
+Parameter OptionalJsonb(const std::optional<Json>& value) {
+    return value ? Parameter::Of(JSONBOID, JsonbFromJson(*value)) : Parameter::Null(JSONBOID);
 }
 
 void InsertConflict(int32 branch_id, const KeyConflict& each) {
-    Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID, TEXTOID};
-    Datum values[std::size(types)];
-    values[3] = OptionalJsonb(each.conflict.base);
-    values[4] = OptionalJsonb(each.conflict.ours);
-    values[5] = OptionalJsonb(each.conflict.theirs);
-    Guarded([&] {
-        values[0] = Int32GetDatum(branch_id);
-        values[1] = MakeVarlena(each.key);
-        values[2] = MakeVarlena(each.conflict.path);
-        values[6] = MakeVarlena(MergeReasonName(each.conflict.reason));
-    });
-    std::string nulls(std::size(types), ' ');
-    for (size_t i = 3; i <= 5; i++) {
-        nulls[i] = DatumGetPointer(values[i]) == nullptr ? 'n' : ' ';
-    }
     ExecuteAsOwner(
         "INSERT INTO _kvs.conflict (branch_id, key, path, base, ours, theirs, reason)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        std::size(types), types, values, nulls.c_str());
-}
-
-uint64 ExecuteForBranch(const char* sql, int32 branch_id) {
-    Oid types[] = {INT4OID};
-    Datum values[] = {Int32GetDatum(branch_id)};
-    return ExecuteAsOwner(sql, 1, types, values, " ");
+        {Parameter::Int4(branch_id), Parameter::Text(each.key), Parameter::Text(each.conflict.path),
+         OptionalJsonb(each.conflict.base), OptionalJsonb(each.conflict.ours),
+         OptionalJsonb(each.conflict.theirs), Parameter::Text(MergeReasonName(each.conflict.reason))});
 }
 
 }  // namespace
 
 std::optional<StagedMerge> FindStagedMerge(int32 branch_id, StagedMergeLock lock) {
-    Oid types[] = {INT4OID};
-    Datum values[] = {Int32GetDatum(branch_id)};
     std::string sql = "SELECT stash_id, source, source_commit, message FROM _kvs.merge WHERE branch_id = $1";
     if (lock != StagedMergeLock::kNone) {
         sql += lock == StagedMergeLock::kShared ? " FOR SHARE" : " FOR UPDATE";
     }
     const LockTimeoutScope bounded(settings.branch_lock_timeout);
-    OwnerQuery row(sql.c_str(), 1, types, values, true);
+    OwnerQuery row(sql.c_str(), {Parameter::Int4(branch_id)}, true);
     std::optional<StagedMerge> found;
     if (row.Next()) {
         found.emplace();
@@ -104,19 +82,13 @@ StagedMerge RequireStagedMerge(int32 branch_id, std::string_view branch, StagedM
 
 void StageMerge(const StagedMerge& merge, std::string_view branch,
                 const std::vector<KeyConflict>& conflicts) {
-    Oid types[] = {INT4OID, INT8OID, TEXTOID, BYTEAOID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = Int32GetDatum(merge.branch_id);
-        values[1] = Int64GetDatum(merge.stash_id.value_or(0));
-        values[2] = MakeVarlena(merge.source);
-        values[3] = HashDatum(merge.source_commit);
-        values[4] = MakeVarlena(merge.message);
-    });
     const uint64 added = ExecuteAsOwner(
         "INSERT INTO _kvs.merge (branch_id, stash_id, source, source_commit, message, started_by,"
         " started_at) VALUES ($1, $2, $3, $4, $5, session_user, now()) ON CONFLICT DO NOTHING",
-        std::size(types), types, values, merge.stash_id ? "     " : " n   ");
+        {Parameter::Int4(merge.branch_id),
+         merge.stash_id ? Parameter::Int8(*merge.stash_id) : Parameter::Null(INT8OID),
+         Parameter::Text(merge.source), Parameter::Address(merge.source_commit),
+         Parameter::Text(merge.message)});
     if (added == 0) {
         throw Error(ErrorCode::kWrongState, "a merge is staged on branch " + Quoted(branch),
                     "Call kvs.merge_continue() or kvs.merge_abort().");
@@ -155,8 +127,8 @@ MergeReport MergeOrStage(const StagedMerge& merge, std::string_view branch_name,
 }
 
 bool DropStagedMerge(int32 branch_id) {
-    ExecuteForBranch("DELETE FROM _kvs.conflict WHERE branch_id = $1", branch_id);
-    return ExecuteForBranch("DELETE FROM _kvs.merge WHERE branch_id = $1", branch_id) > 0;
+    ExecuteAsOwner("DELETE FROM _kvs.conflict WHERE branch_id = $1", {Parameter::Int4(branch_id)});
+    return ExecuteAsOwner("DELETE FROM _kvs.merge WHERE branch_id = $1", {Parameter::Int4(branch_id)}) > 0;
 }
 
 StagedResolutions::StagedResolutions(int32 branch_id) : branch_id_(branch_id) {
@@ -171,12 +143,10 @@ bool StagedResolutions::Reload() {
 }
 
 void StagedResolutions::Load() {
-    Oid types[] = {INT4OID};
-    Datum values[] = {Int32GetDatum(branch_id_)};
     OwnerQuery row(
         "SELECT key, path, base, ours, theirs, resolution, value FROM _kvs.conflict "
         "WHERE branch_id = $1 AND resolution IS NOT NULL",
-        1, types, values, true);
+        {Parameter::Int4(branch_id_)}, true);
     while (row.Next()) {
         Decision decision;
         std::pair<std::string, std::string> place(row.Bytes(1), row.Bytes(2));
@@ -213,21 +183,16 @@ KeyResolver StagedResolutions::Resolver() {
 }
 
 void StagedResolutions::Restage(const std::vector<KeyConflict>& left) {
-    Oid types[] = {INT4OID, TEXTOID, TEXTOID};
-    Datum values[std::size(types)];
-    values[0] = Int32GetDatum(branch_id_);
-    ExecuteForBranch("DELETE FROM _kvs.conflict WHERE branch_id = $1 AND resolution IS NULL", branch_id_);
+    ExecuteAsOwner("DELETE FROM _kvs.conflict WHERE branch_id = $1 AND resolution IS NULL",
+                   {Parameter::Int4(branch_id_)});
     for (const auto& each : decisions_) {
         const std::pair<std::string, std::string>& place = each.first;
         if (used_.contains(place)) {
             continue;
         }
-        Guarded([&] {
-            values[1] = MakeVarlena(place.first);
-            values[2] = MakeVarlena(place.second);
-        });
-        ExecuteAsOwner("DELETE FROM _kvs.conflict WHERE branch_id = $1 AND key = $2 AND path = $3",
-                       std::size(types), types, values, "   ");
+        ExecuteAsOwner(
+            "DELETE FROM _kvs.conflict WHERE branch_id = $1 AND key = $2 AND path = $3",
+            {Parameter::Int4(branch_id_), Parameter::Text(place.first), Parameter::Text(place.second)});
     }
     for (const KeyConflict& each : left) {
         InsertConflict(branch_id_, each);

@@ -5,7 +5,6 @@
 
 #include "kvs/error.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/lock_timeout.h"
@@ -16,9 +15,7 @@ namespace kvs::pg {
 namespace {
 
 Hash ReadStash(int64 id, const char* sql) {
-    Oid types[] = {INT8OID};
-    Datum values[] = {Int64GetDatum(id)};
-    OwnerQuery row(sql, 1, types, values, true);
+    OwnerQuery row(sql, {Parameter::Int8(id)}, true);
     std::optional<Hash> found;
     if (row.Next()) {
         found = row.Address(1);
@@ -38,20 +35,11 @@ int64 AddStash(const Branch& branch, const Hash& commit, const std::string& auth
     number.Next();
     const int64 id = number.Int8(1);
     number.Finish();
-    Oid types[] = {TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, INT8OID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[5] = Int64GetDatum(id);
-        values[0] = MakeVarlena(branch.name);
-        values[1] = HashDatum(branch.head);
-        values[2] = HashDatum(commit);
-        values[3] = MakeVarlena(author);
-        values[4] = MakeVarlena(message);
-    });
     ExecuteAsOwner(
         "INSERT INTO _kvs.stash (id, branch, head, commit_hash, author, message, at)"
-        " VALUES ($6, $1, $2, $3, $4, $5, now())",
-        std::size(types), types, values, "      ");
+        " VALUES ($1, $2, $3, $4, $5, $6, now())",
+        {Parameter::Int8(id), Parameter::Text(branch.name), Parameter::Address(branch.head),
+         Parameter::Address(commit), Parameter::Text(author), Parameter::Text(message)});
     return id;
 }
 
@@ -65,9 +53,7 @@ void LockStash(int64 id) {
 }
 
 bool DropStash(int64 id) {
-    Oid types[] = {INT8OID};
-    Datum values[] = {Int64GetDatum(id)};
-    return ExecuteAsOwner("DELETE FROM _kvs.stash WHERE id = $1", 1, types, values, " ") > 0;
+    return ExecuteAsOwner("DELETE FROM _kvs.stash WHERE id = $1", {Parameter::Int8(id)}) > 0;
 }
 
 }  // namespace kvs::pg

@@ -16,7 +16,6 @@
 #include "pg/table/commit_rows.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/collector.h"
 #include "pg/upkeep/gc_lock.h"
@@ -33,10 +32,6 @@ namespace {
 constexpr size_t kMaxErrors = 10000;
 
 using Addresses = std::unordered_set<Hash, HashOfHash>;
-
-void Execute(const char* sql) {
-    ExecuteAsOwner(sql, 0, nullptr, nullptr, "");
-}
 
 // One form of each row of a commit from the other.
 void RepairCommits() {
@@ -88,9 +83,8 @@ void RepairHeads() {
     branch.Finish();
     fresh.Release();
     for (const std::pair<int32, Hash>& each : heads) {
-        Oid types[] = {INT4OID, BYTEAOID};
-        Datum values[] = {Int32GetDatum(each.first), Guarded([&] { return HashDatum(each.second); })};
-        ExecuteAsOwner("UPDATE _kvs.branch SET head = $2 WHERE id = $1", 2, types, values, "  ");
+        ExecuteAsOwner("UPDATE _kvs.branch SET head = $2 WHERE id = $1",
+                       {Parameter::Int4(each.first), Parameter::Address(each.second)});
     }
 }
 
@@ -98,14 +92,12 @@ void RepairHeads() {
 // change is the one before. Operations that may skip versions are let alone, and so are links to changes
 // below the low-water mark of the log, which may have been removed.
 void RepairChangeLinks() {
-    Oid types[] = {INT2ARRAYOID};
-    Datum values[1];
-    Guarded([&] {
-        Datum may_skip[] = {Int16GetDatum(static_cast<int16>(Operation::kMerge)),
-                            Int16GetDatum(static_cast<int16>(Operation::kRevert)),
-                            Int16GetDatum(static_cast<int16>(Operation::kReset))};
-        values[0] = PointerGetDatum(
-            construct_array(may_skip, std::size(may_skip), INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
+    const Datum may_skip = Guarded([] {
+        Datum operations[] = {Int16GetDatum(static_cast<int16>(Operation::kMerge)),
+                              Int16GetDatum(static_cast<int16>(Operation::kRevert)),
+                              Int16GetDatum(static_cast<int16>(Operation::kReset))};
+        return PointerGetDatum(
+            construct_array(operations, std::size(operations), INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
     });
     ExecuteAsOwner(
         "WITH broken AS MATERIALIZED ("
@@ -121,7 +113,7 @@ void RepairChangeLinks() {
         "    ON p.key = b.key AND p.branch_id = b.branch_id AND p.version = b.version - 1 AND p.seq < b.seq"
         "  GROUP BY b.seq HAVING count(*) = 1) "
         "UPDATE _kvs.change AS c SET prev_seq = f.prev_seq FROM found AS f WHERE c.seq = f.seq",
-        1, types, values, " ");
+        {Parameter::Of(INT2ARRAYOID, may_skip)});
 }
 
 // Puts whole chunks in the place of damaged ones and of those that are missing.
@@ -154,9 +146,7 @@ class ChunkRepair {
 
     void FromRows(const char* query) {
         FreshSnapshot fresh;
-        Oid types[] = {INT4OID};
-        Datum values[] = {Int32GetDatum(static_cast<int32>(kMaxInlineValueSize))};
-        OwnerQuery row(query, 1, types, values);
+        OwnerQuery row(query, {Parameter::Int4(static_cast<int32>(kMaxInlineValueSize))});
         while (!damaged_.empty() && row.Next()) {
             const Result<DataItem> item = DecodeDataItem(row.Bytes(1));
             if (!item.ok() || !NeedsBlob(item.value())) {
@@ -184,9 +174,7 @@ class ChunkRepair {
 
     template <typename Write>
     void Replace(Snapshot snapshot, const Hash& address, Write write) {
-        Oid types[] = {BYTEAOID};
-        Datum values[] = {Guarded([&] { return HashDatum(address); })};
-        ExecuteAsOwner("DELETE FROM _kvs.chunk WHERE hash = $1", 1, types, values, " ");
+        ExecuteAsOwner("DELETE FROM _kvs.chunk WHERE hash = $1", {Parameter::Address(address)});
         ChunkStore chunks(snapshot);
         write(&chunks);
         chunks.Flush();
@@ -355,9 +343,9 @@ RepairResult RepairStore() {
     });
     LockCollection();
     LockChunksForSweep();
-    Execute("DELETE FROM _kvs.chunk WHERE octet_length(hash) <> 32");
+    ExecuteAsOwner("DELETE FROM _kvs.chunk WHERE octet_length(hash) <> 32");
     // While no branch is stored there is main, which has id 1.
-    Execute(
+    ExecuteAsOwner(
         "DELETE FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b WHERE b.id = "
         "w.branch_id)"
         " AND (w.branch_id <> 1 OR EXISTS (SELECT FROM _kvs.branch))");

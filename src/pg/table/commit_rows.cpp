@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "kvs/tree/chunk.h"
-#include "pg/table/owner_scope.h"
+#include "pg/table/owner_query.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
@@ -119,33 +119,17 @@ Commit CommitRows::FromColumns() {
 
 void RewriteCommitRow(const Hash& hash, const Commit& commit) {
     const std::string encoded = EncodeCommit(commit);
-    Oid types[] = {BYTEAOID, INT8OID, BYTEAARRAYOID,  BYTEAOID, BYTEAOID, TEXTOID,
-                   TEXTOID,  TEXTOID, TIMESTAMPTZOID, UUIDOID,  BYTEAOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        auto* parents = static_cast<Datum*>(palloc(sizeof(Datum) * (commit.parents.size() + 1)));
-        for (size_t i = 0; i < commit.parents.size(); i++) {
-            parents[i] = HashDatum(commit.parents[i]);
-        }
-        auto* log_id = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
-        memcpy(log_id->data, commit.log_id.data(), UUID_LEN);
-        values[0] = HashDatum(hash);
-        values[1] = Int64GetDatum(static_cast<int64>(commit.generation));
-        values[2] = PointerGetDatum(construct_array(parents, static_cast<int>(commit.parents.size()),
-                                                    BYTEAOID, -1, false, TYPALIGN_INT));
-        values[3] = HashDatum(commit.data_root);
-        values[4] = HashDatum(commit.meta_root);
-        values[5] = MakeVarlena(commit.author);
-        values[6] = MakeVarlena(commit.committer);
-        values[7] = MakeVarlena(commit.message);
-        values[8] = TimestampTzGetDatum(ToServerTime(commit.committed_at));
-        values[9] = UUIDPGetDatum(log_id);
-        values[10] = MakeVarlena(encoded);
-    });
+    pg_uuid_t log_id;
+    memcpy(log_id.data, commit.log_id.data(), UUID_LEN);
     ExecuteAsOwner(
         "UPDATE _kvs.commit SET generation = $2, parents = $3, data_root = $4, meta_root = $5, author = $6,"
         " committer = $7, message = $8, committed_at = $9, log_id = $10, body = $11 WHERE hash = $1",
-        std::size(types), types, values, "           ");
+        {Parameter::Address(hash), Parameter::Int8(static_cast<int64>(commit.generation)),
+         Parameter::Addresses(commit.parents), Parameter::Address(commit.data_root),
+         Parameter::Address(commit.meta_root), Parameter::Text(commit.author),
+         Parameter::Text(commit.committer), Parameter::Text(commit.message),
+         Parameter::Time(ToServerTime(commit.committed_at)), Parameter::Of(UUIDOID, UUIDPGetDatum(&log_id)),
+         Parameter::Bytea(encoded)});
 }
 
 }  // namespace kvs::pg

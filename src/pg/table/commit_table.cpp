@@ -164,26 +164,20 @@ Hash WriteCommit(const Commit& commit, Snapshot consumed) {
     Guarded([&] {
         const Object index = Object::kCommitPkey;
         Table table = OpenForWrite(Object::kCommit, &index, 1);
-        auto* parents = static_cast<Datum*>(palloc(sizeof(Datum) * commit.parents.size()));
-        for (size_t i = 0; i < commit.parents.size(); i++) {
-            parents[i] = HashDatum(commit.parents[i]);
-        }
         auto* log_id = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
         memcpy(log_id->data, commit.log_id.data(), UUID_LEN);
-        Datum values[kCommitColumns] = {
-            HashDatum(hash),
-            Int64GetDatum(static_cast<int64>(commit.generation)),
-            PointerGetDatum(construct_array(parents, static_cast<int>(commit.parents.size()), BYTEAOID, -1,
-                                            false, TYPALIGN_INT)),
-            HashDatum(commit.data_root),
-            HashDatum(commit.meta_root),
-            MakeVarlena(commit.author),
-            MakeVarlena(commit.committer),
-            MakeVarlena(commit.message),
-            TimestampTzGetDatum(ToServerTime(commit.committed_at)),
-            UUIDPGetDatum(log_id),
-            consumed != nullptr ? SnapshotDatum(consumed) : Datum{0},
-            MakeVarlena(body)};
+        Datum values[kCommitColumns] = {HashDatum(hash),
+                                        Int64GetDatum(static_cast<int64>(commit.generation)),
+                                        HashArray(commit.parents),
+                                        HashDatum(commit.data_root),
+                                        HashDatum(commit.meta_root),
+                                        MakeVarlena(commit.author),
+                                        MakeVarlena(commit.committer),
+                                        MakeVarlena(commit.message),
+                                        TimestampTzGetDatum(ToServerTime(commit.committed_at)),
+                                        UUIDPGetDatum(log_id),
+                                        consumed != nullptr ? SnapshotDatum(consumed) : Datum{0},
+                                        MakeVarlena(body)};
         bool nulls[kCommitColumns] = {};
         nulls[kConsumedColumn - 1] = consumed == nullptr;
         ScanKeyData key;

@@ -1,6 +1,6 @@
 #include "pg/table/owner_query.h"
 
-#include "pg/table/owner_scope.h"
+#include "pg/table/catalog.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
@@ -15,9 +15,84 @@ namespace {
 
 constexpr long kFetchRows = 256;
 
+// While it lives, the current user is the extension's owner. The destructor cannot fail; after a server error
+// the (sub)transaction's abort restores the same.
+class OwnerScope {
+  public:
+    OwnerScope() {
+        Guarded([&] {
+            GetUserIdAndSecContext(&user_, &security_context_);
+            const Oid owner = OwnerId();
+            guc_level_ = NewGUCNestLevel();
+            set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+                              GUC_ACTION_SAVE, true, 0, false);
+            SetUserIdAndSecContext(owner, security_context_ | SECURITY_LOCAL_USERID_CHANGE);
+        });
+    }
+    ~OwnerScope() {
+        AtEOXact_GUC(false, guc_level_);
+        SetUserIdAndSecContext(user_, security_context_);
+    }
+    OwnerScope(const OwnerScope&) = delete;
+    OwnerScope& operator=(const OwnerScope&) = delete;
+
+  private:
+    Oid user_;
+    int security_context_;
+    int guc_level_;
+};
+
+// Parameters in the form that SPI takes.
+struct SpiArguments {
+    static constexpr int kMost = 16;
+
+    int count = 0;
+    Oid types[kMost];
+    Datum values[kMost];
+    char nulls[kMost + 1] = {};
+
+    explicit SpiArguments(const Parameters& parameters) {
+        for (const Parameter& parameter : parameters) {
+            Assert(count < kMost);
+            types[count] = parameter.type;
+            values[count] = parameter.value;
+            nulls[count++] = parameter.is_null ? 'n' : ' ';
+        }
+    }
+};
+
 }  // namespace
 
-OwnerQuery::OwnerQuery(const char* sql, int count, Oid* types, Datum* values, bool latest) {
+Parameter Parameter::Text(std::string_view text) {
+    return Of(TEXTOID, Guarded([&] { return MakeVarlena(text); }));
+}
+
+Parameter Parameter::Bytea(std::string_view bytes) {
+    return Of(BYTEAOID, Guarded([&] { return MakeVarlena(bytes); }));
+}
+
+Parameter Parameter::Addresses(const std::vector<Hash>& addresses) {
+    return Of(BYTEAARRAYOID, Guarded([&] { return HashArray(addresses); }));
+}
+
+uint64 ExecuteAsOwner(const char* sql, const Parameters& parameters) {
+    SpiArguments arguments(parameters);
+    OwnerScope owner;
+    return Guarded([&] {
+        SPI_connect();
+        const int result = SPI_execute_with_args(sql, arguments.count, arguments.types, arguments.values,
+                                                 arguments.nulls, false, 0);
+        if (result < 0) {
+            elog(ERROR, "could not execute \"%s\": %s", sql, SPI_result_code_string(result));
+        }
+        const uint64 processed = SPI_processed;
+        SPI_finish();
+        return processed;
+    });
+}
+
+OwnerQuery::OwnerQuery(const char* sql, const Parameters& parameters, bool latest) {
+    SpiArguments arguments(parameters);
     OwnerScope owner;
     Guarded([&] {
         // SPI makes a context of its own the current one; whoever reads the rows keeps his.
@@ -25,7 +100,8 @@ OwnerQuery::OwnerQuery(const char* sql, int count, Oid* types, Datum* values, bo
         SPI_connect();
         row_context_ =
             AllocSetContextCreate(CurrentMemoryContext, "kvs owner query row", ALLOCSET_DEFAULT_SIZES);
-        portal_ = SPI_cursor_open_with_args(nullptr, sql, count, types, values, nullptr, !latest, 0);
+        portal_ = SPI_cursor_open_with_args(nullptr, sql, arguments.count, arguments.types, arguments.values,
+                                            arguments.nulls, !latest, 0);
         MemoryContextSwitchTo(caller);
     });
 }

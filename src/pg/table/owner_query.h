@@ -1,24 +1,49 @@
-// A query over the extension's tables that is run as their owner and read row by row, for the cold paths.
-//
-// Rows are fetched in batches, under the active snapshot, or, where `latest` asks for it, under one that
-// shows what is committed now (at the stricter levels the transaction's): for queries that decide under a
-// lock, or that lock rows. Queries nest: one that was opened later must be finished earlier. The access guard
-// has to be asked before. Errors: PgError.
+// SQL over the extension's tables that is run as their owner, for the cold paths. The text is ours, never a
+// user's; what comes from outside is a parameter. Only the system's functions and operators are found. The
+// access guard has to be asked before. Errors: PgError.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "kvs/hash.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
 
+// A parameter of a statement: $1 is the first. What has a length is copied into the memory context current.
+struct Parameter {
+    Oid type;
+    Datum value;
+    bool is_null;
+
+    static Parameter Of(Oid type, Datum value) { return {type, value, false}; }
+    static Parameter Null(Oid type) { return {type, Datum{0}, true}; }
+
+    static Parameter Bool(bool value) { return Of(BOOLOID, BoolGetDatum(value)); }
+    static Parameter Int4(int32 value) { return Of(INT4OID, Int32GetDatum(value)); }
+    static Parameter Int8(int64 value) { return Of(INT8OID, Int64GetDatum(value)); }
+    static Parameter Time(TimestampTz value) { return Of(TIMESTAMPTZOID, TimestampTzGetDatum(value)); }
+    static Parameter Text(std::string_view text);
+    static Parameter Bytea(std::string_view bytes);
+    static Parameter Address(const Hash& address) { return Bytea(address.AsBytes()); }
+    static Parameter Addresses(const std::vector<Hash>& addresses);
+};
+
+using Parameters = std::initializer_list<Parameter>;
+
+// Runs one statement and returns the number of rows processed.
+uint64 ExecuteAsOwner(const char* sql, const Parameters& parameters = {});
+
+// A query that is read row by row. Rows are fetched in batches, under the active snapshot, or, where `latest`
+// asks for it, under one that shows what is committed now (at the stricter levels the transaction's): for
+// queries that decide under a lock, or that lock rows. Queries nest: one that was opened later must be
+// finished earlier.
 class OwnerQuery {
   public:
-    // The SQL is ours, never a user's; its parameters are `count` in number.
-    explicit OwnerQuery(const char* sql, int count = 0, Oid* types = nullptr, Datum* values = nullptr,
-                        bool latest = false);
+    explicit OwnerQuery(const char* sql, const Parameters& parameters = {}, bool latest = false);
 
     // Moves to the next row; false after the last. What was read from the row before is gone then.
     bool Next();

@@ -3,7 +3,6 @@
 #include "kvs/error.h"
 #include "kvs/version/ref.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -32,36 +31,27 @@ void ValidateRemoteName(std::string_view name) {
 
 void AddRemote(std::string_view name, std::string_view conninfo) {
     ValidateRemoteName(name);
-    Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = MakeVarlena(name);
-        values[1] = MakeVarlena(conninfo);
-        values[2] = MakeVarlena(GetUserNameFromId(GetUserId(), false));
-    });
+    const char* user = Guarded([] { return GetUserNameFromId(GetUserId(), false); });
     const uint64 added = ExecuteAsOwner(
         "INSERT INTO _kvs.remote (name, conninfo, added_by, added_at) VALUES ($1, $2, $3, clock_timestamp()) "
         "ON CONFLICT (name) DO NOTHING",
-        std::size(types), types, values, "   ");
+        {Parameter::Text(name), Parameter::Text(conninfo), Parameter::Text(user)});
     if (added == 0) {
         throw Error(ErrorCode::kAlreadyExists, "remote \"" + std::string(name) + "\" already exists");
     }
 }
 
 bool DropRemote(std::string_view name) {
-    Oid types[] = {TEXTOID};
-    Datum values[] = {Guarded([&] { return MakeVarlena(name); })};
-    const bool dropped = ExecuteAsOwner("DELETE FROM _kvs.remote WHERE name = $1", 1, types, values, " ") > 0;
+    const bool dropped =
+        ExecuteAsOwner("DELETE FROM _kvs.remote WHERE name = $1", {Parameter::Text(name)}) > 0;
     if (dropped) {
-        ExecuteAsOwner("DELETE FROM _kvs.remote_ref WHERE remote = $1", 1, types, values, " ");
+        ExecuteAsOwner("DELETE FROM _kvs.remote_ref WHERE remote = $1", {Parameter::Text(name)});
     }
     return dropped;
 }
 
 std::string FindRemote(std::string_view name) {
-    Oid types[] = {TEXTOID};
-    Datum values[] = {Guarded([&] { return MakeVarlena(name); })};
-    OwnerQuery query("SELECT conninfo FROM _kvs.remote WHERE name = $1", 1, types, values);
+    OwnerQuery query("SELECT conninfo FROM _kvs.remote WHERE name = $1", {Parameter::Text(name)});
     std::optional<std::string> conninfo;
     if (query.Next()) {
         conninfo = query.Bytes(1);
@@ -96,18 +86,11 @@ std::optional<Hash> FindRemoteRef(std::string_view name, Snapshot snapshot) {
 }
 
 void SetRemoteRef(std::string_view remote, std::string_view branch, const Hash& head) {
-    Oid types[] = {TEXTOID, TEXTOID, BYTEAOID};
-    Datum values[std::size(types)];
-    Guarded([&] {
-        values[0] = MakeVarlena(remote);
-        values[1] = MakeVarlena(branch);
-        values[2] = HashDatum(head);
-    });
     ExecuteAsOwner(
         "INSERT INTO _kvs.remote_ref AS r (remote, branch, head, updated_at) "
         "VALUES ($1, $2, $3, clock_timestamp()) "
         "ON CONFLICT (remote, branch) DO UPDATE SET head = excluded.head, updated_at = excluded.updated_at",
-        std::size(types), types, values, "   ");
+        {Parameter::Text(remote), Parameter::Text(branch), Parameter::Address(head)});
 }
 
 }  // namespace kvs::pg

@@ -1,5 +1,6 @@
 #include "pg/table/tag_table.h"
 
+#include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -24,6 +25,18 @@ std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot) {
         return hit;
     });
     return found ? std::optional<Hash>(hash) : std::nullopt;
+}
+
+void AddTag(const Tag& tag) {
+    ExecuteAsOwner(
+        "INSERT INTO _kvs.tag (name, commit_hash, message, tagger, created_at) VALUES ($1, $2, $3, $4, $5)",
+        {Parameter::Text(tag.name), Parameter::Address(tag.commit),
+         tag.message ? Parameter::Text(*tag.message) : Parameter::Null(TEXTOID), Parameter::Text(tag.tagger),
+         Parameter::Time(tag.created_at)});
+}
+
+bool RemoveTag(std::string_view name) {
+    return ExecuteAsOwner("DELETE FROM _kvs.tag WHERE name = $1", {Parameter::Text(name)}) > 0;
 }
 
 }  // namespace kvs::pg

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "kvs/hash.h"
@@ -9,6 +10,20 @@
 
 namespace kvs::pg {
 
+struct Tag {
+    std::string name;
+    Hash commit;
+    std::optional<std::string> message;
+    std::string tagger;
+    TimestampTz created_at;
+};
+
 std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot);
+
+// To be called under the lock of the name, which is free.
+void AddTag(const Tag& tag);
+
+// False if there is none.
+bool RemoveTag(std::string_view name);
 
 }  // namespace kvs::pg

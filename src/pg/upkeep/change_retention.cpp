@@ -7,7 +7,6 @@
 #include "pg/table/change_log.h"
 #include "pg/table/change_members.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/table/table_access.h"
 #include "pg/upkeep/gc_lock.h"
 #include "pg/wall/durability.h"
@@ -82,7 +81,7 @@ int64 HighestSeq(int number, Snapshot snapshot) {
 
 int64 CountRows(int number, const char* condition) {
     const std::string query = "SELECT count(*) FROM ONLY " + NameOf(number) + " WHERE " + condition;
-    OwnerQuery row(query.c_str(), 0, nullptr, nullptr, true);
+    OwnerQuery row(query.c_str(), {}, true);
     row.Next();
     const int64 count = row.Int8(1);
     row.Finish();
@@ -137,7 +136,7 @@ void TruncateMember(int number, ChangeMember member, Snapshot snapshot, int pati
     if (!locked) {
         return;
     }
-    ExecuteAsOwner(("TRUNCATE ONLY " + NameOf(number)).c_str(), 0, nullptr, nullptr, "");
+    ExecuteAsOwner(("TRUNCATE ONLY " + NameOf(number)).c_str());
     member.in_use = false;
     member.first_seq = 0;
     member.started_at = DT_NOBEGIN;

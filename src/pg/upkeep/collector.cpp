@@ -5,7 +5,6 @@
 #include "pg/table/catalog.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/table/table_access.h"
 #include "pg/upkeep/gc_lock.h"
 #include "pg/wall/convert.h"
@@ -57,10 +56,8 @@ TimestampTz ReflogSince(int retention) {
 
 // Whether moves before that moment say what they discarded.
 bool HoldsDiscardedWork(TimestampTz moment) {
-    Oid types[] = {TIMESTAMPTZOID};
-    Datum values[] = {TimestampTzGetDatum(moment)};
-    OwnerQuery row("SELECT FROM _kvs.reflog WHERE at < $1 AND discarded_root IS NOT NULL LIMIT 1", 1, types,
-                   values);
+    OwnerQuery row("SELECT FROM _kvs.reflog WHERE at < $1 AND discarded_root IS NOT NULL LIMIT 1",
+                   {Parameter::Time(moment)});
     const bool found = row.Next();
     row.Finish();
     return found;
@@ -211,14 +208,12 @@ void Collector::KeepMembersInUse(PackTable* packs, int64 pack, Snapshot snapshot
 void Collector::NoteOutcome() {
     result_.objects_live = marked_.objects_live + marked_.objects_found - result_.objects_removed;
     result_.bytes_live = marked_.bytes_live + marked_.bytes_found - result_.bytes_removed;
-    Oid types[] = {INT8OID, INT8OID, INT8OID, INT8OID};
-    Datum values[] = {Int64GetDatum(result_.objects_removed), Int64GetDatum(result_.bytes_removed),
-                      Int64GetDatum(result_.objects_live), Int64GetDatum(result_.bytes_live)};
     ExecuteAsOwner(
         "INSERT INTO _kvs.collection (at, objects_removed, bytes_removed, objects_live, bytes_live, "
         "chunks_inserted) VALUES (clock_timestamp(), $1, $2, $3, $4,"
         " pg_stat_get_tuples_inserted('_kvs.chunk'::regclass))",
-        std::size(types), types, values, "    ");
+        {Parameter::Int8(result_.objects_removed), Parameter::Int8(result_.bytes_removed),
+         Parameter::Int8(result_.objects_live), Parameter::Int8(result_.bytes_live)});
 }
 
 CollectionResult CollectGarbage(bool dry_run, int reflog_retention) {

@@ -104,10 +104,8 @@ void Mark::MarkCommits(Garbage* garbage) {
     });
     // Parents of commits in use that were not met yet. Those of one commit are of lower generations.
     std::unordered_set<Hash, HashOfHash> expected;
-    Oid types[] = {TIMESTAMPTZOID};
-    Datum values[] = {TimestampTzGetDatum(reflog_since_)};
     const std::string query = SelectCommits();
-    OwnerQuery row(query.c_str(), 1, types, values);
+    OwnerQuery row(query.c_str(), {Parameter::Time(reflog_since_)});
     while (row.Next()) {
         const bool is_root = row.Bool(2);
         const std::optional<Hash> hash = row.Address(row.IsNull(1) ? 3 : 1);

@@ -52,10 +52,9 @@ constexpr const char* kIsChanged = " AND age(xmin) <= age($2)";
 void ScanColumn(const RootColumn& root, const RootScope& scope,
                 const std::function<void(const Root& root)>& visit) {
     const bool changed_only = scope.changed_since != InvalidTransactionId;
-    Oid types[] = {TIMESTAMPTZOID, XIDOID};
-    Datum values[] = {TimestampTzGetDatum(scope.reflog_since), TransactionIdGetDatum(scope.changed_since)};
     const std::string query = SelectColumn(root) + (changed_only ? kIsChanged : "");
-    OwnerQuery row(query.c_str(), changed_only ? 2 : 1, types, values);
+    OwnerQuery row(query.c_str(), {Parameter::Time(scope.reflog_since),
+                                   Parameter::Of(XIDOID, TransactionIdGetDatum(scope.changed_since))});
     while (row.Next()) {
         const std::optional<Hash> address = row.Address(1);
         if (!address) {

@@ -1,7 +1,6 @@
 #include "pg/upkeep/repack_state.h"
 
 #include "pg/table/owner_query.h"
-#include "pg/table/owner_scope.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
@@ -46,26 +45,15 @@ std::vector<Hash> ReadRepackFrontier() {
 }
 
 void NoteRepacking(const RepackResult& result, const std::unordered_set<Hash, HashOfHash>* frontier) {
-    Oid types[] = {INT8OID, INT8OID, INT8OID, BOOLOID, BYTEAARRAYOID};
-    Datum values[] = {Int64GetDatum(result.chunks_rewritten), Int64GetDatum(result.bytes_before),
-                      Int64GetDatum(result.bytes_after), BoolGetDatum(result.is_complete), Datum{0}};
-    if (frontier != nullptr) {
-        std::vector<Datum> commits;
-        for (const Hash& commit : *frontier) {
-            commits.push_back(Guarded([&] { return HashDatum(commit); }));
-        }
-        values[4] = Guarded([&] {
-            return PointerGetDatum(construct_array(commits.data(), static_cast<int>(commits.size()), BYTEAOID,
-                                                   -1, false, TYPALIGN_INT));
-        });
-    }
-    ExecuteAsOwner(kNoteQuery, std::size(types), types, values, frontier != nullptr ? "     " : "    n");
+    ExecuteAsOwner(kNoteQuery,
+                   {Parameter::Int8(result.chunks_rewritten), Parameter::Int8(result.bytes_before),
+                    Parameter::Int8(result.bytes_after), Parameter::Bool(result.is_complete),
+                    frontier != nullptr ? Parameter::Addresses({frontier->begin(), frontier->end()})
+                                        : Parameter::Null(BYTEAARRAYOID)});
 }
 
 bool IsRepackingDue(int64 new_chunks) {
-    Oid types[] = {INT8OID};
-    Datum values[] = {Int64GetDatum(new_chunks)};
-    OwnerQuery row(kDueQuery, 1, types, values);
+    OwnerQuery row(kDueQuery, {Parameter::Int8(new_chunks)});
     const bool is_due = row.Next() && row.Bool(1);
     row.Finish();
     return is_due;

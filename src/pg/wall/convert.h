@@ -49,7 +49,8 @@ inline TimestampTz ToServerTime(Timestamp time) {
     return time - kServerEpoch;
 }
 
-// A text[].
+// A text[] and a bytea[].
 Datum TextArray(const std::vector<std::string>& elements);
+Datum HashArray(const std::vector<Hash>& elements);
 
 }  // namespace kvs::pg
