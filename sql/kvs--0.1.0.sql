@@ -207,13 +207,16 @@ COMMENT ON COLUMN _kvs.reflog.discarded_root IS 'data root of uncommitted work t
 SELECT pg_catalog.pg_extension_config_dump('_kvs.reflog', '');
 
 CREATE TABLE _kvs.remote (
-    name     text COLLATE "C" PRIMARY KEY,
-    conninfo text NOT NULL,
-    added_by text NOT NULL,
-    added_at timestamptz NOT NULL
+    name         text COLLATE "C" PRIMARY KEY,
+    conninfo     text NOT NULL,
+    server_owner text NOT NULL DEFAULT '',
+    added_by     text NOT NULL,
+    added_at     timestamptz NOT NULL
 );
 COMMENT ON TABLE _kvs.remote IS 'Other stores, and how they are reached; holds no passwords';
 COMMENT ON COLUMN _kvs.remote.conninfo IS 'a connection string of libpq, or foreign_server=NAME';
+COMMENT ON COLUMN _kvs.remote.server_owner IS
+'role that the foreign server belonged to when the remote was added; empty: there is none, or a dump did not know it';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.remote', '');
 
 CREATE TABLE _kvs.remote_ref (
@@ -1461,7 +1464,7 @@ COMMENT ON FUNCTION kvs.add_remote IS
 'Gives a name to another database with kvs, and true. Nothing is connected to yet.
 Arguments: name, without a slash; conninfo, a connection string of libpq without secrets (service=NAME, or a passfile, brings
 the password), or foreign_server=NAME: options of that foreign server and of the user''s mapping for it, for those who are no
-superuser.
+superuser. Another server of that name, which belongs to another role, is refused when it is used (42501).
 Errors: 42710 the name is taken, 22023 malformed name or conninfo, or a password in it, 42501 a connection string of who is no
 superuser, or no USAGE on the server, 42704 unknown server, 22004 NULL, 25006.
 Example: SELECT kvs.add_remote(''origin'', ''service=headquarters dbname=shop'');';

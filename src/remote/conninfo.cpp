@@ -81,6 +81,11 @@ Options ParseOptions(const std::string& conninfo) {
 }
 
 // Server code.
+const char* OwnerOf(const ForeignServer* server) {
+    return GetUserNameFromId(server->owner, false);
+}
+
+// Server code.
 ForeignServer* UsableServer(const char* name) {
     ForeignServer* server = GetForeignServerByName(name, false);
     if (KVS_SERVER_ACLCHECK(server->serverid, GetUserId()) != ACLCHECK_OK) {
@@ -110,12 +115,25 @@ void AppendOptions(List* list, const PQconninfoOption* known, ConnectionOptions*
     }
 }
 
-ConnectionOptions FromForeignServer(const std::string& name) {
+// Server code.
+void RequireOwner(const ForeignServer* server, const char* owner) {
+    if (strcmp(OwnerOf(server), owner) != 0) {
+        ereport(
+            ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+            errmsg("foreign server \"%s\" belongs to role \"%s\", not to role \"%s\" as when the remote was "
+                   "added",
+                   server->servername, OwnerOf(server), owner),
+            errhint("If that is right, remove the remote with kvs.drop_remote() and add it again."));
+    }
+}
+
+ConnectionOptions FromForeignServer(const std::string& name, const std::string& owner) {
     ConnectionOptions options;
     List* server_options = nullptr;
     List* user_options = nullptr;
     Guarded([&] {
         ForeignServer* server = UsableServer(name.c_str());
+        RequireOwner(server, owner.c_str());
         server_options = server->options;
         user_options = GetUserMapping(GetUserId(), server->serverid)->options;
         options.password_required = !superuser();
@@ -142,10 +160,9 @@ ConnectionOptions FromForeignServer(const std::string& name) {
 
 }  // namespace
 
-void CheckConninfo(std::string_view conninfo) {
+std::string CheckConninfo(std::string_view conninfo) {
     if (const std::optional<std::string> server = ServerName(conninfo)) {
-        Guarded([&] { UsableServer(server->c_str()); });
-        return;
+        return Guarded([&] { return OwnerOf(UsableServer(server->c_str())); });
     }
     ParseOptions(std::string(conninfo));
     Guarded([] {
@@ -156,11 +173,12 @@ void CheckConninfo(std::string_view conninfo) {
                     errhint("Name a foreign server with a user mapping: foreign_server=NAME."));
         }
     });
+    return {};
 }
 
-ConnectionOptions ResolveConninfo(const std::string& conninfo) {
+ConnectionOptions ResolveConninfo(const std::string& conninfo, const std::string& server_owner) {
     if (const std::optional<std::string> server = ServerName(conninfo)) {
-        return FromForeignServer(*server);
+        return FromForeignServer(*server, server_owner);
     }
     ConnectionOptions options;
     options.password_required = !Guarded([] { return superuser(); });

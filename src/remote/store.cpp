@@ -36,7 +36,8 @@ T ReadNumber(std::string_view bytes) {
 }  // namespace
 
 Store::Store(std::string_view remote) : connection_(std::string(remote)) {
-    connection_.Open(ResolveConninfo(pg::FindRemote(remote)));
+    const pg::Remote found = pg::FindRemote(remote);
+    connection_.Open(ResolveConninfo(found.conninfo, found.server_owner));
     // The helpers' names are qualified; whatever else is found must be the system's.
     connection_.Run("SET search_path = pg_catalog, pg_temp");
     const pg::LockTimeoutScope bounded(pg::settings.branch_lock_timeout);

@@ -48,8 +48,7 @@ void ReturnTransfers(const CollectedRows& rows, const std::vector<remote::RefTra
 }
 
 void AddCheckedRemote(std::string_view name, std::string_view conninfo) {
-    remote::CheckConninfo(conninfo);
-    AddRemote(name, conninfo);
+    AddRemote(name, {std::string(conninfo), remote::CheckConninfo(conninfo)});
 }
 
 // Server code. max_bytes of kvs.fetch.

@@ -29,13 +29,14 @@ void ValidateRemoteName(std::string_view name) {
 
 }  // namespace
 
-void AddRemote(std::string_view name, std::string_view conninfo) {
+void AddRemote(std::string_view name, const Remote& remote) {
     ValidateRemoteName(name);
     const char* user = Guarded([] { return GetUserNameFromId(GetUserId(), false); });
     const uint64 added = ExecuteAsOwner(
-        "INSERT INTO _kvs.remote (name, conninfo, added_by, added_at) VALUES ($1, $2, $3, clock_timestamp()) "
-        "ON CONFLICT (name) DO NOTHING",
-        {Parameter::Text(name), Parameter::Text(conninfo), Parameter::Text(user)});
+        "INSERT INTO _kvs.remote (name, conninfo, server_owner, added_by, added_at) "
+        "VALUES ($1, $2, $3, $4, clock_timestamp()) ON CONFLICT (name) DO NOTHING",
+        {Parameter::Text(name), Parameter::Text(remote.conninfo), Parameter::Text(remote.server_owner),
+         Parameter::Text(user)});
     if (added == 0) {
         throw Error(ErrorCode::kAlreadyExists, "remote \"" + std::string(name) + "\" already exists");
     }
@@ -50,18 +51,19 @@ bool DropRemote(std::string_view name) {
     return dropped;
 }
 
-std::string FindRemote(std::string_view name) {
-    OwnerQuery query("SELECT conninfo FROM _kvs.remote WHERE name = $1", {Parameter::Text(name)});
-    std::optional<std::string> conninfo;
+Remote FindRemote(std::string_view name) {
+    OwnerQuery query("SELECT conninfo, server_owner FROM _kvs.remote WHERE name = $1",
+                     {Parameter::Text(name)});
+    std::optional<Remote> remote;
     if (query.Next()) {
-        conninfo = query.Bytes(1);
+        remote = {std::string(query.Bytes(1)), std::string(query.Bytes(2))};
     }
     query.Finish();
-    if (!conninfo) {
+    if (!remote) {
         throw Error(ErrorCode::kUnknownRef, "remote \"" + std::string(name) + "\" does not exist",
                     "The view kvs.remotes lists the remotes; kvs.add_remote(name, conninfo) adds one.");
     }
-    return *conninfo;
+    return *remote;
 }
 
 std::optional<Hash> FindRemoteRef(std::string_view name, Snapshot snapshot) {

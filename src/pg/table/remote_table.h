@@ -14,14 +14,20 @@ namespace kvs::pg {
 
 constexpr std::string_view kBundleRemote = "bundle";
 
+// How a remote is reached: remote/conninfo.h.
+struct Remote {
+    std::string conninfo;
+    std::string server_owner;  // role that its foreign server belonged to; empty: it has none
+};
+
 // Errors: kInvalidArgument for a malformed name, kAlreadyExists.
-void AddRemote(std::string_view name, std::string_view conninfo);
+void AddRemote(std::string_view name, const Remote& remote);
 
 // Forgets the remote and where its branches stood; false if there is none.
 bool DropRemote(std::string_view name);
 
-// How the remote is reached. Errors: kUnknownRef.
-std::string FindRemote(std::string_view name);
+// Errors: kUnknownRef.
+Remote FindRemote(std::string_view name);
 
 // By "REMOTE/BRANCH".
 std::optional<Hash> FindRemoteRef(std::string_view name, Snapshot snapshot);

@@ -65,6 +65,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON kvs.entries TO regress_kvs_remote;
 CREATE FOREIGN DATA WRAPPER regress_kvs_wrapper;
 CREATE SERVER regress_kvs_server FOREIGN DATA WRAPPER regress_kvs_wrapper OPTIONS (host '/nonexistent', dbname 'shop', not_for_libpq '1');
 CREATE USER MAPPING FOR regress_kvs_remote SERVER regress_kvs_server OPTIONS ("user" 'ada');
+CREATE ROLE regress_kvs_keeper;
+GRANT USAGE ON FOREIGN DATA WRAPPER regress_kvs_wrapper TO regress_kvs_keeper;
+ALTER SERVER regress_kvs_server OWNER TO regress_kvs_keeper;
 SET ROLE regress_kvs_remote;
 SELECT kvs.add_remote('mine', 'service=headquarters');
 SELECT kvs.add_remote('mine', 'foreign_server=regress_kvs_server');
@@ -88,9 +91,21 @@ SELECT * FROM kvs.fetch('mine');
 REVOKE USAGE ON FOREIGN SERVER regress_kvs_server FROM regress_kvs_remote;
 SET ROLE regress_kvs_remote;
 SELECT * FROM kvs.fetch('mine');
+RESET ROLE;
+-- Somebody else's server of that name is not the one that was added.
+DROP SERVER regress_kvs_server CASCADE;
+CREATE ROLE regress_kvs_attacker;
+GRANT USAGE ON FOREIGN DATA WRAPPER regress_kvs_wrapper TO regress_kvs_attacker;
+SET ROLE regress_kvs_attacker;
+CREATE SERVER regress_kvs_server FOREIGN DATA WRAPPER regress_kvs_wrapper OPTIONS (host '/nonexistent', dbname 'attacker');
+CREATE USER MAPPING FOR PUBLIC SERVER regress_kvs_server OPTIONS ("user" 'eve', password 'eve');
+GRANT USAGE ON FOREIGN SERVER regress_kvs_server TO PUBLIC;
+SET ROLE regress_kvs_remote;
+SELECT * FROM kvs.push('mine', 'main');
 SELECT kvs.drop_remote('mine');
 RESET ROLE;
-DROP SERVER regress_kvs_server CASCADE;
+DROP OWNED BY regress_kvs_attacker, regress_kvs_keeper CASCADE;
+DROP ROLE regress_kvs_attacker, regress_kvs_keeper;
 DROP FOREIGN DATA WRAPPER regress_kvs_wrapper;
 
 -- What other stores call. Readers may read.
