@@ -16,6 +16,7 @@
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
+#include "pg/table/reflog_table.h"
 #include "pg/table/working_batches.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -212,8 +213,7 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
     MoveBranch(branch, snapshot, nullptr);
     Guarded([] { ForgetBranchNames(); });
     ReleaseSnapshot(snapshot);
-    ExecuteAsOwner("UPDATE _kvs.reflog SET branch = $2 WHERE branch = $1 AND branch_id = $3",
-                   {Parameter::Text(name), Parameter::Text(new_name), Parameter::Int4(branch.id)});
+    RenameMoves(branch.id, name, new_name);
     if (name == settings.branch) {
         SetSessionBranch(new_name);
     }

@@ -7,6 +7,8 @@
 #include "kvs/util/quote.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
+#include "pg/table/remote_table.h"
+#include "pg/table/tag_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
 
@@ -14,15 +16,13 @@ namespace kvs::pg {
 
 namespace {
 
-// What refers to commits, branches and their reflog apart: a name and a commit.
+// What refers to commits besides refs and the reflog: a name and a commit.
 struct RefKind {
     const char* name;
     const char* query;
 };
 
 constexpr RefKind kRefKinds[] = {
-    {"tag ", "SELECT name, commit_hash FROM _kvs.tag ORDER BY name"},
-    {"remote branch ", "SELECT remote || '/' || branch, head FROM _kvs.remote_ref ORDER BY remote, branch"},
     {"what is below stash ", "SELECT id::text, head FROM _kvs.stash ORDER BY id"},
     {"stash ", "SELECT id::text, commit_hash FROM _kvs.stash ORDER BY id"},
     {"merge into branch ",
@@ -78,64 +78,70 @@ bool CommitCheck::CheckRef(const std::string& name, const std::optional<Hash>& t
 }
 
 void CommitCheck::CheckBranches() {
-    OwnerQuery branch("SELECT name, head, working_data_root, working_meta_root FROM _kvs.branch ORDER BY id");
-    while (branch.Next()) {
-        const std::string name = "branch " + Quoted(branch.Bytes(1));
-        const std::optional<Hash> head = branch.Address(2);
+    ForEachBranch(snapshot_, [&](const BranchRow& branch) {
+        const std::string name = "branch " + Quoted(branch.name);
         std::optional<TreePair> base;
-        if (CheckRef(name, head)) {
-            Walk(*head);
-            base = VisitedState(*head);
+        if (CheckRef(name, branch.head)) {
+            Walk(*branch.head);
+            base = VisitedState(*branch.head);
         }
-        const std::optional<Hash> data_root = branch.Address(3);
-        const std::optional<Hash> meta_root = branch.Address(4);
-        if (!data_root || !meta_root) {
+        if (branch.data_root && branch.meta_root) {
+            objects_->CheckState({*branch.data_root, *branch.meta_root}, "the working state of " + name,
+                                 base ? &*base : nullptr);
+        } else {
             objects_->NoteUnreached();
             sink_({"error", "dangling_ref", name, "its working root is no address"});
-            continue;
         }
-        objects_->CheckState({*data_root, *meta_root}, "the working state of " + name,
-                             base ? &*base : nullptr);
+        return true;
+    });
+}
+
+void CommitCheck::CheckTip(const std::string& name, const std::optional<Hash>& target) {
+    if (CheckRef(name, target)) {
+        Walk(*target);
     }
-    branch.Finish();
+}
+
+void CommitCheck::CheckMove(const Move& move) {
+    const std::string name = "move " + std::to_string(move.id) + " of branch " + Quoted(move.branch);
+    std::optional<TreePair> base;
+    for (const MoveAddress* end : {&move.to, &move.from}) {
+        if (!end->is_null && CheckRef(name, end->hash)) {
+            Walk(*end->hash);
+            base = VisitedState(*end->hash);
+        }
+    }
+    if (move.discarded_root.hash) {
+        objects_->CheckDataTree(*move.discarded_root.hash, "what " + name + " discarded",
+                                base ? &*base : nullptr);
+    } else if (!move.discarded_root.is_null) {
+        objects_->NoteUnreached();
+        sink_({"error", "dangling_ref", name, "what it discarded is no address"});
+    }
 }
 
 void CommitCheck::CheckRefs() {
     CheckBranches();
+    ForEachTag(snapshot_, [&](std::string_view name, const std::optional<Hash>& commit) {
+        CheckTip("tag " + Quoted(name), commit);
+        return true;
+    });
+    ForEachRemoteRef(snapshot_, [&](const RemoteRefRow& ref) {
+        CheckTip("remote branch " + Quoted(std::string(ref.remote) + "/" + std::string(ref.branch)),
+                 ref.head);
+        return true;
+    });
     for (const RefKind& kind : kRefKinds) {
         OwnerQuery ref(kind.query);
         while (ref.Next()) {
-            const std::optional<Hash> target = ref.Address(2);
-            if (CheckRef(kind.name + Quoted(ref.Bytes(1)), target)) {
-                Walk(*target);
-            }
+            CheckTip(kind.name + Quoted(ref.Bytes(1)), ref.Address(2));
         }
         ref.Finish();
     }
-    OwnerQuery move(
-        "SELECT branch, id, from_commit, to_commit, discarded_root FROM _kvs.reflog ORDER BY id DESC");
-    while (move.Next()) {
-        const std::string name =
-            "move " + std::to_string(move.Int8(2)) + " of branch " + Quoted(move.Bytes(1));
-        std::optional<TreePair> base;
-        for (const int column : {4, 3}) {
-            if (move.IsNull(column)) {
-                continue;
-            }
-            const std::optional<Hash> target = move.Address(column);
-            if (CheckRef(name, target)) {
-                Walk(*target);
-                base = VisitedState(*target);
-            }
-        }
-        if (const std::optional<Hash> discarded = move.Address(5)) {
-            objects_->CheckDataTree(*discarded, "what " + name + " discarded", base ? &*base : nullptr);
-        } else if (!move.IsNull(5)) {
-            objects_->NoteUnreached();
-            sink_({"error", "dangling_ref", name, "what it discarded is no address"});
-        }
-    }
-    move.Finish();
+    ForEachMove(snapshot_, [&](const Move& move) {
+        CheckMove(move);
+        return true;
+    });
 }
 
 // Visits what `tip` reaches and was not visited yet.

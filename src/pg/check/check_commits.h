@@ -13,6 +13,7 @@
 #include "pg/check/check_objects.h"
 #include "pg/check/check_store.h"
 #include "pg/table/commit_rows.h"
+#include "pg/table/reflog_table.h"
 
 namespace kvs::pg {
 
@@ -48,6 +49,8 @@ class CommitCheck {
     bool Exists(const Hash& commit);
     bool CheckRef(const std::string& name, const std::optional<Hash>& target);
     void CheckBranches();
+    void CheckTip(const std::string& name, const std::optional<Hash>& target);
+    void CheckMove(const Move& move);
     void Walk(const Hash& tip);
     std::optional<TreePair> VisitedState(Hash commit);
     std::optional<TreePair> CheckVisited(const Visit& visit, std::vector<Hash>* parents);

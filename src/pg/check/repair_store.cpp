@@ -13,9 +13,11 @@
 #include "pg/chunk/pack_check.h"
 #include "pg/chunk/pack_edit.h"
 #include "pg/chunk/stored_chunks.h"
+#include "pg/table/branch_table.h"
 #include "pg/table/commit_rows.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
+#include "pg/table/reflog_table.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/collector.h"
 #include "pg/upkeep/gc_lock.h"
@@ -67,20 +69,18 @@ void RepairCommits() {
 void RepairHeads() {
     std::vector<std::pair<int32, Hash>> heads;
     FreshSnapshot fresh;
-    OwnerQuery branch(
-        "SELECT b.id, b.head, (SELECT l.to_commit FROM _kvs.reflog AS l WHERE l.branch_id = b.id "
-        "ORDER BY l.id DESC LIMIT 1) FROM _kvs.branch AS b");
-    while (branch.Next()) {
-        const std::optional<Hash> head = branch.Address(2);
-        const std::optional<Hash> moved_to = branch.Address(3);
-        const auto exists = [&](const std::optional<Hash>& commit) {
-            return commit && (*commit == kInitialCommit || CommitInserter(*commit, fresh.get()));
-        };
-        if (!exists(head) && exists(moved_to)) {
-            heads.emplace_back(branch.Int4(1), *moved_to);
+    const auto exists = [&](const std::optional<Hash>& commit) {
+        return commit && (*commit == kInitialCommit || CommitInserter(*commit, fresh.get()));
+    };
+    ForEachBranch(fresh.get(), [&](const BranchRow& branch) {
+        if (!exists(branch.head)) {
+            const std::optional<Hash> moved_to = LastMoveOf(branch.id, branch.name, fresh.get());
+            if (exists(moved_to)) {
+                heads.emplace_back(branch.id, *moved_to);
+            }
         }
-    }
-    branch.Finish();
+        return true;
+    });
     fresh.Release();
     for (const std::pair<int32, Hash>& each : heads) {
         ExecuteAsOwner("UPDATE _kvs.branch SET head = $2 WHERE id = $1",

@@ -1,12 +1,14 @@
 #include "pg/read/ref_list.h"
 
 #include <algorithm>
+#include <string>
 #include <unordered_set>
 
+#include "kvs/error.h"
 #include "kvs/version/commit.h"
 #include "pg/table/commit_table.h"
-#include "pg/table/table_access.h"
-#include "pg/wall/convert.h"
+#include "pg/table/remote_table.h"
+#include "pg/table/tag_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
 
@@ -14,58 +16,38 @@ namespace kvs::pg {
 
 namespace {
 
-constexpr int kBranchIdColumn = 1;
-constexpr int kBranchHeadColumn = 3;
-constexpr int kTagCommitColumn = 2;
-constexpr int kRemoteRefHeadColumn = 3;
-
-// Calls `visit` on each row in the order of the index, until it answers false. Server code.
-template <typename Visit>
-void ForEachRow(Object object, Object index, Snapshot snapshot, Visit visit) {
-    Table table = OpenForRead(object, index);
-    IndexScanDesc scan = BeginScan(&table, snapshot, nullptr, 0);
-    while (index_getnext_slot(scan, ForwardScanDirection, table.slot)) {
-        CHECK_FOR_INTERRUPTS();
-        if (!visit(&table)) {
-            break;
-        }
+Hash Whole(const std::optional<Hash>& address, const char* table) {
+    if (!address) {
+        throw Error(ErrorCode::kCorruption, std::string(table) + " holds something that is no address",
+                    "SELECT * FROM kvs.check() tells what is damaged.");
     }
-    index_endscan(scan);
-    Close(&table);
+    return *address;
 }
 
 }  // namespace
 
 std::vector<ListedRef> ListRefs(Snapshot snapshot) {
     std::vector<ListedRef> refs;
-    Guarded([&] {
-        ForEachRow(Object::kBranch, Object::kBranchPkey, snapshot, [&](Table* table) {
-            refs.push_back(
-                {DatumGetInt32(table->Get(kBranchIdColumn)), DatumHash(table->Get(kBranchHeadColumn))});
-            return true;
-        });
-        if (refs.empty()) {
-            refs.push_back({kMainBranchId, kInitialCommit});
-        }
-        ForEachRow(Object::kTag, Object::kTagPkey, snapshot, [&](Table* table) {
-            refs.push_back({0, DatumHash(table->Get(kTagCommitColumn))});
-            return true;
-        });
-        ForEachRow(Object::kRemoteRef, Object::kRemoteRefPkey, snapshot, [&](Table* table) {
-            refs.push_back({0, DatumHash(table->Get(kRemoteRefHeadColumn))});
-            return true;
-        });
+    ForEachBranch(snapshot, [&](const BranchRow& branch) {
+        refs.push_back({branch.id, Whole(branch.head, "_kvs.branch")});
+        return true;
+    });
+    ForEachTag(snapshot, [&](std::string_view, const std::optional<Hash>& commit) {
+        refs.push_back({0, Whole(commit, "_kvs.tag")});
+        return true;
+    });
+    ForEachRemoteRef(snapshot, [&](const RemoteRefRow& ref) {
+        refs.push_back({0, Whole(ref.head, "_kvs.remote_ref")});
+        return true;
     });
     return refs;
 }
 
 bool HasOtherBranch(int32 branch_id, Snapshot snapshot) {
     bool found = false;
-    Guarded([&] {
-        ForEachRow(Object::kBranch, Object::kBranchPkey, snapshot, [&](Table* table) {
-            found = DatumGetInt32(table->Get(kBranchIdColumn)) != branch_id;
-            return !found;
-        });
+    ForEachBranch(snapshot, [&](const BranchRow& branch) {
+        found = branch.id != branch_id;
+        return !found;
     });
     return found;
 }

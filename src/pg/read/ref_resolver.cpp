@@ -6,6 +6,7 @@
 
 #include "kvs/version/ref.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/reflog_table.h"
 #include "pg/table/remote_table.h"
 #include "pg/table/table_access.h"
 #include "pg/table/tag_table.h"
@@ -59,7 +60,7 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
                             "Between @{ and } stands a number of moves, a timestamp, or an interval such as "
                             "2 hours ago.");
             });
-        hash = ReflogAt(branch.name, moment, snapshot);
+        hash = ReflogAt(branch, moment, snapshot);
     }
     if (!hash) {
         ThrowUnknown(

@@ -211,6 +211,27 @@ bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch) {
     return found;
 }
 
+void ForEachBranch(Snapshot snapshot, const std::function<bool(const BranchRow& branch)>& visit) {
+    BranchRow row;
+    bool any = false;
+    ForEachRow(
+        Object::kBranch, Object::kBranchPkey, snapshot, ForwardScanDirection, nullptr, 0,
+        [&](const Table& table) {
+            row.id = DatumGetInt32(table.Get(kIdColumn));
+            row.name = DatumContents(table.Get(kNameColumn));
+            row.head = DatumAddress(table.Get(kHeadColumn));
+            row.data_root = DatumAddress(table.Get(kDataRootColumn));
+            row.meta_root = DatumAddress(table.Get(kMetaRootColumn));
+        },
+        [&] {
+            any = true;
+            return visit(row);
+        });
+    if (!any) {
+        visit({kMainBranchId, kMainBranchName, kInitialCommit, kEmptyRoot, kEmptyRoot});
+    }
+}
+
 Branch FindBranch(std::string_view name, Snapshot snapshot) {
     Branch branch;
     if (!TryFindBranch(name, snapshot, &branch)) {

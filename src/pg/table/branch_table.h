@@ -6,6 +6,8 @@
 // name: heads and roots are read in every operation under its snapshot.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +35,19 @@ Branch FindBranch(std::string_view name, Snapshot snapshot);
 
 // Whether it is there, instead of an error.
 bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch);
+
+// A row as it stands in the table. What is damaged in it is for its readers to tell: an address that is none
+// is unset.
+struct BranchRow {
+    int32 id;
+    std::string_view name;  // valid within the call
+    std::optional<Hash> head;
+    std::optional<Hash> data_root;  // of the working state
+    std::optional<Hash> meta_root;
+};
+
+// Calls `visit` for each branch, by id, until it answers false; main of a new store is one.
+void ForEachBranch(Snapshot snapshot, const std::function<bool(const BranchRow& branch)>& visit);
 
 // Locks the branch of this name for a writer (see branch_lock.h) and returns its id. Costs no read where the
 // name is known: whoever renames or deletes a branch holds a lock that conflicts, and calls

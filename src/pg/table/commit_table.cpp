@@ -33,19 +33,6 @@ enum CommitColumn {
     kCommitColumns = kBodyColumn
 };
 
-enum ReflogColumn {
-    kReflogIdColumn = 1,
-    kReflogBranchIdColumn,
-    kReflogBranchColumn,
-    kReflogFromColumn,
-    kReflogToColumn,
-    kReflogOperationColumn,
-    kReflogAuthorColumn,
-    kReflogAtColumn,
-    kReflogDiscardedColumn,
-    kReflogColumns = kReflogDiscardedColumn
-};
-
 struct varlena* FindBody(const Hash& hash, Snapshot snapshot) {
     Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
     ScanKeyData key;
@@ -65,24 +52,6 @@ Datum SnapshotDatum(Snapshot snapshot) {
     const Datum datum = pg_current_snapshot(call);
     PopActiveSnapshot();
     return datum;
-}
-
-// Scans the moves of a branch name, newest first, until `visit` returns false. What a deleted branch of that
-// name did stands behind them, so that it can still be found.
-template <typename Visit>
-void ForEachMove(std::string_view branch, Snapshot snapshot, Visit visit) {
-    Table table = OpenForRead(Object::kReflog, Object::kReflogBranch);
-    ScanKeyData key;
-    KeyText(&key, 1, MakeVarlena(branch));
-    IndexScanDesc scan = BeginScan(&table, snapshot, &key, 1);
-    while (index_getnext_slot(scan, BackwardScanDirection, table.slot)) {
-        CHECK_FOR_INTERRUPTS();
-        if (!visit(&table)) {
-            break;
-        }
-    }
-    index_endscan(scan);
-    Close(&table);
 }
 
 // For a commit that a snapshot does not show though something names it. At the stricter isolation levels what
@@ -251,48 +220,6 @@ int64 DeleteCommit(const Hash& commit, Snapshot snapshot) {
     });
 }
 
-void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit)>& is_collected,
-                 Snapshot snapshot) {
-    Guarded([&] {
-        const Object indexes[] = {Object::kReflogPkey, Object::kReflogBranch};
-        Table table = OpenForWrite(Object::kReflog, indexes, 2);
-        TupleTableSlot* row = table_slot_create(table.heap, nullptr);
-        TableScanDesc scan = table_beginscan(table.heap, snapshot, 0, nullptr);
-        while (table_scan_getnextslot(scan, ForwardScanDirection, row)) {
-            CHECK_FOR_INTERRUPTS();
-            slot_getallattrs(row);
-            const auto value = [&](int column) { return row->tts_values[column - 1]; };
-            const auto is_null = [&](int column) { return row->tts_isnull[column - 1]; };
-            if (DatumGetTimestampTz(value(kReflogAtColumn)) >= moment) {
-                continue;
-            }
-            bool names_collected = false;
-            for (const int column : {kReflogFromColumn, kReflogToColumn}) {
-                const std::string_view bytes =
-                    is_null(column) ? std::string_view() : DatumContents(value(column));
-                if (bytes.size() == Hash::kSize && is_collected(Hash::FromBytes(bytes))) {
-                    names_collected = true;
-                }
-            }
-            ItemPointerData tid = row->tts_tid;
-            if (names_collected) {
-                Delete(&table, &tid, snapshot, true);
-            } else if (!is_null(kReflogDiscardedColumn)) {
-                Datum values[kReflogColumns];
-                bool nulls[kReflogColumns];
-                memcpy(values, row->tts_values, sizeof(values));
-                memcpy(nulls, row->tts_isnull, sizeof(nulls));
-                nulls[kReflogDiscardedColumn - 1] = true;
-                Update(&table, &tid, values, nulls, snapshot);
-            }
-        }
-        table_endscan(scan);
-        ExecDropSingleTupleTableSlot(row);
-        Close(&table);
-        CommandCounterIncrement();
-    });
-}
-
 bool IsStoredHere(const Hash& hash) {
     return Guarded([&] {
         Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
@@ -310,70 +237,6 @@ bool IsStoredHere(const Hash& hash) {
 CommitLinks CommitTable::ReadLinks(const Hash& commit) {
     const Commit read = ReadCommit(commit, snapshot_);
     return {read.generation, read.parents};
-}
-
-void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const char* operation,
-                  std::string_view author, const Hash* discarded_root) {
-    Guarded([&] {
-        const Object indexes[] = {Object::kReflogPkey, Object::kReflogBranch};
-        Table table = OpenForWrite(Object::kReflog, indexes, 2);
-        Datum values[kReflogColumns] = {
-            Int64GetDatum(nextval_internal(ObjectOid(Object::kReflogIdSequence), false)),
-            Int32GetDatum(branch.id),
-            MakeVarlena(branch.name),
-            from != nullptr ? HashDatum(*from) : Datum{0},
-            to != nullptr ? HashDatum(*to) : Datum{0},
-            MakeVarlena(operation),
-            MakeVarlena(author),
-            TimestampTzGetDatum(GetCurrentTimestamp()),
-            discarded_root != nullptr ? HashDatum(*discarded_root) : Datum{0}};
-        bool nulls[kReflogColumns] = {};
-        nulls[kReflogFromColumn - 1] = from == nullptr;
-        nulls[kReflogToColumn - 1] = to == nullptr;
-        nulls[kReflogDiscardedColumn - 1] = discarded_root == nullptr;
-        Insert(&table, values, nulls);
-        Close(&table);
-        CommandCounterIncrement();
-    });
-}
-
-std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot) {
-    Hash hash;
-    bool found = false;
-    Guarded([&] {
-        uint64_t at = 0;
-        ForEachMove(branch, snapshot, [&](Table* table) {
-            bool is_null;
-            // One entry behind the oldest move is where that move came from.
-            if (at == n || at + 1 == n) {
-                const Datum datum = table->Get(at == n ? kReflogToColumn : kReflogFromColumn, &is_null);
-                found = !is_null;
-                if (found) {
-                    hash = DatumHash(datum);
-                }
-            }
-            return at++ < n;
-        });
-    });
-    return found ? std::optional<Hash>(hash) : std::nullopt;
-}
-
-std::optional<Hash> ReflogAt(std::string_view branch, TimestampTz moment, Snapshot snapshot) {
-    Hash hash;
-    bool found = false;
-    Guarded([&] {
-        ForEachMove(branch, snapshot, [&](Table* table) {
-            const bool before = DatumGetTimestampTz(table->Get(kReflogAtColumn)) <= moment;
-            bool is_null;
-            const Datum datum = table->Get(before ? kReflogToColumn : kReflogFromColumn, &is_null);
-            found = !is_null;
-            if (found) {
-                hash = DatumHash(datum);
-            }
-            return !before;
-        });
-    });
-    return found ? std::optional<Hash>(hash) : std::nullopt;
 }
 
 std::string AuthorName(std::string_view given) {

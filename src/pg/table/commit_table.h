@@ -1,7 +1,6 @@
-// The commit graph, _kvs.commit, and the moves of branch heads, _kvs.reflog.
+// The commit graph, _kvs.commit.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,7 +9,6 @@
 #include "kvs/hash.h"
 #include "kvs/version/commit.h"
 #include "kvs/version/merge_base.h"
-#include "pg/table/branch_table.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -41,11 +39,6 @@ std::optional<TransactionId> CommitInserter(const Hash& commit, Snapshot snapsho
 // Deletes the row of a commit and returns the size of the commit; 0 if there is none.
 int64 DeleteCommit(const Hash& commit, Snapshot snapshot);
 
-// Takes collected commits out of the reflog, of whose rows before `moment` one may name them: such rows are
-// deleted, and the others no longer say what they discarded.
-void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit)>& is_collected,
-                 Snapshot snapshot);
-
 // Whether this transaction has stored the commit. It did so only when all that the commit reaches was there.
 bool IsStoredHere(const Hash& hash);
 
@@ -58,18 +51,6 @@ class CommitTable : public CommitGraph {
   private:
     Snapshot snapshot_;
 };
-
-// Records that `branch` moved. `from` null: created; `to` null: deleted; `discarded_root`: the data root of
-// uncommitted work that was thrown away.
-void AppendReflog(const Branch& branch, const Hash* from, const Hash* to, const char* operation,
-                  std::string_view author, const Hash* discarded_root = nullptr);
-
-// Where the branch of this name stood `n` moves ago (0: where it stands). nullopt if the log is not that
-// long.
-std::optional<Hash> ReflogEntry(std::string_view branch, uint64_t n, Snapshot snapshot);
-
-// Where the branch stood at that moment. nullopt if it did not exist yet, or no longer.
-std::optional<Hash> ReflogAt(std::string_view branch, TimestampTz moment, Snapshot snapshot);
 
 // Who commits: `given` unless empty, else kvs.author, else the session user.
 std::string AuthorName(std::string_view given);

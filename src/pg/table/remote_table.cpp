@@ -11,7 +11,7 @@ namespace kvs::pg {
 
 namespace {
 
-constexpr int kHeadColumn = 3;
+enum RemoteRefColumn { kRemoteColumn = 1, kBranchColumn, kHeadColumn };
 
 void ValidateRemoteName(std::string_view name) {
     ValidateRefName(name).OrThrow();
@@ -85,6 +85,18 @@ std::optional<Hash> FindRemoteRef(std::string_view name, Snapshot snapshot) {
         return hit;
     });
     return found ? std::optional<Hash>(hash) : std::nullopt;
+}
+
+void ForEachRemoteRef(Snapshot snapshot, const std::function<bool(const RemoteRefRow& ref)>& visit) {
+    RemoteRefRow row;
+    ForEachRow(
+        Object::kRemoteRef, Object::kRemoteRefPkey, snapshot, ForwardScanDirection, nullptr, 0,
+        [&](const Table& table) {
+            row.remote = DatumContents(table.Get(kRemoteColumn));
+            row.branch = DatumContents(table.Get(kBranchColumn));
+            row.head = DatumAddress(table.Get(kHeadColumn));
+        },
+        [&] { return visit(row); });
 }
 
 void SetRemoteRef(std::string_view remote, std::string_view branch, const Hash& head) {

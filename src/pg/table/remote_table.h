@@ -3,6 +3,7 @@
 // tags. What bundles brought stands under the name "bundle", which no remote may have.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,15 @@ Remote FindRemote(std::string_view name);
 
 // By "REMOTE/BRANCH".
 std::optional<Hash> FindRemoteRef(std::string_view name, Snapshot snapshot);
+
+struct RemoteRefRow {
+    std::string_view remote;  // valid within the call, as is
+    std::string_view branch;
+    std::optional<Hash> head;  // unset for what is no address
+};
+
+// Calls `visit` for each branch of a remote, by remote and name, until it answers false.
+void ForEachRemoteRef(Snapshot snapshot, const std::function<bool(const RemoteRefRow& ref)>& visit);
 
 // To be called by whoever holds the lock of BeginRefEdit and knows that the commit is whole.
 void SetRemoteRef(std::string_view remote, std::string_view branch, const Hash& head);

@@ -1,11 +1,12 @@
 // Direct access to the extension's tables by the table and index access methods, without the executor.
 //
-// Server code: call under Guarded. Handles hold relation references of the current resource owner; they are
-// closed on the normal way only, because an error's abort releases them.
+// Server code, but for ForEachRow: call under Guarded. Handles hold relation references of the current
+// resource owner; they are closed on the normal way only, because an error's abort releases them.
 #pragma once
 
 #include "kvs/hash.h"
 #include "pg/table/catalog.h"
+#include "pg/wall/guard.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -51,6 +52,32 @@ TransactionId InserterOf(Table* table, Snapshot snapshot, const Hash& address);
 
 // Starts an ordered scan of indexes[0]; the next rows come by index_getnext_slot(scan, ..., table->slot).
 IndexScanDesc BeginScan(Table* table, Snapshot snapshot, ScanKey keys, int key_count);
+
+// Calls `visit` for each row that the keys address, in the order of the index or against it, until it answers
+// false. `read`, server code, takes out of the row what `visit`, which is none, wants to know of it.
+template <typename Read, typename Visit>
+void ForEachRow(Object object, Object index, Snapshot snapshot, ScanDirection direction, ScanKey keys,
+                int key_count, Read read, Visit visit) {
+    Table table;
+    IndexScanDesc scan = Guarded([&] {
+        table = OpenForRead(object, index);
+        return BeginScan(&table, snapshot, keys, key_count);
+    });
+    const auto next = [&] {
+        CHECK_FOR_INTERRUPTS();
+        const bool found = index_getnext_slot(scan, direction, table.slot);
+        if (found) {
+            read(table);
+        }
+        return found;
+    };
+    while (Guarded(next) && visit()) {
+    }
+    Guarded([&] {
+        index_endscan(scan);
+        Close(&table);
+    });
+}
 
 // The functions that write take the row's slot over: `values` must not point into a row found before.
 

@@ -8,8 +8,9 @@
 namespace kvs::pg {
 
 namespace {
+constexpr int kNameColumn = 1;
 constexpr int kCommitHashColumn = 2;
-}
+}  // namespace
 
 std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot) {
     Hash hash;
@@ -25,6 +26,19 @@ std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot) {
         return hit;
     });
     return found ? std::optional<Hash>(hash) : std::nullopt;
+}
+
+void ForEachTag(Snapshot snapshot,
+                const std::function<bool(std::string_view name, const std::optional<Hash>& commit)>& visit) {
+    std::string_view name;
+    std::optional<Hash> commit;
+    ForEachRow(
+        Object::kTag, Object::kTagPkey, snapshot, ForwardScanDirection, nullptr, 0,
+        [&](const Table& table) {
+            name = DatumContents(table.Get(kNameColumn));
+            commit = DatumAddress(table.Get(kCommitHashColumn));
+        },
+        [&] { return visit(name, commit); });
 }
 
 void AddTag(const Tag& tag) {

@@ -1,6 +1,7 @@
 // Tags, _kvs.tag: names of commits that do not move.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,11 @@ struct Tag {
 };
 
 std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot);
+
+// Calls `visit` for each tag, by name, until it answers false. The name is valid within the call; a commit
+// that is no address is unset.
+void ForEachTag(Snapshot snapshot,
+                const std::function<bool(std::string_view name, const std::optional<Hash>& commit)>& visit);
 
 // To be called under the lock of the name, which is free.
 void AddTag(const Tag& tag);

@@ -5,6 +5,7 @@
 #include "pg/table/catalog.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
+#include "pg/table/reflog_table.h"
 #include "pg/table/table_access.h"
 #include "pg/upkeep/gc_lock.h"
 #include "pg/wall/convert.h"
@@ -52,15 +53,6 @@ int64 EstimatedChunks() {
 
 TimestampTz ReflogSince(int retention) {
     return retention < 0 ? DT_NOBEGIN : GetCurrentTimestamp() - int64{retention} * USECS_PER_SEC;
-}
-
-// Whether moves before that moment say what they discarded.
-bool HoldsDiscardedWork(TimestampTz moment) {
-    OwnerQuery row("SELECT FROM _kvs.reflog WHERE at < $1 AND discarded_root IS NOT NULL LIMIT 1",
-                   {Parameter::Time(moment)});
-    const bool found = row.Next();
-    row.Finish();
-    return found;
 }
 
 }  // namespace

@@ -8,8 +8,10 @@
 #include "kvs/tree/node.h"
 #include "kvs/tree/replaced_nodes.h"
 #include "pg/read/commit_range.h"
+#include "pg/read/ref_list.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
+#include "pg/table/tag_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
 
@@ -36,24 +38,22 @@ RepackPlan::RepackPlan(StoredChunks* chunks, Snapshot snapshot, int memory)
 // --- what is hot
 
 void RepackPlan::AddHotNodes() {
-    OwnerQuery ref(
-        "SELECT head, working_data_root, working_meta_root FROM _kvs.branch "
-        "UNION SELECT commit_hash, NULL, NULL FROM _kvs.tag");
-    while (ref.Next()) {
-        Guarded([&] { MemoryContextReset(scratch_); });
+    ForEachBranch(snapshot_, [&](const BranchRow& branch) {
+        AddHotCommit(branch.head);
         const MemoryScope scope(scratch_);
-        if (const std::optional<Hash> commit = ref.Address(1)) {
-            AddHotCommit(*commit);
+        if (branch.data_root) {
+            AddHotTree(*branch.data_root);
+            hot_data_roots_.push_back(*branch.data_root);
         }
-        if (const std::optional<Hash> root = ref.Address(2)) {
-            AddHotTree(*root);
-            hot_data_roots_.push_back(*root);
+        if (branch.meta_root) {
+            AddHotTree(*branch.meta_root);
         }
-        if (const std::optional<Hash> root = ref.Address(3)) {
-            AddHotTree(*root);
-        }
-    }
-    ref.Finish();
+        return true;
+    });
+    ForEachTag(snapshot_, [&](std::string_view, const std::optional<Hash>& commit) {
+        AddHotCommit(commit);
+        return true;
+    });
     std::sort(hot_data_roots_.begin(), hot_data_roots_.end());
     hot_data_roots_.erase(std::unique(hot_data_roots_.begin(), hot_data_roots_.end()), hot_data_roots_.end());
     if (hot_data_roots_.size() > kMaxHotRoots) {
@@ -61,8 +61,13 @@ void RepackPlan::AddHotNodes() {
     }
 }
 
-void RepackPlan::AddHotCommit(const Hash& hash) {
-    const Commit commit = ReadCommit(hash, snapshot_);
+void RepackPlan::AddHotCommit(const std::optional<Hash>& hash) {
+    if (!hash) {
+        return;
+    }
+    Guarded([&] { MemoryContextReset(scratch_); });
+    const MemoryScope scope(scratch_);
+    const Commit commit = ReadCommit(*hash, snapshot_);
     AddHotTree(commit.data_root);
     AddHotTree(commit.meta_root);
     for (const auto& [name, root] : commit.trees) {
@@ -151,29 +156,19 @@ bool RepackPlan::AddNewCommits(const std::vector<Hash>& frontier, int64 enough) 
             taken.push_back(commit);
         }
     }
-    std::vector<Hash> heads;
-    OwnerQuery ref(
-        "SELECT head FROM _kvs.branch UNION SELECT commit_hash FROM _kvs.tag "
-        "UNION SELECT head FROM _kvs.remote_ref");
-    while (ref.Next()) {
-        if (const std::optional<Hash> head = ref.Address(1)) {
-            heads.push_back(*head);
-        }
-    }
-    ref.Finish();
     frontier_.insert(taken.begin(), taken.end());
-    for (const Hash& head : heads) {
-        if (head == kInitialCommit || frontier_.contains(head)) {
+    for (const ListedRef& ref : ListRefs(snapshot_)) {
+        if (ref.commit == kInitialCommit || frontier_.contains(ref.commit)) {
             continue;
         }
-        const CommitRange range = CommitsBetween(head, taken, snapshot_);
+        const CommitRange range = CommitsBetween(ref.commit, taken, snapshot_);
         for (const Hash& commit : range.commits) {
             if (replaced_.count() >= enough) {
                 return false;
             }
             AddCommit(commit);
         }
-        taken.push_back(head);
+        taken.push_back(ref.commit);
     }
     return true;
 }

@@ -48,7 +48,7 @@ class RepackPlan {
 
   private:
     void AddHotNodes();
-    void AddHotCommit(const Hash& hash);
+    void AddHotCommit(const std::optional<Hash>& hash);
     void AddHotTree(const Hash& root);
     void AddBelow(const Node& node);
     bool IsNew(const Hash& internal_node);

@@ -3,6 +3,7 @@
 // Functions that return Datum or detoast are server code: call under Guarded, or in the first or last phase.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,12 @@ inline Datum HashDatum(const Hash& hash) {
 
 inline Hash DatumHash(Datum datum) {
     return Hash::FromBytes(DatumContents(datum));
+}
+
+// An address that may be damaged: nullopt for what has not the size of one.
+inline std::optional<Hash> DatumAddress(Datum datum) {
+    const std::string_view bytes = DatumContents(datum);
+    return bytes.size() == Hash::kSize ? std::optional<Hash>(Hash::FromBytes(bytes)) : std::nullopt;
 }
 
 // Microseconds between 1970-01-01 and 2000-01-01, the server's epoch.

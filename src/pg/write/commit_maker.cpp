@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/table/commit_table.h"
+#include "pg/table/reflog_table.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
