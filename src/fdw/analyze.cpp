@@ -125,8 +125,7 @@ HeapTuple FormSampleRow(const std::string& key, EntryReader& reader, const Table
     } else {
         payload = reader.LoadPayload(item);
     }
-    EntryValues entry;
-    FillEntry(key, item, payload, found->meta.bytes, wanted, entry.values, entry.nulls);
+    const EntryRow entry = MakeEntryRow(key, item, payload, found->meta.bytes, wanted);
     return Guarded([&] {
         auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (columns.count + 1)));
         auto* nulls = static_cast<bool*>(palloc(columns.count + 1));

@@ -45,11 +45,12 @@ const ColumnKind* FindColumn(const char* name) {
 
 TableColumns MatchColumns(Relation table) {
     TupleDesc row_type = RelationGetDescr(table);
-    auto* columns = static_cast<uint8*>(palloc0(row_type->natts + 1));
+    auto* columns = static_cast<uint8*>(palloc(row_type->natts + 1));
     TableColumns matched = {row_type->natts, columns, 0, InvalidOid};
     for (int i = 0; i < row_type->natts; i++) {
         const FormData_pg_attribute* attribute = TupleDescAttr(row_type, i);
         if (attribute->attisdropped) {
+            columns[i] = kDroppedColumn;
             continue;
         }
         const char* name = NameStr(attribute->attname);
@@ -83,7 +84,7 @@ uint32 NeededColumns(const TableColumns& columns, Bitmapset* attributes) {
     const bool all = bms_is_member(-FirstLowInvalidHeapAttributeNumber, attributes);
     uint32 needed = 0;
     for (int i = 0; i < columns.count; i++) {
-        if (columns.columns[i] != 0 &&
+        if (columns.columns[i] != kDroppedColumn &&
             (all || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attributes))) {
             needed |= EntryBit(columns.columns[i]);
         }

@@ -1,15 +1,17 @@
 // Columns of foreign tables: any of kvs.entry's, found by name.
 #pragma once
 
-#include "pg/read/entry_tuple.h"
+#include "pg/read/entry_row.h"
 #include "pg/wall/server.h"
 
 namespace kvs::fdw {
 
+constexpr uint8 kDroppedColumn = pg::kEntryColumns;
+
 // For each attribute of a foreign table its column of kvs.entry.
 struct TableColumns {
     int count;             // attributes, dropped ones included
-    const uint8* columns;  // [attribute - 1]: an EntryColumn; 0: dropped
+    const uint8* columns;  // [attribute - 1]: an EntryColumn, or kDroppedColumn
     AttrNumber key;        // the attribute that holds the key; 0: the table has none
     Oid key_collation;
 };
@@ -18,18 +20,13 @@ struct TableColumns {
 // one of another type. Server code.
 TableColumns MatchColumns(Relation table);
 
-// A row of type kvs.entry, indexed by column - 1.
-struct EntryValues {
-    Datum values[pg::kEntryColumns];
-    bool nulls[pg::kEntryColumns];
-};
-
 // Puts an entry's values where the table has them. `columns` is as in TableColumns.
-inline void ArrangeColumns(const uint8* columns, int count, const EntryValues& entry, Datum* values,
+inline void ArrangeColumns(const uint8* columns, int count, const pg::EntryRow& entry, Datum* values,
                            bool* nulls) {
     for (int i = 0; i < count; i++) {
-        nulls[i] = columns[i] == 0 || entry.nulls[columns[i] - 1];
-        values[i] = nulls[i] ? Datum{0} : entry.values[columns[i] - 1];
+        const auto column = static_cast<pg::EntryColumn>(columns[i]);
+        nulls[i] = column == kDroppedColumn || entry.IsNull(column);
+        values[i] = nulls[i] ? Datum{0} : entry.Value(column);
     }
 }
 

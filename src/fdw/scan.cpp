@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "fdw/callbacks.h"
-#include "pg/read/entry_tuple.h"
+#include "pg/read/entry_row.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/context_object.h"
 #include "pg/wall/convert.h"
@@ -139,9 +139,8 @@ void TableScan::FillSlot(TupleTableSlot* slot) {
     if ((wanted_ & EntryBit(item.type == ValueType::kJson ? kEntryValue : kEntryBytes)) != 0) {
         payload = scan_ ? scan_->LoadPayload() : reader_->LoadPayload(item);
     }
-    EntryValues entry;
-    FillEntry(scan_ ? scan_->key() : std::string_view(keys_[next_key_ - 1]), item, payload,
-              scan_ ? scan_->meta() : found_.meta.bytes, wanted_, entry.values, entry.nulls);
+    const EntryRow entry = MakeEntryRow(scan_ ? scan_->key() : std::string_view(keys_[next_key_ - 1]), item,
+                                        payload, scan_ ? scan_->meta() : found_.meta.bytes, wanted_);
     ArrangeColumns(columns_.data(), static_cast<int>(columns_.size()), entry, slot->tts_values,
                    slot->tts_isnull);
 }

@@ -49,21 +49,17 @@ class BlameRows {
             return false;
         }
         const Blame::BlamedCommit* commit = blame_->commit();
-        const std::string hash = commit != nullptr ? commit->hash.ToHex() : std::string();
         *row = Guarded([&] {
-            Datum values[kBlameColumns] = {};
-            bool nulls[kBlameColumns] = {};
-            values[kKey] = MakeVarlena(blame_->key());
-            values[kVersion] = Int64GetDatum(static_cast<int64>(blame_->version()));
+            Row<kBlameColumns> columns;
+            columns.Set(kKey, MakeVarlena(blame_->key()));
+            columns.Set(kVersion, Int64GetDatum(static_cast<int64>(blame_->version())));
             if (commit != nullptr) {
-                values[kCommit] = MakeVarlena(hash);
-                values[kAuthor] = MakeVarlena(commit->author);
-                values[kCommittedAt] = TimestampTzGetDatum(ToServerTime(commit->committed_at));
-                values[kMessage] = MakeVarlena(commit->message);
-            } else {
-                nulls[kCommit] = nulls[kAuthor] = nulls[kCommittedAt] = nulls[kMessage] = true;
+                columns.Set(kCommit, HexDatum(commit->hash));
+                columns.Set(kAuthor, MakeVarlena(commit->author));
+                columns.Set(kCommittedAt, TimeDatum(commit->committed_at));
+                columns.Set(kMessage, MakeVarlena(commit->message));
             }
-            return FormRow(row_type_, values, nulls);
+            return columns.Form(row_type_);
         });
         return true;
     }

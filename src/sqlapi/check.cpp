@@ -17,7 +17,6 @@ namespace {
 
 enum CheckColumn { kSeverity, kType, kObject, kDetail, kCheckColumns };
 
-// The sort and the open tables of a check belong to one call, so the rows are collected.
 void CheckInto(const CollectedRows& rows) {
     MemoryContext context = Guarded(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check row", ALLOCSET_SMALL_SIZES); });
@@ -28,10 +27,12 @@ void CheckInto(const CollectedRows& rows) {
         Guarded([&] {
             MemoryContextReset(context);
             MemoryContext caller = MemoryContextSwitchTo(context);
-            Datum values[kCheckColumns] = {MakeVarlena(finding.severity), MakeVarlena(finding.type),
-                                           MakeVarlena(finding.object), MakeVarlena(finding.detail)};
-            bool nulls[kCheckColumns] = {};
-            AddRow(rows, values, nulls);
+            Row<kCheckColumns> row;
+            row.Set(kSeverity, MakeVarlena(finding.severity));
+            row.Set(kType, MakeVarlena(finding.type));
+            row.Set(kObject, MakeVarlena(finding.object));
+            row.Set(kDetail, MakeVarlena(finding.detail));
+            AddRow(rows, row);
             MemoryContextSwitchTo(caller);
         });
     });
@@ -41,13 +42,14 @@ void CheckInto(const CollectedRows& rows) {
 
 enum RepairColumn { kOrphansRemoved, kProjectionsRebuilt, kErrors, kRepairColumns };
 
-void RepairInto(const CollectedRows& rows) {
+Datum Repair(FunctionCallInfo fcinfo) {
     const RepairResult result = RepairStore();
-    Guarded([&] {
-        Datum values[kRepairColumns] = {Int64GetDatum(result.orphans_removed), Int64GetDatum(0),
-                                        TextArray(result.errors)};
-        bool nulls[kRepairColumns] = {};
-        AddRow(rows, values, nulls);
+    return Guarded([&] {
+        Row<kRepairColumns> row;
+        row.Set(kOrphansRemoved, Int64GetDatum(result.orphans_removed));
+        row.Set(kProjectionsRebuilt, Int64GetDatum(0));
+        row.Set(kErrors, TextArray(result.errors));
+        return row.Form(ResultRowType(fcinfo));
     });
 }
 
@@ -63,8 +65,7 @@ KVS_FUNCTION(kvs_check)
 KVS_FUNCTION(kvs_repair)
 {
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.repair()");
-    RepairInto(CollectRows(fcinfo));
-    PG_RETURN_NULL();
+    return Repair(fcinfo);
 }
 
 }  // namespace kvs::sqlapi

@@ -1,11 +1,10 @@
 // commit and flush.
 #include <optional>
-#include <string>
 
 #include "pg/table/access_guard.h"
 #include "pg/wall/arguments.h"
-#include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
+#include "pg/wall/row.h"
 #include "pg/write/flush.h"
 
 namespace kvs::sqlapi {
@@ -20,8 +19,7 @@ Datum CommitHex(std::optional<std::string_view> branch, std::string_view message
     if (!commit) {
         return 0;
     }
-    const std::string hex = commit->ToHex();
-    return Guarded([&] { return MakeVarlena(hex); });
+    return Guarded([&] { return HexDatum(*commit); });
 }
 
 }  // namespace

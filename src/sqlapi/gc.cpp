@@ -16,18 +16,20 @@ namespace {
 
 enum GcColumn { kObjectsRemoved, kBytesReclaimed, kObjectsLive, kBytesLive, kChangesRemoved, kGcColumns };
 
-void GcInto(const CollectedRows& rows, bool dry_run) {
+Datum Gc(FunctionCallInfo fcinfo, bool dry_run) {
     const CollectionResult result = CollectGarbage(dry_run, settings.reflog_retention);
     // Last, because members of the log stay locked from then on, and at once, because whoever builds waits
     // meanwhile.
     const int64 changes = dry_run ? CountRemovableChanges(settings.change_retention)
                                   : TrimChangeLog(settings.change_retention, 0).changes;
-    Guarded([&] {
-        Datum values[kGcColumns] = {Int64GetDatum(result.objects_removed),
-                                    Int64GetDatum(result.bytes_removed), Int64GetDatum(result.objects_live),
-                                    Int64GetDatum(result.bytes_live), Int64GetDatum(changes)};
-        bool nulls[kGcColumns] = {};
-        AddRow(rows, values, nulls);
+    return Guarded([&] {
+        Row<kGcColumns> row;
+        row.Set(kObjectsRemoved, Int64GetDatum(result.objects_removed));
+        row.Set(kBytesReclaimed, Int64GetDatum(result.bytes_removed));
+        row.Set(kObjectsLive, Int64GetDatum(result.objects_live));
+        row.Set(kBytesLive, Int64GetDatum(result.bytes_live));
+        row.Set(kChangesRemoved, Int64GetDatum(changes));
+        return row.Form(ResultRowType(fcinfo));
     });
 }
 
@@ -37,14 +39,15 @@ static_assert(kFirstCounter + static_cast<int>(GcCounter::kCount) == kProgressCo
 void ProgressInto(const CollectedRows& rows) {
     ForEachGc([&](const GcProgress& progress) {
         Guarded([&] {
-            Datum values[kProgressColumns] = {
-                Int32GetDatum(progress.pid), ObjectIdGetDatum(progress.database),
-                TimestampTzGetDatum(progress.started_at), MakeVarlena(progress.phase)};
-            bool nulls[kProgressColumns] = {};
+            Row<kProgressColumns> row;
+            row.Set(kPid, Int32GetDatum(progress.pid));
+            row.Set(kDatabase, ObjectIdGetDatum(progress.database));
+            row.Set(kStartedAt, TimestampTzGetDatum(progress.started_at));
+            row.Set(kPhase, MakeVarlena(progress.phase));
             for (int i = 0; i < static_cast<int>(GcCounter::kCount); i++) {
-                values[kFirstCounter + i] = Int64GetDatum(progress.counters[i]);
+                row.Set(static_cast<ProgressColumn>(kFirstCounter + i), Int64GetDatum(progress.counters[i]));
             }
-            AddRow(rows, values, nulls);
+            AddRow(rows, row);
         });
     });
 }
@@ -60,8 +63,7 @@ KVS_FUNCTION(kvs_gc)
     } else {
         RequireWrite(ACL_DELETE, "kvs.gc()");
     }
-    GcInto(CollectRows(fcinfo), dry_run);
-    PG_RETURN_NULL();
+    return Gc(fcinfo, dry_run);
 }
 
 KVS_FUNCTION(kvs_gc_progress)

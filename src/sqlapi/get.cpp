@@ -3,13 +3,13 @@
 #include <string>
 
 #include "kvs/error.h"
-#include "pg/read/entry_tuple.h"
+#include "pg/read/entry_row.h"
 #include "pg/read/read_view.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
-#include "pg/wall/stream.h"
+#include "pg/wall/row.h"
 
 namespace kvs::sqlapi {
 
@@ -63,36 +63,16 @@ Datum ReturnValue(FunctionCallInfo fcinfo, ValueType type) {
     return value;
 }
 
-class EntryRow {
-  public:
-    explicit EntryRow(FunctionCallInfo fcinfo) {
-        row_type_ = Guarded([&] { return ResultRowType(fcinfo); });
-        done_ = PG_ARGISNULL(0);
+Datum GetEntry(FunctionCallInfo fcinfo, const ReadArguments& arguments) {
+    EntryReader reader(OpenReadView(arguments.branch, arguments.as_of));
+    const std::optional<FoundEntry> found = reader.Find(arguments.key, true);
+    if (!found) {
+        return NoRow(fcinfo);
     }
-
-    bool Next(FunctionCallInfo fcinfo, Datum* row, bool*) {
-        if (done_) {
-            return false;
-        }
-        done_ = true;
-        const ReadArguments arguments = Guarded([&] { return GetReadArguments(fcinfo); });
-        EntryReader reader(OpenReadView(arguments.branch, arguments.as_of));
-        const std::optional<FoundEntry> found = reader.Find(arguments.key, true);
-        if (!found) {
-            return false;
-        }
-        Datum values[kEntryColumns];
-        bool nulls[kEntryColumns];
-        FillEntry(Contents(DatumGetPointer(arguments.key)), found->item, reader.LoadPayload(found->item),
-                  found->meta.bytes, kAllEntryColumns, values, nulls);
-        *row = Guarded([&] { return FormRow(row_type_, values, nulls); });
-        return true;
-    }
-
-  private:
-    TupleDesc row_type_;
-    bool done_;
-};
+    EntryRow row = MakeEntryRow(Contents(DatumGetPointer(arguments.key)), found->item,
+                                reader.LoadPayload(found->item), found->meta.bytes);
+    return Guarded([&] { return row.Form(ResultRowType(fcinfo)); });
+}
 
 }  // namespace
 
@@ -113,6 +93,11 @@ KVS_FUNCTION(kvs_exists)
 }
 
 KVS_FUNCTION(kvs_get_entry)
-{ return StreamRows<EntryRow>(fcinfo); }
+{
+    if (PG_ARGISNULL(0)) {
+        return NoRow(fcinfo);
+    }
+    return GetEntry(fcinfo, GetReadArguments(fcinfo));
+}
 
 }  // namespace kvs::sqlapi

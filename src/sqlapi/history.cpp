@@ -17,19 +17,19 @@ using namespace kvs::pg;
 
 namespace {
 
-// Attribute numbers of kvs.revision.
-enum RevisionColumn : int {
-    kRevisionVersion = 1,
-    kRevisionOp,
-    kRevisionValue,
-    kRevisionBytes,
-    kRevisionModifiedBy,
-    kRevisionComment,
-    kRevisionAt,
-    kRevisionSchemaHash,
-    kRevisionLogId,
-    kRevisionSeq,
-    kRevisionColumns = kRevisionSeq
+// Columns of kvs.revision.
+enum RevisionColumn {
+    kVersion,
+    kOp,
+    kValue,
+    kBytes,
+    kModifiedBy,
+    kComment,
+    kAt,
+    kSchemaHash,
+    kLogId,
+    kSeq,
+    kRevisionColumns
 };
 
 Datum RevisionRow(KeyHistory* history, TupleDesc row_type) {
@@ -37,33 +37,25 @@ Datum RevisionRow(KeyHistory* history, TupleDesc row_type) {
     const DataItem* item = history->item();
     const std::string_view payload = item != nullptr ? history->LoadPayload() : std::string_view();
     return Guarded([&] {
-        Datum values[kRevisionColumns];
-        bool nulls[kRevisionColumns];
-        memset(nulls, true, sizeof(nulls));
-        const auto set = [&](int column, Datum value) {
-            values[column - 1] = value;
-            nulls[column - 1] = false;
-        };
-        set(kRevisionVersion, Int64GetDatum(static_cast<int64>(metadata.version)));
-        set(kRevisionOp, MakeVarlena(OperationName(history->operation())));
+        Row<kRevisionColumns> row;
+        row.Set(kVersion, Int64GetDatum(static_cast<int64>(metadata.version)));
+        row.Set(kOp, MakeVarlena(OperationName(history->operation())));
         if (item != nullptr) {
-            set(item->type == ValueType::kJson ? kRevisionValue : kRevisionBytes, MakeVarlena(payload));
+            row.Set(item->type == ValueType::kJson ? kValue : kBytes, MakeVarlena(payload));
         }
         if (!metadata.modified_by.empty()) {
-            set(kRevisionModifiedBy, MakeVarlena(metadata.modified_by));
+            row.Set(kModifiedBy, MakeVarlena(metadata.modified_by));
         }
         if (metadata.comment) {
-            set(kRevisionComment, MakeVarlena(*metadata.comment));
+            row.Set(kComment, MakeVarlena(*metadata.comment));
         }
-        set(kRevisionAt, TimestampTzGetDatum(ToServerTime(metadata.updated_at)));
+        row.Set(kAt, TimeDatum(metadata.updated_at));
         if (metadata.schema_hash) {
-            set(kRevisionSchemaHash, MakeVarlena(*metadata.schema_hash));
+            row.Set(kSchemaHash, MakeVarlena(*metadata.schema_hash));
         }
-        auto* log_id = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
-        memcpy(log_id->data, metadata.change.log_id.data(), UUID_LEN);
-        set(kRevisionLogId, UUIDPGetDatum(log_id));
-        set(kRevisionSeq, Int64GetDatum(static_cast<int64>(metadata.change.seq)));
-        return FormRow(row_type, values, nulls);
+        row.Set(kLogId, UuidDatum(metadata.change.log_id));
+        row.Set(kSeq, Int64GetDatum(static_cast<int64>(metadata.change.seq)));
+        return row.Form(row_type);
     });
 }
 
@@ -82,7 +74,7 @@ class Revisions {
         const Arguments arguments = Guarded([&] {
             row_type_ = ResultRowType(fcinfo);
             RequireRead();
-            remaining_ = RowLimit(fcinfo, 1);
+            remaining_ = Limit(fcinfo, 1);
             return Arguments{KeyArgument(fcinfo, 0), OptionalBytes(fcinfo, 2)};
         });
         history_.emplace(Contents(DatumGetPointer(arguments.key)), arguments.branch);

@@ -8,8 +8,8 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/jsonb_json.h"
+#include "pg/wall/row.h"
 #include "pg/wall/server_hasher.h"
-#include "pg/wall/stream.h"
 
 namespace kvs::sqlapi {
 
@@ -27,20 +27,23 @@ Datum Serialize(const DatumArray& segments, std::string_view key) {
     return Guarded([&] { return MakeVarlena(serialized); });
 }
 
+enum ParsedKeyColumn { kNamespace, kKey, kParsedKeyColumns };
+
 Datum ParsedRow(FunctionCallInfo fcinfo, std::string_view serialized) {
     const ParsedKey parsed = ParseKey(serialized).OrThrow();
     return Guarded([&] {
-        Datum values[] = {TextArray(parsed.namespace_segments), MakeVarlena(parsed.key)};
-        bool nulls[] = {false, false};
-        return FormRow(ResultRowType(fcinfo), values, nulls);
+        Row<kParsedKeyColumns> row;
+        row.Set(kNamespace, TextArray(parsed.namespace_segments));
+        row.Set(kKey, MakeVarlena(parsed.key));
+        return row.Form(ResultRowType(fcinfo));
     });
 }
 
 Datum HashHex(std::string_view document) {
     const std::string text = CanonicalText(JsonFromJsonb(document)).OrThrow();
     ServerHasher hasher;
-    const std::string hex = hasher.Sha256(text).ToHex();
-    return Guarded([&] { return MakeVarlena(hex); });
+    const Hash hash = hasher.Sha256(text);
+    return Guarded([&] { return HexDatum(hash); });
 }
 
 }  // namespace

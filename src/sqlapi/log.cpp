@@ -42,7 +42,7 @@ class LogRows {
             RequireRead();
             row_type_ = ResultRowType(fcinfo);
             scratch_ = AllocSetContextCreate(CurrentMemoryContext, "kvs log", ALLOCSET_DEFAULT_SIZES);
-            return Arguments{OptionalBytes(fcinfo, 0), RowLimit(fcinfo, 1), OptionalBytes(fcinfo, 2),
+            return Arguments{OptionalBytes(fcinfo, 0), Limit(fcinfo, 1), OptionalBytes(fcinfo, 2),
                              OptionalBytes(fcinfo, 3), OptionalInt8(fcinfo, 4)};
         });
         rows_left_ = arguments.max_rows.value_or(PG_INT64_MAX);
@@ -69,18 +69,15 @@ class LogRows {
         for (const Hash& parent : commit.parents) {
             parents.push_back(parent.ToHex());
         }
-        const std::string hash_hex = walk_->current().hash.ToHex();
-        const std::string root_hex = commit.data_root.ToHex();
         *row = Guarded([&] {
-            Datum values[kCommitColumns];
-            bool nulls[kCommitColumns] = {};
-            values[kHash] = MakeVarlena(hash_hex);
-            values[kParents] = TextArray(parents);
-            values[kRoot] = MakeVarlena(root_hex);
-            values[kAuthor] = MakeVarlena(commit.author);
-            values[kMessage] = MakeVarlena(commit.message);
-            values[kCommittedAt] = TimestampTzGetDatum(ToServerTime(commit.committed_at));
-            return FormRow(row_type_, values, nulls);
+            Row<kCommitColumns> columns;
+            columns.Set(kHash, HexDatum(walk_->current().hash));
+            columns.Set(kParents, TextArray(parents));
+            columns.Set(kRoot, HexDatum(commit.data_root));
+            columns.Set(kAuthor, MakeVarlena(commit.author));
+            columns.Set(kMessage, MakeVarlena(commit.message));
+            columns.Set(kCommittedAt, TimeDatum(commit.committed_at));
+            return columns.Form(row_type_);
         });
         return true;
     }

@@ -2,11 +2,11 @@
 #include <optional>
 #include <string>
 
-#include "pg/read/entry_tuple.h"
+#include "pg/read/entry_row.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
-#include "pg/wall/stream.h"
+#include "pg/wall/row.h"
 #include "pg/write/write_arguments.h"
 #include "pg/write/writer.h"
 
@@ -68,11 +68,9 @@ int64 VersionOf(const Written& written) {
 Datum PutReturningEntry(FunctionCallInfo fcinfo, const PutArguments& arguments) {
     const DataItem item = JsonItem(arguments.value, arguments.write.expires_at);
     const Written written = PutItem(arguments.branch, arguments.key, arguments.write, item);
-    Datum values[kEntryColumns];
-    bool nulls[kEntryColumns];
-    FillEntry(Contents(DatumGetPointer(arguments.key)), item, item.payload, EncodeMetadata(written.metadata),
-              kAllEntryColumns, values, nulls);
-    return Guarded([&] { return FormRow(ResultRowType(fcinfo), values, nulls); });
+    EntryRow row = MakeEntryRow(Contents(DatumGetPointer(arguments.key)), item, item.payload,
+                                EncodeMetadata(written.metadata));
+    return Guarded([&] { return row.Form(ResultRowType(fcinfo)); });
 }
 
 }  // namespace

@@ -24,25 +24,20 @@ constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
 enum TransferColumn { kRef, kOldCommit, kNewCommit, kChunks, kBytes, kTransferColumns };
 
-// Server code.
-void FillCommit(const std::string& hex, Datum* value, bool* is_null) {
-    *is_null = hex.empty();
-    *value = hex.empty() ? Datum{0} : MakeVarlena(hex);
-}
-
 void ReturnTransfers(const CollectedRows& rows, const std::vector<remote::RefTransfer>& transfers) {
     for (const remote::RefTransfer& transfer : transfers) {
-        const std::string old_hex = transfer.old_commit ? transfer.old_commit->ToHex() : std::string();
-        const std::string new_hex = transfer.new_commit ? transfer.new_commit->ToHex() : std::string();
         Guarded([&] {
-            Datum values[kTransferColumns];
-            bool nulls[kTransferColumns] = {};
-            values[kRef] = MakeVarlena(transfer.ref);
-            FillCommit(old_hex, &values[kOldCommit], &nulls[kOldCommit]);
-            FillCommit(new_hex, &values[kNewCommit], &nulls[kNewCommit]);
-            values[kChunks] = Int64GetDatum(transfer.chunks);
-            values[kBytes] = Int64GetDatum(transfer.bytes);
-            AddRow(rows, values, nulls);
+            Row<kTransferColumns> row;
+            row.Set(kRef, MakeVarlena(transfer.ref));
+            if (transfer.old_commit) {
+                row.Set(kOldCommit, HexDatum(*transfer.old_commit));
+            }
+            if (transfer.new_commit) {
+                row.Set(kNewCommit, HexDatum(*transfer.new_commit));
+            }
+            row.Set(kChunks, Int64GetDatum(transfer.chunks));
+            row.Set(kBytes, Int64GetDatum(transfer.bytes));
+            AddRow(rows, row);
         });
     }
 }

@@ -1,13 +1,12 @@
 // Ordered reads of many keys: scan, find, keys, mget, count_keys.
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "kvs/codec/key.h"
 #include "kvs/pattern/pattern.h"
+#include "pg/read/entry_row.h"
 #include "pg/read/entry_scan.h"
-#include "pg/read/entry_tuple.h"
 #include "pg/read/pattern_scan.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/arguments.h"
@@ -44,11 +43,9 @@ KeyRange ScanRange(const ScanArguments& arguments) {
 }
 
 // The row of the scan's current entry.
-Datum EntryRow(EntryScan* scan, TupleDesc row_type) {
-    Datum values[kEntryColumns];
-    bool nulls[kEntryColumns];
-    FillEntry(scan->key(), scan->item(), scan->LoadPayload(), scan->meta(), kAllEntryColumns, values, nulls);
-    return Guarded([&] { return FormRow(row_type, values, nulls); });
+Datum CurrentRow(EntryScan* scan, TupleDesc row_type) {
+    EntryRow row = MakeEntryRow(scan->key(), scan->item(), scan->LoadPayload(), scan->meta());
+    return Guarded([&] { return row.Form(row_type); });
 }
 
 // kvs.scan
@@ -59,7 +56,7 @@ class RangeRows {
             row_type_ = ResultRowType(fcinfo);
             RequireRead();
             return ScanArguments{BytesOrEmpty(fcinfo, 0), OptionalBytes(fcinfo, 1), OptionalBytes(fcinfo, 2),
-                                 RowLimit(fcinfo, 3),     BoolOr(fcinfo, 4, false), OptionalBytes(fcinfo, 5),
+                                 Limit(fcinfo, 3),        BoolOr(fcinfo, 4, false), OptionalBytes(fcinfo, 5),
                                  OptionalBytes(fcinfo, 6)};
         });
         remaining_ = arguments.max_rows;
@@ -72,7 +69,7 @@ class RangeRows {
         if ((remaining_ && (*remaining_)-- <= 0) || !scan_->Next()) {
             return false;
         }
-        *row = EntryRow(&*scan_, row_type_);
+        *row = CurrentRow(&*scan_, row_type_);
         return true;
     }
 
@@ -123,7 +120,7 @@ class MatchingEntries : PatternRows {
         if (entry == nullptr) {
             return false;
         }
-        *row = EntryRow(entry, row_type_);
+        *row = CurrentRow(entry, row_type_);
         return true;
     }
 
@@ -178,17 +175,14 @@ class AskedEntries {
         reader_->set_snapshot(GetActiveSnapshot());
         const Datum key = keys_.elements[next_++];
         const std::optional<FoundEntry> found = reader_->Find(key, true);
-        Datum values[kEntryColumns];
-        bool nulls[kEntryColumns];
+        EntryRow entry;
         if (found) {
-            FillEntry(Contents(DatumGetPointer(key)), found->item, reader_->LoadPayload(found->item),
-                      found->meta.bytes, kAllEntryColumns, values, nulls);
+            entry = MakeEntryRow(Contents(DatumGetPointer(key)), found->item,
+                                 reader_->LoadPayload(found->item), found->meta.bytes);
         } else {
-            std::fill(nulls, nulls + kEntryColumns, true);
-            values[kEntryKey - 1] = key;
-            nulls[kEntryKey - 1] = false;
+            entry.Set(kEntryKey, key);
         }
-        *row = Guarded([&] { return FormRow(row_type_, values, nulls); });
+        *row = Guarded([&] { return entry.Form(row_type_); });
         return true;
     }
 

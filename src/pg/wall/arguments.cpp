@@ -56,10 +56,10 @@ Datum KeyArgument(FunctionCallInfo fcinfo, int argument) {
     return PointerGetDatum(key);
 }
 
-std::optional<int64> RowLimit(FunctionCallInfo fcinfo, int argument) {
+std::optional<int64> Limit(FunctionCallInfo fcinfo, int argument, const char* name) {
     const std::optional<int64> limit = OptionalInt8(fcinfo, argument);
     if (limit && *limit < 0) {
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_rows must not be negative"));
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not be negative", name));
     }
     return limit;
 }

@@ -36,8 +36,8 @@ Datum KeyArgument(FunctionCallInfo fcinfo, int argument);
 // Throws the core's error (22023) unless `key` is a valid serialised key.
 void ThrowUnlessKey(std::string_view key);
 
-// max_rows: nullopt means no limit. Errors: 22023 when negative.
-std::optional<int64> RowLimit(FunctionCallInfo fcinfo, int argument);
+// How much a function may do: nullopt means no limit. Errors: 22023 when negative, which names the argument.
+std::optional<int64> Limit(FunctionCallInfo fcinfo, int argument, const char* name = "max_rows");
 
 // Elements of an array of text, bytea or jsonb. `what` names the argument in errors: 22004 for a NULL array
 // or a NULL element, 22023 for more than one dimension.

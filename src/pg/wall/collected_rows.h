@@ -1,9 +1,9 @@
-// Set-returning functions that collect their rows, in work_mem and beyond it on disk, because what they hold
-// while they run belongs to one call. Others stream (stream.h).
+// Set-returning functions that collect their rows (row.h says which do), in work_mem and beyond it on disk.
 //
 // Server code.
 #pragma once
 
+#include "pg/wall/row.h"
 #include "pg/wall/server.h"
 
 extern "C" {
@@ -19,6 +19,12 @@ struct CollectedRows {
 
 // Makes what is added the result of the function that was called, which then returns NULL. Errors: 0A000.
 CollectedRows CollectRows(FunctionCallInfo fcinfo);
+
+template <auto kColumns>
+void AddRow(const CollectedRows& rows, Row<kColumns> row) {
+    Assert(rows.row_type->natts == kColumns);
+    tuplestore_putvalues(rows.store, rows.row_type, row.values(), row.nulls());
+}
 
 inline void AddRow(const CollectedRows& rows, Datum* values, bool* nulls) {
     tuplestore_putvalues(rows.store, rows.row_type, values, nulls);

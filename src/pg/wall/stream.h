@@ -1,5 +1,5 @@
-// Set-returning functions that stream: one row per call, the state in between a C++ object that dies with the
-// query.
+// Set-returning functions that stream (row.h says which do): one row per call, the state in between a C++
+// object that dies with the query.
 //
 //     KVS_FUNCTION(kvs_scan) {
 //         return StreamRows<ScanState>(fcinfo);
@@ -13,6 +13,7 @@
 
 #include "pg/wall/context_object.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/row.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -41,16 +42,6 @@ Datum StreamRows(FunctionCallInfo fcinfo) {
     result_info->isDone = ExprEndResult;
     fcinfo->isnull = true;
     return Datum{0};
-}
-
-// The row type of a function that returns a composite, blessed, in the memory context current. Server code.
-inline TupleDesc ResultRowType(FunctionCallInfo fcinfo) {
-    TupleDesc row_type;
-    if (get_call_result_type(fcinfo, nullptr, &row_type) != TYPEFUNC_COMPOSITE) {
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("function returning record called in context that cannot accept type record"));
-    }
-    return BlessTupleDesc(row_type);
 }
 
 // A row as a Datum. Server code.

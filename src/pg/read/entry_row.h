@@ -4,13 +4,14 @@
 #include <string_view>
 
 #include "kvs/codec/item.h"
+#include "pg/wall/row.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
 
-// Attribute numbers of kvs.entry, and of the columns of kvs.entries.
-enum EntryColumn : int {
-    kEntryKey = 1,
+// Columns of kvs.entry, and of kvs.entries.
+enum EntryColumn : uint8 {
+    kEntryKey,
     kEntryValue,
     kEntryVersion,
     kEntryType,
@@ -22,8 +23,10 @@ enum EntryColumn : int {
     kEntryComment,
     kEntryTags,
     kEntrySchemaHash,
-    kEntryColumns = kEntrySchemaHash
+    kEntryColumns
 };
+
+using EntryRow = Row<kEntryColumns>;
 
 // A bit per column, for callers that do not need all of them.
 constexpr uint32 EntryBit(int column) {
@@ -34,10 +37,9 @@ constexpr uint32 kEntryMetaColumns =
     EntryBit(kEntryVersion) | EntryBit(kEntryCreatedAt) | EntryBit(kEntryUpdatedAt) |
     EntryBit(kEntryModifiedBy) | EntryBit(kEntryComment) | EntryBit(kEntryTags) | EntryBit(kEntrySchemaHash);
 
-// Fills values and nulls, indexed by column - 1, in the current memory context; columns not in `wanted`
-// become null. `payload` is the item's, wherever it lay; `meta` the encoded metadata, unused if no column of
-// it is wanted.
-void FillEntry(std::string_view key, const DataItem& item, std::string_view payload, std::string_view meta,
-               uint32 wanted, Datum* values, bool* nulls);
+// The row of an entry, its values in the current memory context; columns not in `wanted` are NULL. `payload`
+// is the item's, wherever it lay; `meta` the encoded metadata, unused if no column of it is wanted.
+EntryRow MakeEntryRow(std::string_view key, const DataItem& item, std::string_view payload,
+                      std::string_view meta, uint32 wanted = kAllEntryColumns);
 
 }  // namespace kvs::pg
