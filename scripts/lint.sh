@@ -53,7 +53,7 @@ local          core core/util core/codec core/entry core/json core/pattern core/
 pg/wall        core core/codec core/json
 pg/table       core core/util core/tree core/version pg/wall
 pg/chunk       core core/codec core/tree pg/wall pg/table
-pg/read        core core/util core/codec core/entry core/pattern core/tree core/version pg/wall pg/table pg/chunk
+pg/read        core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk
 pg/write       core core/codec core/entry core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/branch      core core/util core/codec core/entry core/merge core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write
 pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
@@ -61,7 +61,7 @@ pg/check       core core/util core/codec core/tree core/version pg/wall pg/table
 pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 
 remote         core core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
-sqlapi         core core/util core/codec core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer remote
+sqlapi         core core/util core/codec core/json core/pattern core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer remote
 fdw            core core/tree core/version pg/wall pg/table pg/chunk pg/read
 worker         pg/wall pg/table pg/upkeep
 module         pg/wall pg/chunk pg/upkeep worker
