@@ -9,10 +9,10 @@
 #include "pg/branch/merge_policy_table.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/arguments.h"
+#include "pg/wall/collected_rows.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/jsonb_json.h"
-#include "pg/wall/stream.h"
 
 extern "C" {
 #include "commands/trigger.h"
@@ -24,48 +24,39 @@ using namespace kvs::pg;
 
 namespace {
 
-// The conflicts that merging a source would meet, as kvs.conflict.
-class ConflictRows {
-  public:
-    explicit ConflictRows(FunctionCallInfo fcinfo) {
-        std::string_view source;
-        std::optional<std::string_view> target;
-        Guarded([&] {
-            source = RequiredBytes(fcinfo, 0, "source");
-            target = OptionalBytes(fcinfo, 1);
-            row_type_ = ResultRowType(fcinfo);
-        });
-        conflicts_ = PreviewMerge(source, target.value_or(std::string_view()));
-    }
-
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
-        if (next_ == conflicts_.size()) {
-            return false;
-        }
-        const KeyConflict& each = conflicts_[next_++];
-        enum Column { kKey, kPath, kBase, kOurs, kTheirs, kReason, kColumns };
-        Datum values[kColumns];
-        bool nulls[kColumns] = {};
-        const std::optional<Json>* sides[] = {&each.conflict.base, &each.conflict.ours,
-                                              &each.conflict.theirs};
-        for (int i = 0; i < 3; i++) {
-            nulls[kBase + i] = !*sides[i];
-            values[kBase + i] = *sides[i] ? JsonbFromJson(**sides[i]) : Datum{0};
-        }
-        *row = Guarded([&] {
-            values[kKey] = MakeVarlena(each.key);
-            values[kPath] = MakeVarlena(each.conflict.path);
-            values[kReason] = MakeVarlena(MergeReasonName(each.conflict.reason));
-            return FormRow(row_type_, values, nulls);
-        });
-        return true;
-    }
-
-  private:
-    std::vector<KeyConflict> conflicts_;
-    size_t next_ = 0;
-    TupleDesc row_type_;
+// Columns of kvs.conflict.
+enum PreviewColumn {
+    kPreviewKey,
+    kPreviewPath,
+    kPreviewBase,
+    kPreviewOurs,
+    kPreviewTheirs,
+    kPreviewReason,
+    kPreviewColumns
 };
+
+// A side of a conflict as a jsonb; NULL where there is none.
+void SetSide(PreviewColumn column, const std::optional<Json>& side, Row<kPreviewColumns>* row) {
+    if (side) {
+        row->Set(column, JsonbFromJson(*side));
+    }
+}
+
+// The conflicts that merging a source would meet.
+void PreviewInto(const CollectedRows& rows, std::string_view source, std::string_view target) {
+    for (const KeyConflict& each : PreviewMerge(source, target)) {
+        Row<kPreviewColumns> row;
+        SetSide(kPreviewBase, each.conflict.base, &row);
+        SetSide(kPreviewOurs, each.conflict.ours, &row);
+        SetSide(kPreviewTheirs, each.conflict.theirs, &row);
+        Guarded([&] {
+            row.Set(kPreviewKey, MakeVarlena(each.key));
+            row.Set(kPreviewPath, MakeVarlena(each.conflict.path));
+            row.Set(kPreviewReason, MakeVarlena(MergeReasonName(each.conflict.reason)));
+            AddRow(rows, row);
+        });
+    }
+}
 
 // Columns of view kvs.conflicts.
 enum ConflictColumn { kBranch = 1, kKey, kPath, kBase, kOurs, kTheirs, kReason, kResolution, kValue };
@@ -130,7 +121,10 @@ void ApplyViewUpdate(const ViewUpdate& update) {
 KVS_FUNCTION(kvs_preview_merge)
 {
     RequireRead();
-    return StreamRows<ConflictRows>(fcinfo);
+    const std::string_view source = RequiredBytes(fcinfo, 0, "source");
+    const std::string_view target = BytesOrEmpty(fcinfo, 1);
+    PreviewInto(CollectRows(fcinfo), source, target);
+    PG_RETURN_NULL();
 }
 
 // (key, resolution, value, path, branch)

@@ -43,10 +43,10 @@ Hash AddressOf(Datum element) {
 
 void AddBytes(const CollectedRows& rows, std::string_view bytes) {
     Guarded([&] {
-        Datum value = MakeVarlena(bytes);
-        bool is_null = false;
-        AddRow(rows, &value, &is_null);
-        pfree(DatumGetPointer(value));
+        Row<1> row;
+        row.Set(0, MakeVarlena(bytes));
+        AddRow(rows, row);
+        pfree(DatumGetPointer(row.Value(0)));
     });
 }
 
