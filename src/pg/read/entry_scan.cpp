@@ -51,6 +51,14 @@ void EntryScan::AdvanceTree() {
     tree_valid_ = TreeInRange();
 }
 
+// A merge of two sequences in key order: the entries of the data tree, and the branch's working rows, which
+// come in batches. Both stand on what they have not given yet. The smaller key comes next; at equal keys the
+// row hides the tree's entry, and both move on. A row that is a deletion, and an entry that has expired, take
+// their key's turn and give nothing:
+//
+//     tree  a1 b1    d1          rows  b2 c2 d-          the scan gives  a1 b2 c2
+//
+// Backwards it is the same with the order reversed.
 bool EntryScan::Next() {
     if (!started_) {
         StartTrees();

@@ -169,6 +169,22 @@ bool KeyHistory::FromRange(const ChangeRow& change) {
     return true;
 }
 
+// The step to the next older revision. Three places may know it, and are asked in this order:
+//
+// 1. the log, if the current change names the key's change before it;
+// 2. the trees before the range record, if the current change is one: of an import, a merge or a reset with
+// many
+//    keys the log holds a single row;
+// 3. the commits of the branch, where the log does not reach: it was trimmed, or the change was made in
+// another
+//    store.
+//
+//     versions     1      2      3        4      5        4 and 5 are followed along the log, which is kept
+//     from 4 commits      A(1)          B(3)                     on; then B gives 3 and A gives 1; nobody
+//     knows 2 any more
+//
+// Invariant: versions fall with every step. A chain in which they do not is damaged, and would go round for
+// ever.
 bool KeyHistory::Older() {
     const uint64_t version = current_.metadata.version;
     follows_gap_ = false;
@@ -192,7 +208,8 @@ bool KeyHistory::Older() {
     return found;
 }
 
-// Walks down the commits to the first whose state of the key is older than version `below`.
+// Walks down the commits to the first whose state of the key is older than version `below`. `walk_` is where
+// the walk has come to, across calls: a history never goes back to a commit that it has left.
 bool KeyHistory::FromCommits(uint64_t below) {
     while (walk_) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
@@ -209,8 +226,9 @@ bool KeyHistory::FromCommits(uint64_t below) {
     return false;
 }
 
-// From a commit that holds the state `at` to the parent that it came from, or if the commit itself made it,
-// to the first parent that knows the key.
+// From a commit that holds the state `at` to the parent that it came from, which holds the same change. If no
+// parent does, the commit itself made the state, as a merge that joined two documents: then to the first
+// parent that knows an older version of the key.
 bool KeyHistory::StepDown(const Commit& commit, const Metadata& at) {
     if (commit.parents.size() == 1) {
         walk_ = commit.parents[0];

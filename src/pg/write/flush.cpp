@@ -68,7 +68,12 @@ class WorkingScan {
     struct varlena* key_;
 };
 
-// Deletes the rows that were folded, except those that somebody changed since.
+// Deletes the rows that were folded, each only in the version that was folded. A row that a writer has
+// changed since, or is changing, stays: it overlays the new tree, and if its writer aborts it equals the
+// tree. So a flush never waits for a row, and cannot deadlock with writers. A plain DELETE would find the
+// row's newest version and delete a value that no tree holds:
+//
+//     flush reads k = 1;  a writer commits k = 2;  DELETE ... WHERE key = 'k' deletes 2, and the tree says 1.
 void DeleteFolded(const std::vector<ItemPointerData>& tids, Snapshot snapshot) {
     Table working = Guarded([] { return OpenWorkingForWrite(); });
     for (ItemPointerData tid : tids) {
@@ -85,6 +90,18 @@ void DeleteFolded(const std::vector<ItemPointerData>& tids, Snapshot snapshot) {
 
 }  // namespace
 
+// The protocol of a flush. Its parts are called in this order, and each relies on the ones before it:
+//
+// 1. The branch is locked against other flushes, not against writers (constructor).
+// 2. *Then* the one snapshot S is taken, so that it sees what the flush did that the lock waited for
+//    (TakeSnapshot).
+// 3. Roots and working rows are read under S, and exactly the values read are folded into the trees (Fold).
+// 4. Each folded row is deleted at the place where S saw it (DeleteFolded).
+// 5. The branch's row moves to the new roots, last (Store).
+//
+// Invariant: under any snapshot, a key's state is its working row if there is one, else what the roots of the
+// branch's row say. Steps 4 and 5 become visible together, with the transaction.
+
 FlushSession::FlushSession(std::string_view branch) {
     Guarded([] {
         NoteWrite();
@@ -98,6 +115,8 @@ FlushSession::FlushSession(int32 branch_id) {
     TakeSnapshot(branch_id);
 }
 
+// At READ COMMITTED the snapshot is new. At the stricter levels it is the transaction's and may be older than
+// the lock: if the branch moved in between, rows that the snapshot shows are folded already.
 void FlushSession::TakeSnapshot(int32 branch_id) {
     Guarded([&] {
         snapshot_ = RegisterOperationSnapshot();
