@@ -1,25 +1,20 @@
 #include "pg/upkeep/repack.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "kvs/codec/item.h"
-#include "kvs/tree/node.h"
-#include "kvs/tree/tree.h"
-#include "pg/chunk/chunk_store.h"
 #include "pg/chunk/pack_encoder.h"
 #include "pg/chunk/pack_reader.h"
 #include "pg/chunk/pack_table.h"
 #include "pg/chunk/stored_chunks.h"
 #include "pg/table/table_access.h"
+#include "pg/upkeep/chunk_families.h"
 #include "pg/upkeep/repack_plan.h"
 #include "pg/upkeep/repack_state.h"
+#include "pg/upkeep/replaced_blobs.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
@@ -37,38 +32,6 @@ constexpr size_t kMemberOverhead = 50;
 
 // Bytes of memory for a chunk of a batch, about.
 constexpr size_t kBatchedChunkSize = 100;
-
-// A chunk that is cold, and what replaced it.
-struct Replaced {
-    Hash address;
-    Hash next;
-};
-
-// Chunks in families, each family in the order in which its members are added.
-class Families {
-  public:
-    void Add(const Replaced& chunk) {
-        const auto found = open_.find(chunk.address);
-        size_t family = families_.size();
-        if (found == open_.end()) {
-            families_.emplace_back();
-        } else {
-            family = found->second;
-            open_.erase(found);
-        }
-        families_[family].push_back(chunk);
-        open_.insert_or_assign(chunk.next, family);
-        size_++;
-    }
-
-    size_t size() const { return size_; }
-    const std::vector<std::vector<Replaced>>& all() const { return families_; }
-
-  private:
-    std::vector<std::vector<Replaced>> families_;
-    std::unordered_map<Hash, size_t, HashOfHash> open_;  // by what is to come next
-    size_t size_ = 0;
-};
 
 // A pack that is being filled.
 struct OpenPack {
@@ -91,8 +54,7 @@ class Repacking {
           batch_size_(std::max<size_t>(memory / kBatchedChunkSize, 1000)),
           report_(report),
           // What this transaction has moved counts as it is now.
-          stored_(SnapshotSelf),
-          chunks_(snapshot) {}
+          stored_(SnapshotSelf) {}
 
     RepackResult Run(RepackScope scope, int memory) {
         RepackPlan plan(&stored_, snapshot_, memory);
@@ -105,6 +67,7 @@ class Repacking {
         }
         plan.Finish();
         plan_ = &plan;
+        blobs_.emplace(&stored_, snapshot_, &plan.hot_data_roots());
         Open();
         report_->Phase(GcPhase::kPacking);
         bool is_done = false;
@@ -114,7 +77,7 @@ class Repacking {
             for (const std::vector<Replaced>& family : batch.all()) {
                 PackFamily(family);
             }
-            Families blobs = std::exchange(blobs_, {});
+            const Families blobs = blobs_->Take();
             for (const std::vector<Replaced>& family : blobs.all()) {
                 PackFamily(family);
             }
@@ -214,7 +177,7 @@ class Repacking {
             if (stored.state != StoredChunk::State::kWhole || stored.raw.size() > kMaxPackedChunkSize) {
                 continue;  // damage is for kvs.check to tell
             }
-            CollectBlobs(stored.raw, chunk.next);
+            blobs_->Collect(stored.raw, chunk.next);
             if (has_packs_ && IsPacked(chunk.address)) {
                 DeleteRow(row.tid);
                 Count(1, frame.size(), 0);
@@ -311,67 +274,18 @@ class Repacking {
         report_->Add(GcCounter::kChunksPacked, static_cast<int64>(chunks));
     }
 
-    // Values that became too large for their leaf are replaced with it, and as cold as it is, unless a branch
-    // or tag still has them.
-    void CollectBlobs(const std::string& old_raw, const Hash& new_address) {
-        const Result<NodeRef> old_node = Node::Parse(old_raw);
-        if (!old_node.ok() || !old_node.value()->is_leaf()) {
-            return;
-        }
-        const Node& old_leaf = *old_node.value();
-        NodeRef new_leaf;
-        std::string key;
-        for (size_t i = 0; i < old_leaf.count(); i++) {
-            const std::optional<BlobRef> old_blob = BlobOf(old_leaf.Value(i));
-            if (!old_blob || old_blob->size > kMaxPackedChunkSize) {
-                continue;
-            }
-            if (!new_leaf) {
-                const StoredChunk stored = stored_.Read(new_address);
-                Result<NodeRef> parsed = Node::Parse(stored.raw);
-                if (stored.state != StoredChunk::State::kWhole || !parsed.ok() ||
-                    !parsed.value()->is_leaf()) {
-                    return;
-                }
-                new_leaf = std::move(parsed).value();
-            }
-            const std::optional<size_t> found = new_leaf->Find(old_leaf.Key(i, &key));
-            const std::optional<BlobRef> new_blob = found ? BlobOf(new_leaf->Value(*found)) : std::nullopt;
-            if (new_blob && new_blob->address != old_blob->address && !IsHot(key, old_blob->address)) {
-                blobs_.Add({old_blob->address, new_blob->address});
-            }
-        }
-    }
-
-    static std::optional<BlobRef> BlobOf(std::string_view value) {
-        const Result<DataItem> item = DecodeDataItem(value);
-        return item.ok() ? item.value().blob : std::nullopt;
-    }
-
-    bool IsHot(const std::string& key, const Hash& blob) {
-        for (const Hash& root : plan_->hot_data_roots()) {
-            const std::optional<FoundValue> found = Tree(chunks_, root).Get(key);
-            const std::optional<BlobRef> at = found ? BlobOf(found->value) : std::nullopt;
-            if (at && at->address == blob) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     Snapshot snapshot_;
     int64 max_chunks_;
     size_t batch_size_;
     GcReport* report_;
     StoredChunks stored_;
-    ChunkStore chunks_;
     PackEncoder encoder_;
     RepackPlan* plan_ = nullptr;
     Table table_ = {};
     PackTable packs_ = {};
     bool has_packs_ = false;
     MemoryContext scratch_ = nullptr;
-    Families blobs_;
+    std::optional<ReplacedBlobs> blobs_;
     RepackResult result_;
 };
 
