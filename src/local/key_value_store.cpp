@@ -24,68 +24,52 @@ std::optional<StoredEntry> KeyValueStore::Get(const StoreKey& key) {
 }
 
 WriteResult KeyValueStore::Set(const StoreKey& key, const Value& value, const WriteOptions& options) {
-    return *Write(key, [&](const Moment& moment) {
-        CheckExpectedVersion(moment.previous, options.expected_version, moment.key);
-        const Hash data_hash = hashing_.CalculateDataHash(value);
-        Metadata metadata = metadata_.Next(moment.previous, options, moment.now, moment.change);
-        return StoredEntry{value, std::move(metadata), data_hash, Operation::kSet};
-    });
+    const WriteRequest request{WriteKind::kPut, Operation::kSet, options, value.expires_at};
+    return *Write(key, request, [&](const Value*) { return value; });
 }
 
 WriteResult KeyValueStore::Patch(const StoreKey& key, std::string_view delta, const WriteOptions& options) {
-    return *Write(key, [&](const Moment& moment) {
-        CheckExpectedVersion(moment.previous, options.expected_version, moment.key);
-        Value value = patching_.Apply(moment.previous.Exists() ? &moment.current->value : nullptr, delta);
-        const Hash data_hash = hashing_.CalculateDataHash(value);
-        Metadata metadata = metadata_.Next(moment.previous, options, moment.now, moment.change);
-        return StoredEntry{std::move(value), std::move(metadata), data_hash, Operation::kPatch};
-    });
+    const WriteRequest request{WriteKind::kPatch, Operation::kPatch, options, std::nullopt};
+    return *Write(key, request, [&](const Value* current) { return patching_.Apply(current, delta); });
 }
 
 std::optional<WriteResult> KeyValueStore::Delete(const StoreKey& key, const WriteOptions& options) {
-    return Write(key, [&](const Moment& moment) -> std::optional<StoredEntry> {
-        CheckExpectedVersion(moment.previous, options.expected_version, moment.key);
-        if (!moment.previous.Exists()) {
-            return std::nullopt;
-        }
-        Metadata metadata = metadata_.Tombstone(moment.current->metadata, options, moment.now, moment.change);
-        return StoredEntry{Value{}, std::move(metadata), Hash{}, Operation::kDelete};
-    });
+    return Write(key, {WriteKind::kDelete, Operation::kDelete, options, std::nullopt}, nullptr);
 }
 
 std::optional<WriteResult> KeyValueStore::Expire(const StoreKey& key) {
-    std::optional<StoredEntry> expired;
-    std::optional<WriteResult> result = Write(key, [&](const Moment& moment) -> std::optional<StoredEntry> {
-        if (!moment.previous.Expired()) {
-            return std::nullopt;
-        }
-        expired = *moment.current;
-        Metadata metadata =
-            metadata_.Tombstone(moment.current->metadata, WriteOptions{}, moment.now, moment.change);
-        return StoredEntry{Value{}, std::move(metadata), Hash{}, Operation::kExpire};
-    });
-    if (result.has_value()) {
-        result->previous = std::move(expired);
-    }
-    return result;
+    return Write(key, {WriteKind::kExpire, Operation::kExpire, {}, std::nullopt}, nullptr);
 }
 
-std::optional<WriteResult> KeyValueStore::Write(const StoreKey& key, const Step& step) {
+std::optional<WriteResult> KeyValueStore::Write(const StoreKey& key, const WriteRequest& request,
+                                                const NewValue& new_value) {
     const std::string serialized_key = keys_.Serialize(key);
-    std::optional<StoredEntry> previous;
+    std::optional<StoredEntry> replaced;
     std::optional<StoredEntry> entry;
-    locks_.WithLock(keys_.NamespacePath(serialized_key), [&] {
-        entry = storage_.Update(serialized_key, [&](const StoredEntry* current, const ChangeId& change) {
-            const Timestamp now = clock_.Now();
-            const Moment moment{serialized_key, current, change, now, PreviousOf(current, now)};
-            previous = moment.previous.Exists() ? std::optional(*current) : std::nullopt;
-            return step(moment);
-        });
-    });
+    const auto change_entry = [&](const StoredEntry* current,
+                                  const ChangeId& change) -> std::optional<StoredEntry> {
+        const Previous previous = PreviousOf(current, clock_.Now());
+        WriteDecision decision = metadata_.Decide(serialized_key, previous, request);
+        if (decision.outcome == WriteDecision::Outcome::kNothing) {
+            return std::nullopt;
+        }
+        const bool replaces = previous.Exists() || request.kind == WriteKind::kExpire;
+        replaced = replaces ? std::optional(*current) : std::nullopt;
+        StoredEntry next{{}, std::move(decision.metadata), {}, request.operation};
+        next.metadata.change = change;
+        if (decision.outcome == WriteDecision::Outcome::kValue) {
+            next.value = new_value(previous.Exists() ? &current->value : nullptr);
+            next.value.expires_at = decision.expires_at;
+            next.data_hash = hashing_.CalculateDataHash(next.value);
+        }
+        return next;
+    };
+    locks_.WithLock(keys_.NamespacePath(serialized_key),
+                    [&] { entry = storage_.Update(serialized_key, change_entry); });
     if (!entry.has_value()) {
         return std::nullopt;
     }
-    return WriteResult{std::move(*entry), std::move(previous)};
+    return WriteResult{std::move(*entry), std::move(replaced)};
 }
 
 }  // namespace kvs

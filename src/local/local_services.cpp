@@ -64,6 +64,11 @@ Hash LocalHashingService::CalculateDataHash(const Value& value) const {
     return hasher.Sha256(CanonicalText(document).OrThrow());
 }
 
+WriteDecision LocalMetadataService::Decide(std::string_view key, const Previous& previous,
+                                           const WriteRequest& request) const {
+    return DecideWrite(key, previous, request);
+}
+
 Value LocalPatchService::Apply(const Value* current, std::string_view delta) const {
     CheckSize(delta.size());
     const Json patch = Json::Parse(delta).OrThrow();
@@ -73,7 +78,6 @@ Value LocalPatchService::Apply(const Value* current, std::string_view delta) con
     }
     Json document = Json::Parse(current == nullptr ? "{}" : std::string_view(current->payload)).OrThrow();
     Value result;
-    result.expires_at = current == nullptr ? std::nullopt : current->expires_at;
     result.payload = TextOf(MergePatch(std::move(document), patch));
     return result;
 }

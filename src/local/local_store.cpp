@@ -4,7 +4,6 @@
 #include <random>
 
 #include "kvs/codec/item.h"
-#include "kvs/entry/metadata_service.h"
 #include "kvs/error.h"
 #include "kvs/local/eventful_key_value_store.h"
 #include "kvs/local/key_value_store.h"
@@ -70,7 +69,7 @@ struct LocalStore::Parts {
     const std::shared_ptr<Clock> clock;
     MemoryLogger logger;
     MemoryCoreStorage storage;
-    StandardMetadataService metadata;
+    LocalMetadataService metadata;
     LocalHashingService hashing;
     LocalPatchService patching;
     MutexLockManager locks;

@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "kvs/entry/metadata_service.h"
 #include "kvs/error.h"
 #include "kvs/local/local_services.h"
 #include "kvs/util/quote.h"
@@ -19,10 +18,14 @@ const StoredEntry* Newest(const State& state, const std::string& key) {
     return found == state.end() ? nullptr : &found->second.back();
 }
 
-// What a commit holds of a key: its newest revision unless that is a tombstone.
-const StoredEntry* Present(const State& state, const std::string& key) {
+// What a reader sees of a key.
+const StoredEntry* Living(const State& state, const std::string& key, Timestamp now) {
     const StoredEntry* newest = Newest(state, key);
-    return newest == nullptr || newest->metadata.deleted ? nullptr : newest;
+    return newest != nullptr && IsLive(*newest, now) ? newest : nullptr;
+}
+
+uint64_t VersionOf(const StoredEntry* entry) {
+    return entry == nullptr ? 0 : entry->metadata.version;
 }
 
 bool SamePayload(const StoredEntry& left, const StoredEntry& right) {
@@ -32,6 +35,13 @@ bool SamePayload(const StoredEntry& left, const StoredEntry& right) {
 bool SameContent(const StoredEntry& left, const StoredEntry& right) {
     return left.value == right.value && left.metadata.tags == right.metadata.tags &&
            left.metadata.schema_hash == right.metadata.schema_hash;
+}
+
+// As a commit compares them: a tombstone is nothing, but an expired entry that nobody has removed is there.
+bool SameStanding(const StoredEntry* left, const StoredEntry* right) {
+    const bool left_stands = left != nullptr && !left->metadata.deleted;
+    const bool right_stands = right != nullptr && !right->metadata.deleted;
+    return left_stands == right_stands && (!left_stands || SameContent(*left, *right));
 }
 
 std::optional<StoredEntry> CopyOf(const StoredEntry* entry) {
@@ -49,8 +59,13 @@ std::set<std::string> KeysOf(const State& left, const State& right) {
     return keys;
 }
 
-StoredEntry DeletedBy(Operation operation, Metadata metadata) {
-    return StoredEntry{Value{}, std::move(metadata), Hash{}, operation};
+bool SameStanding(const State& left, const State& right) {
+    for (const std::string& key : KeysOf(left, right)) {
+        if (!SameStanding(Newest(left, key), Newest(right, key))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 [[noreturn]] void ThrowUnknown(const std::string& what) {
@@ -65,40 +80,55 @@ MemoryVersionedStore::MemoryVersionedStore() : commits_(1) {
 
 StoredEntry MemoryVersionedStore::Put(const std::string& branch, const std::string& key, const Value& value,
                                       const WriteOptions& options, Timestamp now) {
-    State& working = Find(branch).working;
-    const Previous previous = PreviousOf(Newest(working, key), now);
-    CheckExpectedVersion(previous, options.expected_version, key);
-    StoredEntry entry{value, StandardMetadataService().Next(previous, options, now, NextChange()),
-                      LocalHashingService().CalculateDataHash(value), Operation::kSet};
-    working[key].push_back(entry);
-    return entry;
+    const WriteRequest request{WriteKind::kPut, Operation::kSet, options, value.expires_at};
+    return *Write(branch, key, request, now, [&](const Value*) { return value; });
 }
 
 StoredEntry MemoryVersionedStore::Patch(const std::string& branch, const std::string& key,
                                         std::string_view delta, const WriteOptions& options, Timestamp now) {
-    State& working = Find(branch).working;
-    const StoredEntry* current = Newest(working, key);
-    const Previous previous = PreviousOf(current, now);
-    CheckExpectedVersion(previous, options.expected_version, key);
-    const Value value = LocalPatchService().Apply(previous.Exists() ? &current->value : nullptr, delta);
-    StoredEntry entry{value, StandardMetadataService().Next(previous, options, now, NextChange()),
-                      LocalHashingService().CalculateDataHash(value), Operation::kPatch};
-    working[key].push_back(entry);
-    return entry;
+    const WriteRequest request{WriteKind::kPatch, Operation::kPatch, options, std::nullopt};
+    return *Write(branch, key, request, now,
+                  [&](const Value* current) { return LocalPatchService().Apply(current, delta); });
 }
 
 bool MemoryVersionedStore::Delete(const std::string& branch, const std::string& key,
                                   const WriteOptions& options, Timestamp now) {
+    const WriteRequest request{WriteKind::kDelete, Operation::kDelete, options, std::nullopt};
+    return Write(branch, key, request, now, nullptr).has_value();
+}
+
+bool MemoryVersionedStore::Cas(const std::string& branch, const std::string& key, const Value& value,
+                               const WriteOptions& options, Timestamp now) {
+    const WriteRequest request{WriteKind::kCas, Operation::kSet, options, std::nullopt};
+    return Write(branch, key, request, now, [&](const Value*) { return value; }).has_value();
+}
+
+bool MemoryVersionedStore::Touch(const std::string& branch, const std::string& key,
+                                 std::optional<Timestamp> expires_at, const WriteOptions& options,
+                                 Timestamp now) {
+    const WriteRequest request{WriteKind::kTouch, Operation::kExpire, options, expires_at};
+    return Write(branch, key, request, now, [&](const Value* current) { return *current; }).has_value();
+}
+
+std::optional<StoredEntry> MemoryVersionedStore::Write(
+    const std::string& branch, const std::string& key, const WriteRequest& request, Timestamp now,
+    const std::function<Value(const Value* current)>& new_value) {
     State& working = Find(branch).working;
-    const Previous previous = PreviousOf(Newest(working, key), now);
-    CheckExpectedVersion(previous, options.expected_version, key);
-    if (!previous.Exists()) {
-        return false;
+    const StoredEntry* current = Newest(working, key);
+    const Previous previous = PreviousOf(current, now);
+    WriteDecision decision = DecideWrite(key, previous, request);
+    if (decision.outcome == WriteDecision::Outcome::kNothing) {
+        return std::nullopt;
     }
-    working[key].push_back(
-        DeletedBy(Operation::kDelete,
-                  StandardMetadataService().Tombstone(*previous.metadata(), options, now, NextChange())));
-    return true;
+    StoredEntry next{{}, std::move(decision.metadata), {}, request.operation};
+    if (decision.outcome == WriteDecision::Outcome::kValue) {
+        next.value = new_value(previous.Exists() ? &current->value : nullptr);
+        next.value.expires_at = decision.expires_at;
+        next.data_hash = LocalHashingService().CalculateDataHash(next.value);
+    }
+    next.metadata.change = NextChange();
+    working[key].push_back(next);
+    return next;
 }
 
 std::optional<MemoryVersionedStore::CommitNumber> MemoryVersionedStore::MakeCommit(const std::string& branch,
@@ -106,7 +136,7 @@ std::optional<MemoryVersionedStore::CommitNumber> MemoryVersionedStore::MakeComm
                                                                                    const std::string& author,
                                                                                    Timestamp now) {
     Branch& target = Find(branch);
-    if (Diff(At(target.head).state, target.working).empty()) {
+    if (SameStanding(At(target.head).state, target.working)) {
         return std::nullopt;
     }
     commits_.push_back(Commit{target.head, target.working, message, author, now});
@@ -114,23 +144,45 @@ std::optional<MemoryVersionedStore::CommitNumber> MemoryVersionedStore::MakeComm
     return target.head;
 }
 
-void MemoryVersionedStore::Reset(const std::string& branch, CommitNumber commit, Timestamp now) {
-    const State& wanted = At(commit).state;
+void MemoryVersionedStore::Reset(const std::string& branch, CommitNumber commit, const std::string& author,
+                                 Timestamp now) {
     Branch& target = Find(branch);
-    const StandardMetadataService metadata;
-    for (const DiffEntry& difference : Diff(target.working, wanted)) {
-        const StoredEntry* current = Newest(target.working, difference.key);
-        const StoredEntry* incoming = Newest(wanted, difference.key);
+    const State& wanted = At(commit).state;
+    if (target.head == commit && SameStanding(target.working, wanted)) {
+        return;
+    }
+    WriteOptions options;
+    options.modified_by = author;
+    for (const std::string& key : KeysOf(target.working, wanted)) {
+        const StoredEntry* ours = Newest(target.working, key);
+        const StoredEntry* theirs = Newest(wanted, key);
         StoredEntry next;
-        if (incoming != nullptr) {
-            next = *incoming;
-            next.metadata = metadata.Adopt(current == nullptr ? nullptr : &current->metadata,
-                                           incoming->metadata, {}, now, NextChange());
+        if (!SameStanding(ours, theirs)) {
+            if (theirs != nullptr) {
+                next = *theirs;
+            } else {
+                next.metadata.deleted = true;
+                next.metadata.created_at = ours->metadata.created_at;
+            }
+            next.metadata =
+                AdoptMetadata(ours == nullptr ? nullptr : &ours->metadata, next.metadata, options, now, {});
+        } else if (VersionOf(ours) < VersionOf(theirs)) {
+            next = ours == nullptr ? *theirs : *ours;
+            next.metadata.version = VersionOf(theirs);
+            next.metadata.comment.reset();
         } else {
-            next.metadata = metadata.Tombstone(current->metadata, {}, now, NextChange());
+            continue;
         }
+        next.metadata.change = NextChange();
         next.operation = Operation::kReset;
-        target.working[difference.key].push_back(next);
+        std::vector<StoredEntry>& history = target.working[key];
+        if (history.empty()) {
+            history = wanted.at(key);
+            std::erase_if(history, [&](const StoredEntry& revision) {
+                return revision.metadata.version >= next.metadata.version;
+            });
+        }
+        history.push_back(next);
     }
     target.head = commit;
 }
@@ -215,8 +267,7 @@ std::vector<MemoryVersionedStore::CommitNumber> MemoryVersionedStore::Log(Commit
 
 std::optional<StoredEntry> MemoryVersionedStore::Get(const State& state, const std::string& key,
                                                      Timestamp now) {
-    const StoredEntry* entry = Newest(state, key);
-    return entry != nullptr && IsLive(*entry, now) ? std::optional(*entry) : std::nullopt;
+    return CopyOf(Living(state, key, now));
 }
 
 std::vector<std::pair<std::string, StoredEntry>> MemoryVersionedStore::Scan(const State& state,
@@ -236,13 +287,16 @@ std::vector<StoredEntry> MemoryVersionedStore::History(const State& state, const
                                 : std::vector<StoredEntry>(found->second.rbegin(), found->second.rend());
 }
 
-std::vector<MemoryVersionedStore::DiffEntry> MemoryVersionedStore::Diff(const State& from, const State& to) {
+std::vector<MemoryVersionedStore::DiffEntry> MemoryVersionedStore::Diff(const State& from,
+                                                                        Timestamp from_moment,
+                                                                        const State& to,
+                                                                        Timestamp to_moment) {
     std::vector<DiffEntry> differences;
     for (const std::string& key : KeysOf(from, to)) {
-        const StoredEntry* left = Present(from, key);
-        const StoredEntry* right = Present(to, key);
+        const StoredEntry* left = Living(from, key, from_moment);
+        const StoredEntry* right = Living(to, key, to_moment);
         DiffKind kind;
-        if (left == nullptr && right == nullptr) {
+        if ((left == nullptr && right == nullptr) || SameStanding(Newest(from, key), Newest(to, key))) {
             continue;
         } else if (left == nullptr) {
             kind = DiffKind::kAdded;
@@ -250,10 +304,8 @@ std::vector<MemoryVersionedStore::DiffEntry> MemoryVersionedStore::Diff(const St
             kind = DiffKind::kRemoved;
         } else if (!SamePayload(*left, *right)) {
             kind = DiffKind::kModified;
-        } else if (!SameContent(*left, *right)) {
-            kind = DiffKind::kMetadata;
         } else {
-            continue;
+            kind = DiffKind::kMetadata;
         }
         differences.push_back(DiffEntry{key, kind, CopyOf(left), CopyOf(right)});
     }

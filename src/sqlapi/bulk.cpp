@@ -44,18 +44,15 @@ int64 PutMany(const PutManyArguments& arguments) {
     std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
         return a.key != b.key ? a.key < b.key : a.position < b.position;
     });
-    const WriteOptions options = ToWriteOptions({});
+    const WriteRequest request = ToRequest(WriteKind::kPut, Operation::kSet, {});
     Writer writer(arguments.branch.value_or(std::string_view()));
     int64 written = 0;
     for (size_t i = 0; i < pairs.size(); i++) {
         if (i + 1 < pairs.size() && pairs[i + 1].key == pairs[i].key) {
             continue;  // given again: the last wins
         }
-        const DataItem item =
-            JsonItem(Guarded([&] { return Contents(DatumGetJsonbP(pairs[i].value)); }), std::nullopt);
-        writer.Update(pairs[i].key_datum, Operation::kSet, options, [&](const CurrentEntry&) {
-            return Change{Change::Kind::kPut, item};
-        });
+        const DataItem item = JsonItem(Guarded([&] { return Contents(DatumGetJsonbP(pairs[i].value)); }));
+        writer.Update(pairs[i].key_datum, request, [&](const CurrentEntry&) { return item; });
         written++;
     }
     writer.Finish();
@@ -66,7 +63,7 @@ int64 PutMany(const PutManyArguments& arguments) {
 int64 DeletePrefix(std::string_view prefix, std::optional<std::string_view> branch) {
     const std::string_view branch_name = branch.value_or(std::string_view(settings.branch));
     EntryScan scan(OpenReadView(branch_name, std::nullopt), {KeyRange::Prefix(prefix), false, false});
-    const WriteOptions options = ToWriteOptions({});
+    const WriteRequest request = ToRequest(WriteKind::kDelete, Operation::kDelete, {});
     Writer writer(branch_name);
     MemoryContext context = Guarded([] {
         return AllocSetContextCreate(CurrentMemoryContext, "kvs delete_prefix", ALLOCSET_SMALL_SIZES);
@@ -80,11 +77,7 @@ int64 DeletePrefix(std::string_view prefix, std::optional<std::string_view> bran
             MemoryContextSwitchTo(caller);
             return datum;
         });
-        const Written written =
-            writer.Update(key, Operation::kDelete, options, [](const CurrentEntry& current) {
-                return Change{current.item == nullptr ? Change::Kind::kNothing : Change::Kind::kDelete, {}};
-            });
-        deleted += written.changed ? 1 : 0;
+        deleted += writer.Update(key, request).changed ? 1 : 0;
     }
     writer.Finish();
     return deleted;

@@ -26,13 +26,13 @@ constexpr AclMode kPatchMode = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
 // What becomes of the document at a key; nullopt: there is none.
 using DocumentChange = std::function<Json(std::optional<Json> document)>;
 
-Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const WriteOptions& options,
+Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const WriteArguments& arguments,
                        const DocumentChange& change) {
     std::string payload;
+    const WriteRequest request = ToRequest(WriteKind::kPatch, Operation::kPatch, arguments);
     Writer writer(branch.value_or(std::string_view()));
-    Written written = writer.Update(key, Operation::kPatch, options, [&](const CurrentEntry& current) {
+    Written written = writer.Update(key, request, [&](const CurrentEntry& current) {
         std::optional<Json> document;
-        std::optional<Timestamp> expires_at;
         if (current.item != nullptr) {
             if (current.item->type != ValueType::kJson) {
                 throw Error(
@@ -42,13 +42,10 @@ Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const 
             }
             std::string blob;
             document = JsonFromJsonb(current.Payload(&blob));
-            expires_at = current.item->expires_at;
         }
         const Datum changed = JsonbFromJson(change(std::move(document)));
         payload = Contents(DatumGetPointer(changed));
-        Change result{Change::Kind::kPut, JsonItem(payload, std::nullopt)};
-        result.item.expires_at = expires_at;
-        return result;
+        return JsonItem(payload);
     });
     writer.Finish();
     return written;
@@ -73,8 +70,7 @@ PatchArguments GetPatchArguments(FunctionCallInfo fcinfo, const char* command, c
 }
 
 Datum Patch(const PatchArguments& arguments, const DocumentChange& change) {
-    const Written written =
-        ChangeDocument(arguments.branch, arguments.key, ToWriteOptions(arguments.write), change);
+    const Written written = ChangeDocument(arguments.branch, arguments.key, arguments.write, change);
     PG_RETURN_INT64(static_cast<int64>(written.metadata.version));
 }
 
@@ -124,7 +120,7 @@ std::string Increment(std::optional<std::string_view> branch, Datum key, Numeric
     const std::string pointer(path);
     const std::vector<std::string> tokens = ParseJsonPointer(path).OrThrow();
     std::string sum;
-    ChangeDocument(branch, key, ToWriteOptions({}), [&](std::optional<Json> document) {
+    ChangeDocument(branch, key, {}, [&](std::optional<Json> document) {
         const bool is_new = !document;
         Json target =
             is_new && !pointer.empty() ? Json::FromObject({}) : std::move(document).value_or(Json());

@@ -26,19 +26,18 @@ std::string_view BranchName(const std::optional<std::string_view>& branch) {
 }
 
 // One change of one key.
-Written WriteKey(std::optional<std::string_view> branch, Datum key, Operation operation,
-                 const WriteOptions& options, const ChangeFunction& change) {
+Written WriteKey(std::optional<std::string_view> branch, Datum key, const WriteRequest& request,
+                 const ValueFunction& value = nullptr) {
     Writer writer(BranchName(branch));
-    Written written = writer.Update(key, operation, options, change);
+    Written written = writer.Update(key, request, value);
     writer.Finish();
     return written;
 }
 
 Written PutItem(std::optional<std::string_view> branch, Datum key, const WriteArguments& arguments,
                 const DataItem& item) {
-    return WriteKey(branch, key, Operation::kSet, ToWriteOptions(arguments), [&](const CurrentEntry&) {
-        return Change{Change::Kind::kPut, item};
-    });
+    return WriteKey(branch, key, ToRequest(WriteKind::kPut, Operation::kSet, arguments),
+                    [&](const CurrentEntry&) { return item; });
 }
 
 struct PutArguments {
@@ -66,8 +65,9 @@ int64 VersionOf(const Written& written) {
 }
 
 Datum PutReturningEntry(FunctionCallInfo fcinfo, const PutArguments& arguments) {
-    const DataItem item = JsonItem(arguments.value, arguments.write.expires_at);
+    DataItem item = JsonItem(arguments.value);
     const Written written = PutItem(arguments.branch, arguments.key, arguments.write, item);
+    item.expires_at = written.expires_at;
     EntryRow row = MakeEntryRow(Contents(DatumGetPointer(arguments.key)), item, item.payload,
                                 EncodeMetadata(written.metadata));
     return Guarded([&] { return row.Form(ResultRowType(fcinfo)); });
@@ -78,7 +78,7 @@ Datum PutReturningEntry(FunctionCallInfo fcinfo, const PutArguments& arguments) 
 KVS_FUNCTION(kvs_put)
 {
     const PutArguments arguments = GetPutArguments(fcinfo, ValueType::kJson, "kvs.put()");
-    const DataItem item = JsonItem(arguments.value, arguments.write.expires_at);
+    const DataItem item = JsonItem(arguments.value);
     PG_RETURN_INT64(VersionOf(PutItem(arguments.branch, arguments.key, arguments.write, item)));
 }
 
@@ -91,7 +91,7 @@ KVS_FUNCTION(kvs_put_entry)
 KVS_FUNCTION(kvs_put_bytes)
 {
     const PutArguments arguments = GetPutArguments(fcinfo, ValueType::kBytes, "kvs.put_bytes()");
-    const DataItem item = BytesItem(arguments.value, arguments.write.expires_at);
+    const DataItem item = BytesItem(arguments.value);
     PG_RETURN_INT64(VersionOf(PutItem(arguments.branch, arguments.key, arguments.write, item)));
 }
 
@@ -106,19 +106,10 @@ KVS_FUNCTION(kvs_cas)
     }
     const std::string_view value = RequiredJsonb(fcinfo, 2, "value");
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 3);
-    const DataItem item = JsonItem(value, std::nullopt);
-    const Written written =
-        WriteKey(branch, key, Operation::kSet, ToWriteOptions({}), [&](const CurrentEntry& current) {
-            if (!MatchesExpectedVersion(current.previous, *expected)) {
-                return Change{Change::Kind::kNothing, {}};
-            }
-            Change change{Change::Kind::kPut, item};
-            if (current.item != nullptr) {
-                change.item.expires_at = current.item->expires_at;
-            }
-            return change;
-        });
-    PG_RETURN_BOOL(written.changed);
+    const DataItem item = JsonItem(value);
+    WriteRequest request = ToRequest(WriteKind::kCas, Operation::kSet, {});
+    request.options.expected_version = expected;
+    PG_RETURN_BOOL(WriteKey(branch, key, request, [&](const CurrentEntry&) { return item; }).changed);
 }
 
 // (key, ttl, branch)
@@ -126,23 +117,15 @@ KVS_FUNCTION(kvs_touch)
 {
     RequireWrite(kPutMode | ACL_SELECT, "kvs.touch()");
     const Datum key = KeyArgument(fcinfo, 0);
-    const std::optional<TimestampTz> expires_at =
-        PG_ARGISNULL(1) ? std::nullopt : std::optional<TimestampTz>(ExpiryOf(PG_GETARG_INTERVAL_P(1)));
+    const WriteArguments arguments = GetWriteArguments(fcinfo, {.ttl = 1});
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 2);
     std::string blob;
-    const Written written =
-        WriteKey(branch, key, Operation::kExpire, ToWriteOptions({}), [&](const CurrentEntry& current) {
-            if (current.item == nullptr) {
-                return Change{Change::Kind::kNothing, {}};
-            }
-            Change change{Change::Kind::kPut, *current.item};
-            LoadInline(&change.item, current.chunks, &blob);
-            change.item.expires_at.reset();
-            if (expires_at) {
-                change.item.expires_at = FromServerTime(*expires_at);
-            }
-            return change;
-        });
+    const WriteRequest request = ToRequest(WriteKind::kTouch, Operation::kExpire, arguments);
+    const Written written = WriteKey(branch, key, request, [&](const CurrentEntry& current) {
+        DataItem item = *current.item;
+        LoadInline(&item, current.chunks, &blob);
+        return item;
+    });
     PG_RETURN_BOOL(written.changed);
 }
 
@@ -154,11 +137,8 @@ KVS_FUNCTION(kvs_delete)
     const WriteArguments arguments =
         GetWriteArguments(fcinfo, {.expected_version = 1, .comment = 2, .modified_by = 3});
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 4);
-    const Written written =
-        WriteKey(branch, key, Operation::kDelete, ToWriteOptions(arguments), [](const CurrentEntry& current) {
-            return Change{current.item == nullptr ? Change::Kind::kNothing : Change::Kind::kDelete, {}};
-        });
-    PG_RETURN_BOOL(written.changed);
+    const WriteRequest request = ToRequest(WriteKind::kDelete, Operation::kDelete, arguments);
+    PG_RETURN_BOOL(WriteKey(branch, key, request).changed);
 }
 
 }  // namespace kvs::sqlapi

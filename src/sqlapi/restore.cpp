@@ -2,6 +2,8 @@
 #include <optional>
 #include <string>
 
+#include "kvs/entry/expiry.h"
+#include "kvs/entry/write_decision.h"
 #include "kvs/error.h"
 #include "kvs/pattern/pattern.h"
 #include "pg/read/ref_resolver.h"
@@ -41,6 +43,9 @@ void ReadTarget(ViewDiff* diff, Timestamp now, Target* target) {
 }
 
 bool Holds(const CurrentEntry& current, const Target& target) {
+    if (current.item == nullptr) {
+        return false;
+    }
     std::string blob;
     const Metadata& metadata = *current.previous.metadata();
     return current.item->type == target.item->type && current.item->expires_at == target.item->expires_at &&
@@ -48,15 +53,16 @@ bool Holds(const CurrentEntry& current, const Target& target) {
            current.Payload(&blob) == target.item->payload;
 }
 
-// The writer looks at the key once more, because it may have changed since the diff.
-Change ToTarget(const CurrentEntry& current, const Target& target) {
-    if (!target.item) {
-        return {current.item == nullptr ? Change::Kind::kNothing : Change::Kind::kDelete, {}};
+WriteRequest RequestFor(const Target& target, const std::string& author) {
+    WriteRequest request{.kind = WriteKind::kDelete, .operation = Operation::kRestore};
+    request.options.modified_by = author;
+    if (target.item) {
+        request.kind = WriteKind::kPut;
+        request.expires_at = target.item->expires_at;
+        request.options.tags = target.metadata.tags;
+        request.options.schema_hash = target.metadata.schema_hash.value_or("");
     }
-    if (current.item != nullptr && Holds(current, target)) {
-        return {Change::Kind::kNothing, {}};
-    }
-    return {Change::Kind::kPut, *target.item};
+    return request;
 }
 
 int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_view branch_name) {
@@ -74,18 +80,11 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
     ViewDiff diff(live, ViewOf(ResolveRef(ref, branch.name, snapshot), snapshot), &pattern);
     MemoryContext context = Guarded(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs restore", ALLOCSET_SMALL_SIZES); });
-    WriteOptions options;
-    options.modified_by = AuthorName({});
+    const std::string author = AuthorName({});
     Target target;
     int64 restored = 0;
     while (diff.Next()) {
         ReadTarget(&diff, now, &target);
-        options.tags.reset();
-        options.schema_hash.reset();
-        if (target.item) {
-            options.tags = target.metadata.tags;
-            options.schema_hash = target.metadata.schema_hash.value_or("");
-        }
         const Datum key = Guarded([&] {
             MemoryContextReset(context);
             MemoryContext caller = MemoryContextSwitchTo(context);
@@ -93,9 +92,10 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
             MemoryContextSwitchTo(caller);
             return datum;
         });
-        const Written written =
-            writer.Update(key, Operation::kRestore, options,
-                          [&](const CurrentEntry& current) { return ToTarget(current, target); });
+        // The writer looks at the key once more, because it may have changed since the diff.
+        const Written written = writer.Update(
+            key, RequestFor(target, author),
+            [&](const CurrentEntry& current) { return Holds(current, target) ? std::nullopt : target.item; });
         restored += written.changed ? 1 : 0;
     }
     Guarded([&] {

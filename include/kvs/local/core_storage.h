@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kvs/entry.h"
-#include "kvs/entry/metadata_service.h"
+#include "kvs/entry/write_decision.h"
 #include "kvs/hash.h"
 
 namespace kvs {
@@ -26,7 +26,8 @@ struct StoredEntry {
 
 // What a writer finds when it finds `entry` (nullptr: nothing) at `now`. Refers to the entry.
 inline Previous PreviousOf(const StoredEntry* entry, Timestamp now) {
-    return entry == nullptr ? Previous() : Previous(&entry->metadata, entry->value.expires_at, now);
+    return entry == nullptr ? Previous(nullptr, std::nullopt, now)
+                            : Previous(&entry->metadata, entry->value.expires_at, now);
 }
 
 // True for what a reader may see: neither deleted nor expired.

@@ -5,13 +5,13 @@
 #include <functional>
 #include <string>
 
-#include "kvs/entry/metadata_service.h"
 #include "kvs/local/clock.h"
 #include "kvs/local/core_storage.h"
 #include "kvs/local/hashing_service.h"
 #include "kvs/local/key_service.h"
 #include "kvs/local/key_value_store_interface.h"
 #include "kvs/local/lock_manager.h"
+#include "kvs/local/metadata_service.h"
 #include "kvs/local/patch_service.h"
 
 namespace kvs {
@@ -29,18 +29,13 @@ class KeyValueStore final : public KeyValueStoreInterface {
     std::optional<WriteResult> Expire(const StoreKey& key) override;
 
   private:
-    // What a write sees while the key is its own.
-    struct Moment {
-        const std::string& key;      // serialised
-        const StoredEntry* current;  // nullptr: never written
-        const ChangeId& change;
-        Timestamp now;
-        Previous previous;
-    };
-    using Step = std::function<std::optional<StoredEntry>(const Moment& moment)>;
+    // The value that a write brings; `current` is the one that lives, nullptr if none does.
+    using NewValue = std::function<Value(const Value* current)>;
 
-    // Serialise, lock, update: the frame of every write. nullopt when `step` made no change.
-    std::optional<WriteResult> Write(const StoreKey& key, const Step& step);
+    // Serialise, lock, look, decide, store: the way of every write. nullopt when it was decided to change
+    // nothing.
+    std::optional<WriteResult> Write(const StoreKey& key, const WriteRequest& request,
+                                     const NewValue& new_value);
 
     CoreStorage& storage_;
     const MetadataService& metadata_;

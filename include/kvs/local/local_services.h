@@ -8,6 +8,7 @@
 #include "kvs/local/clock.h"
 #include "kvs/local/hashing_service.h"
 #include "kvs/local/key_service.h"
+#include "kvs/local/metadata_service.h"
 #include "kvs/local/patch_service.h"
 
 namespace kvs {
@@ -33,6 +34,13 @@ class LocalKeyService final : public KeyService {
 class LocalHashingService final : public HashingService {
   public:
     Hash CalculateDataHash(const Value& value) const override;
+};
+
+// By DecideWrite.
+class LocalMetadataService final : public MetadataService {
+  public:
+    WriteDecision Decide(std::string_view key, const Previous& previous,
+                         const WriteRequest& request) const override;
 };
 
 // By MergePatch.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -61,14 +62,24 @@ class MemoryVersionedStore {
                       const WriteOptions& options, Timestamp now);
     bool Delete(const std::string& branch, const std::string& key, const WriteOptions& options,
                 Timestamp now);
+    // Replaces the value if the key is at options.expected_version; false, and nothing is thrown, if it is
+    // not.
+    bool Cas(const std::string& branch, const std::string& key, const Value& value,
+             const WriteOptions& options, Timestamp now);
+    // Gives a living entry another end; false if there is none.
+    bool Touch(const std::string& branch, const std::string& key, std::optional<Timestamp> expires_at,
+               const WriteOptions& options, Timestamp now);
 
     // nullopt when the branch's content is that of its head; versions and comments are not content.
     std::optional<CommitNumber> MakeCommit(const std::string& branch, const std::string& message,
                                            const std::string& author, Timestamp now);
 
-    // Moves the head, and gives the working state the content of that commit: each key whose content differs
-    // takes a new revision, of a version above both.
-    void Reset(const std::string& branch, CommitNumber commit, Timestamp now);
+    // Moves the head, and gives the working state the content of that commit. A key whose content differs
+    // takes a new revision, by `author` and of a version above both; one whose content is the same, but whose
+    // version is below the commit's, takes a revision of that version. A key that was never written here has
+    // the commit's history before that. Nothing happens where head and content are those of the commit
+    // already.
+    void Reset(const std::string& branch, CommitNumber commit, const std::string& author, Timestamp now);
 
     void CreateBranch(const std::string& name, CommitNumber from);
     void DeleteBranch(const std::string& name);
@@ -91,8 +102,10 @@ class MemoryVersionedStore {
     static std::vector<std::pair<std::string, StoredEntry>> Scan(const State& state, Timestamp now);
     static std::vector<StoredEntry> History(const State& state, const std::string& key);  // newest first
 
-    // In key order. Compares what stands in the states: an expired entry that nobody has removed is there.
-    static std::vector<DiffEntry> Diff(const State& from, const State& to);
+    // In key order. Expiry is judged on each side at its own moment, as for reads; but an entry that nobody
+    // has touched is no difference, though its time may have come in between.
+    static std::vector<DiffEntry> Diff(const State& from, Timestamp from_moment, const State& to,
+                                       Timestamp to_moment);
 
   private:
     struct Branch {
@@ -100,6 +113,10 @@ class MemoryVersionedStore {
         State working;
     };
 
+    // nullopt when it was decided to change nothing.
+    std::optional<StoredEntry> Write(const std::string& branch, const std::string& key,
+                                     const WriteRequest& request, Timestamp now,
+                                     const std::function<Value(const Value* current)>& new_value);
     Branch& Find(const std::string& branch);
     const Branch& Find(const std::string& branch) const;
     void RequireFreeName(const std::string& name) const;

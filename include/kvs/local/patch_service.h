@@ -13,9 +13,9 @@ class PatchService {
     virtual ~PatchService() = default;
 
     // The value after RFC 7396's merge of `delta` (a document in the form of the store's payloads): objects
-    // merge recursively, null removes a member, anything else replaces. The expiry stays. `current` nullptr
-    // counts as {}. Throws Error(kWrongType) when the current value is bytes, Error(kInvalidArgument) when
-    // `delta` is no document.
+    // merge recursively, null removes a member, anything else replaces. The expiry is not its business.
+    // `current` nullptr counts as {}. Throws Error(kWrongType) when the current value is bytes,
+    // Error(kInvalidArgument) when `delta` is no document.
     virtual Value Apply(const Value* current, std::string_view delta) const = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kvs/entry/write_decision.h"
 #include "kvs/error.h"
 #include "kvs/tree/diff.h"
 #include "kvs/version/same_contents.h"
@@ -76,7 +77,7 @@ void EntryEdit::Adopt(std::string_view key, const EntryState& ours, const EntryS
     incoming.deleted = !theirs.item.has_value();
     WriteOptions options;
     options.modified_by = authored ? incoming.modified_by : author_;
-    Metadata next = rules_.Adopt(current ? &*current : nullptr, incoming, options, now_, numbers_->Next());
+    Metadata next = AdoptMetadata(current ? &*current : nullptr, incoming, options, now_, numbers_->Next());
     if (authored) {
         next.updated_at = incoming.updated_at;
     }

@@ -14,7 +14,6 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/entry.h"
-#include "kvs/entry/metadata_service.h"
 #include "kvs/merge/document_merge.h"
 #include "kvs/merge/merge_cursor.h"
 #include "kvs/tree/editor.h"
@@ -88,7 +87,6 @@ class EntryEdit {
     std::string author_;
     ChangeNumbers* numbers_;
     Timestamp now_;
-    StandardMetadataService rules_;
     RewrittenTrees out_;
 };
 

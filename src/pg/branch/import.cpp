@@ -5,7 +5,7 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/entry.h"
-#include "kvs/entry/metadata_service.h"
+#include "kvs/entry/write_decision.h"
 #include "kvs/error.h"
 #include "kvs/tree/cursor.h"
 #include "kvs/tree/editor.h"
@@ -28,7 +28,7 @@ class ImportBuild {
   public:
     ImportBuild(ImportSorter* sorter, const TreePair& base, ChunkStore* chunks, const ChangeId& change)
         : sorter_(sorter), base_(base), chunks_(chunks), change_(change) {
-        options_.modified_by = AuthorName({});
+        request_.options.modified_by = AuthorName({});
     }
 
     TreePair Run() {
@@ -37,7 +37,6 @@ class ImportBuild {
         Cursor old_meta(*chunks_, base_.meta_root);
         Cursor old_data(*chunks_, base_.data_root);
         const Timestamp now = FromServerTime(GetCurrentTimestamp());
-        const StandardMetadataService rules;
         bool more = old_meta.SeekFirst();
         std::string item_bytes;
         std::string meta_bytes;
@@ -46,21 +45,21 @@ class ImportBuild {
             if (more && old_meta.CompareKey(key) < 0) {
                 more = old_meta.Seek(key);
             }
-            Metadata next;
+            std::optional<Metadata> old;
+            std::optional<Timestamp> expires_at;
             if (more && old_meta.CompareKey(key) == 0) {
-                const Metadata old = DecodeMetadata(old_meta.value()).OrThrow();
-                std::optional<Timestamp> expires_at;
-                if (!old.deleted && old_data.Seek(key) && old_data.CompareKey(key) == 0) {
+                old = DecodeMetadata(old_meta.value()).OrThrow();
+                if (!old->deleted && old_data.Seek(key) && old_data.CompareKey(key) == 0) {
                     expires_at = DecodeDataItem(old_data.value()).OrThrow().expires_at;
                 }
-                next = rules.Next(Previous(&old, expires_at, now), options_, now, change_);
-            } else {
-                next = rules.Next(Previous(), options_, now, change_);
             }
+            WriteDecision decision =
+                DecideWrite(key, Previous(old ? &*old : nullptr, expires_at, now), request_);
+            decision.metadata.change = change_;
             DataItem item;
             item.payload = sorter_->payload();
             item_bytes = EncodeDataItem(item);
-            meta_bytes = EncodeMetadata(next);
+            meta_bytes = EncodeMetadata(decision.metadata);
             data.Put(key, NeedsBlob(item) ? ToTreeItem(item_bytes, chunks_) : item_bytes);
             meta.Put(key, meta_bytes);
         }
@@ -72,21 +71,19 @@ class ImportBuild {
     TreePair base_;
     ChunkStore* chunks_;
     ChangeId change_;
-    WriteOptions options_;
+    WriteRequest request_{.operation = Operation::kImport};
 };
 
 // A few entries are written as ordinary changes of their keys.
 void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
-    WriteOptions options;
-    options.modified_by = AuthorName({});
+    WriteRequest request{.operation = Operation::kImport};
+    request.options.modified_by = AuthorName({});
     Writer writer(branch);
     for (sorter->Rewind(); sorter->Next();) {
         DataItem item;
         item.payload = sorter->payload();
         const Datum key = Guarded([&] { return MakeVarlena(sorter->key()); });
-        writer.Update(key, Operation::kImport, options, [&](const CurrentEntry&) {
-            return Change{Change::Kind::kPut, item};
-        });
+        writer.Update(key, request, [&](const CurrentEntry&) { return item; });
     }
     writer.Finish();
 }

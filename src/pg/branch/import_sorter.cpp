@@ -60,7 +60,7 @@ void ImportSorter::AddRow(void* tuple, void* row_type) {
     });
     ThrowUnlessKey(Contents(DatumGetPointer(row.key)));
     RefuseReservedKey(Contents(DatumGetPointer(row.key))).OrThrow();
-    JsonItem(Contents(DatumGetPointer(row.value)), std::nullopt);
+    JsonItem(Contents(DatumGetPointer(row.value)));
     Guarded([&] {
         ExecClearTuple(slot_);
         slot_->tts_values[0] = row.key;

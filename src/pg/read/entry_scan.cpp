@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "kvs/entry/metadata_service.h"
+#include "kvs/entry/expiry.h"
 
 namespace kvs::pg {
 

@@ -1,6 +1,6 @@
 #include "pg/read/read_view.h"
 
-#include "kvs/entry/metadata_service.h"
+#include "kvs/entry/expiry.h"
 #include "kvs/tree/tree.h"
 #include "pg/table/commit_table.h"
 #include "pg/wall/convert.h"

@@ -19,7 +19,7 @@ std::optional<std::string_view> OptionalAt(FunctionCallInfo fcinfo, int position
     return position < 0 ? std::nullopt : OptionalBytes(fcinfo, position);
 }
 
-DataItem CheckedItem(ValueType type, std::string_view payload, std::optional<TimestampTz> expires_at) {
+DataItem CheckedItem(ValueType type, std::string_view payload) {
     if (payload.size() > kMaxValueSize) {
         throw Error(ErrorCode::kLimitExceeded,
                     "value of " + std::to_string(payload.size()) + " bytes is too large",
@@ -29,9 +29,6 @@ DataItem CheckedItem(ValueType type, std::string_view payload, std::optional<Tim
     DataItem item;
     item.type = type;
     item.payload = payload;
-    if (expires_at) {
-        item.expires_at = FromServerTime(*expires_at);
-    }
     return item;
 }
 
@@ -65,8 +62,12 @@ WriteArguments GetWriteArguments(FunctionCallInfo fcinfo, const WritePositions& 
     return arguments;
 }
 
-WriteOptions ToWriteOptions(const WriteArguments& arguments) {
-    WriteOptions options;
+WriteRequest ToRequest(WriteKind kind, Operation operation, const WriteArguments& arguments) {
+    WriteRequest request{.kind = kind, .operation = operation};
+    if (arguments.expires_at) {
+        request.expires_at = FromServerTime(*arguments.expires_at);
+    }
+    WriteOptions& options = request.options;
     options.expected_version = arguments.expected_version;
     options.modified_by = AuthorName(arguments.modified_by.value_or(std::string_view()));
     options.comment = arguments.comment;
@@ -79,16 +80,16 @@ WriteOptions ToWriteOptions(const WriteArguments& arguments) {
         }
     }
     ValidateWriteOptions(options).OrThrow();
-    return options;
+    return request;
 }
 
-DataItem JsonItem(std::string_view jsonb_payload, std::optional<TimestampTz> expires_at) {
+DataItem JsonItem(std::string_view jsonb_payload) {
     CheckJsonbDepth(jsonb_payload);
-    return CheckedItem(ValueType::kJson, jsonb_payload, expires_at);
+    return CheckedItem(ValueType::kJson, jsonb_payload);
 }
 
-DataItem BytesItem(std::string_view bytes, std::optional<TimestampTz> expires_at) {
-    return CheckedItem(ValueType::kBytes, bytes, expires_at);
+DataItem BytesItem(std::string_view bytes) {
+    return CheckedItem(ValueType::kBytes, bytes);
 }
 
 }  // namespace kvs::pg

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kvs/codec/item.h"
-#include "kvs/entry.h"
+#include "kvs/entry/write_decision.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/server.h"
 
@@ -39,14 +39,15 @@ WriteArguments GetWriteArguments(FunctionCallInfo fcinfo, const WritePositions& 
 // The moment `ttl` from now. Server code. Errors: 22023 unless it lies in the future.
 TimestampTz ExpiryOf(Interval* ttl);
 
-// The core's options, validated; modified_by defaults to kvs.author or the session user. Errors:
+// The core's request, its options validated; modified_by defaults to kvs.author or the session user. Errors:
 // kLimitExceeded, kInvalidArgument.
-WriteOptions ToWriteOptions(const WriteArguments& arguments);
+WriteRequest ToRequest(WriteKind kind, Operation operation, const WriteArguments& arguments);
 
-// A JSON item of these bytes. Errors: kLimitExceeded for a document too large or too deeply nested.
-DataItem JsonItem(std::string_view jsonb_payload, std::optional<TimestampTz> expires_at);
+// A JSON item of these bytes, without expiry. Errors: kLimitExceeded for a document too large or too deeply
+// nested.
+DataItem JsonItem(std::string_view jsonb_payload);
 
-// A bytes item. Errors: kLimitExceeded.
-DataItem BytesItem(std::string_view bytes, std::optional<TimestampTz> expires_at);
+// A bytes item, without expiry. Errors: kLimitExceeded.
+DataItem BytesItem(std::string_view bytes);
 
 }  // namespace kvs::pg

@@ -17,12 +17,6 @@ namespace kvs::pg {
 
 namespace {
 
-const StandardMetadataService& Rules() {
-    // Never destroyed: a backend has no orderly end for objects of its own.
-    static const auto* rules = new StandardMetadataService();
-    return *rules;
-}
-
 [[noreturn]] void ThrowConcurrentUpdate(std::string_view key) {
     throw Error(ErrorCode::kSerialization,
                 "could not serialize access due to concurrent update of key \"" + std::string(key) + "\"",
@@ -98,10 +92,9 @@ void Writer::ReadTrees(std::string_view key, Pass* pass) {
     }
 }
 
-Written Writer::Update(Datum key, Operation operation, const WriteOptions& options,
-                       const ChangeFunction& change) {
+Written Writer::Update(Datum key, const WriteRequest& request, const ValueFunction& value) {
     const std::string_view key_bytes = Contents(DatumGetPointer(key));
-    if (operation != Operation::kDelete && operation != Operation::kRestore) {
+    if (request.operation != Operation::kDelete && request.operation != Operation::kRestore) {
         RefuseReservedKey(key_bytes).OrThrow();
     }
     for (;;) {
@@ -124,31 +117,36 @@ Written Writer::Update(Datum key, Operation operation, const WriteOptions& optio
                 item = DecodeDataItem(pass.item.bytes).OrThrow();
             }
         }
-        const Timestamp now = FromServerTime(GetCurrentTimestamp());
-        const Previous previous(pass.written_before ? &pass.old : nullptr, item.expires_at, now);
-        CheckExpectedVersion(previous, options.expected_version, key_bytes);
-        const Change wanted = change({previous, previous.Exists() ? &item : nullptr, &pass.chunks, now});
+        const Previous previous(pass.written_before ? &pass.old : nullptr, item.expires_at,
+                                FromServerTime(GetCurrentTimestamp()));
+        WriteDecision decision = DecideWrite(key_bytes, previous, request);
+        std::optional<DataItem> next;
+        if (decision.outcome == WriteDecision::Outcome::kValue) {
+            next = value({previous, previous.Exists() ? &item : nullptr, &pass.chunks});
+            if (next) {
+                next->expires_at = decision.expires_at;
+            } else {
+                decision = {};
+            }
+        }
 
-        Written result{false, {}};
+        const bool changes = decision.outcome != WriteDecision::Outcome::kNothing;
         bool done = true;
-        if (wanted.kind != Change::Kind::kNothing) {
+        if (changes) {
             pass.seq = Guarded([] { return NextChangeSeq(); });
-            const ChangeId id{log_, static_cast<uint64_t>(pass.seq)};
-            result.changed = true;
-            result.metadata = wanted.kind == Change::Kind::kDelete
-                                  ? Rules().Tombstone(pass.old, options, now, id)
-                                  : Rules().Next(previous, options, now, id);
-            pass.version = static_cast<int64>(result.metadata.version);
+            decision.metadata.change = {log_, static_cast<uint64_t>(pass.seq)};
+            pass.version = static_cast<int64>(decision.metadata.version);
             Guarded([&] {
-                auto* meta = static_cast<struct varlena*>(palloc(VARHDRSZ + MetadataSize(result.metadata)));
-                SET_VARSIZE(meta, VARHDRSZ + MetadataSize(result.metadata));
-                WriteMetadata(result.metadata, VARDATA(meta));
+                const size_t meta_size = VARHDRSZ + MetadataSize(decision.metadata);
+                auto* meta = static_cast<struct varlena*>(palloc(meta_size));
+                SET_VARSIZE(meta, meta_size);
+                WriteMetadata(decision.metadata, VARDATA(meta));
                 pass.new_meta = PointerGetDatum(meta);
-                if (wanted.kind == Change::Kind::kPut) {
-                    auto* encoded =
-                        static_cast<struct varlena*>(palloc(VARHDRSZ + DataItemSize(wanted.item)));
-                    SET_VARSIZE(encoded, VARHDRSZ + DataItemSize(wanted.item));
-                    WriteDataItem(wanted.item, VARDATA(encoded));
+                if (next) {
+                    const size_t item_size = VARHDRSZ + DataItemSize(*next);
+                    auto* encoded = static_cast<struct varlena*>(palloc(item_size));
+                    SET_VARSIZE(encoded, item_size);
+                    WriteDataItem(*next, VARDATA(encoded));
                     pass.new_item = PointerGetDatum(encoded);
                 }
             });
@@ -165,8 +163,8 @@ Written Writer::Update(Datum key, Operation operation, const WriteOptions& optio
                         (pass.old.change.log_id == log_ || IsOwnChange(pass.old.change, pass.snapshot))) {
                         prev_seq = static_cast<int64>(pass.old.change.seq);
                     }
-                    AppendChange(&change_, pass.seq, prev_seq, pass.version, branch_id_, operation, key,
-                                 pass.new_meta, pass.new_item);
+                    AppendChange(&change_, pass.seq, prev_seq, pass.version, branch_id_, request.operation,
+                                 key, pass.new_meta, pass.new_item);
                     CommandCounterIncrement();
                 });
             }
@@ -176,7 +174,7 @@ Written Writer::Update(Datum key, Operation operation, const WriteOptions& optio
             MemoryContextSwitchTo(caller);
         });
         if (done) {
-            return result;
+            return {changes, std::move(decision.metadata), decision.expires_at};
         }
     }
 }

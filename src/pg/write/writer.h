@@ -12,8 +12,7 @@
 #include <string_view>
 
 #include "kvs/codec/item.h"
-#include "kvs/entry.h"
-#include "kvs/entry/metadata_service.h"
+#include "kvs/entry/write_decision.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/tree_item.h"
 #include "pg/table/branch_table.h"
@@ -23,31 +22,26 @@
 
 namespace kvs::pg {
 
-// What a change finds at its key. Valid during one call of Change.
+// What a write finds at its key. Valid during one call of a ValueFunction.
 struct CurrentEntry {
-    Previous previous;
+    const Previous& previous;
     const DataItem* item;  // null unless the entry lives; the payload may lie in a blob
     ChunkStore* chunks;    // to load it from
-    Timestamp now;         // the moment of the write
 
     // The payload of the item; `holder` keeps the bytes of a blob.
     std::string_view Payload(std::string* holder) const { return PayloadOf(*item, chunks, holder); }
 };
 
-// What a change makes of it. The item's payload must live until Update returns.
-struct Change {
-    enum class Kind { kNothing, kPut, kDelete };
-    Kind kind;
-    DataItem item;
-};
-
-// Called once per pass; without effects outside.
-using ChangeFunction = std::function<Change(const CurrentEntry& current)>;
+// The value that a write brings, once it is decided that it brings one (see kvs/entry/write_decision.h);
+// nullopt: the key stays as it is after all. The expiry is not its business. The payload must live until
+// Update returns. Called once per pass; without effects outside.
+using ValueFunction = std::function<std::optional<DataItem>(const CurrentEntry& current)>;
 
 // What Update did.
 struct Written {
-    bool changed;  // false: the change function returned kNothing
+    bool changed;  // false: the key stayed as it was
     Metadata metadata;
+    std::optional<Timestamp> expires_at;
 };
 
 // Writes to one branch within one SQL call. Takes the branch's writer lock.
@@ -57,9 +51,10 @@ class Writer {
     explicit Writer(std::string_view branch);
 
     // `key` is a valid key as a detoasted text or bytea.
-    // Errors: kInvalidArgument if the key is reserved and is neither deleted nor restored, kStaleVersion if
-    // options.expected_version does not match, kSerialization, kLimitExceeded.
-    Written Update(Datum key, Operation operation, const WriteOptions& options, const ChangeFunction& change);
+    // A request that leaves a tombstone needs no value.
+    // Errors: kInvalidArgument if the key is reserved and is neither deleted nor restored, kStaleVersion as
+    // DecideWrite throws it, kSerialization, kLimitExceeded.
+    Written Update(Datum key, const WriteRequest& request, const ValueFunction& value = nullptr);
 
     // Closes the tables. To be called on the normal way out; flushes the branch if this session has piled up
     // enough uncommitted rows.

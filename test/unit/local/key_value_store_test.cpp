@@ -30,12 +30,7 @@ class MockStorage : public CoreStorage {
 
 class MockMetadata : public MetadataService {
   public:
-    MOCK_METHOD(Metadata, Next, (const Previous&, const WriteOptions&, Timestamp, const ChangeId&),
-                (const, override));
-    MOCK_METHOD(Metadata, Tombstone, (const Metadata&, const WriteOptions&, Timestamp, const ChangeId&),
-                (const, override));
-    MOCK_METHOD(Metadata, Adopt,
-                (const Metadata*, const Metadata&, const WriteOptions&, Timestamp, const ChangeId&),
+    MOCK_METHOD(WriteDecision, Decide, (std::string_view, const Previous&, const WriteRequest&),
                 (const, override));
 };
 
@@ -66,6 +61,8 @@ class MockClock : public Clock {
     MOCK_METHOD(Timestamp, Now, (), (override));
 };
 
+using Outcome = WriteDecision::Outcome;
+
 constexpr Timestamp kNow = 1000;
 const ChangeId kChange{{7}, 12};
 
@@ -78,6 +75,7 @@ class KeyValueStoreTest : public testing::Test {
         current_.metadata.version = 5;
         made_.version = 77;
         made_.comment = "made by the metadata service";
+        made_.change = kChange;
         hash_.bytes[0] = 0x5a;
     }
 
@@ -93,11 +91,26 @@ class KeyValueStoreTest : public testing::Test {
         EXPECT_CALL(clock_, Now()).WillOnce(Return(kNow));
     }
 
+    // The metadata service is asked for `kind` and decides on `outcome`.
+    void ExpectDecision(WriteKind kind, Outcome outcome, std::optional<Timestamp> expires_at = {}) {
+        EXPECT_CALL(metadata_, Decide(std::string_view("a/b:c"), _, _))
+            .WillOnce([=, this](std::string_view, const Previous& previous, const WriteRequest& request) {
+                EXPECT_EQ(previous.now(), kNow);
+                EXPECT_EQ(request.kind, kind);
+                asked_ = request;
+                found_ = previous.metadata();
+                return outcome == Outcome::kNothing ? WriteDecision{}
+                                                    : WriteDecision{outcome, expires_at, made_};
+            });
+    }
+
     const StoreKey key_{{"a", "b"}, "c"};
     StoredEntry current_;
     Metadata made_;
     Hash hash_;
     std::optional<StoredEntry> stored_;
+    WriteRequest asked_;
+    const Metadata* found_ = nullptr;
 
     InSequence sequence_;
     StrictMock<MockStorage> storage_;
@@ -132,21 +145,17 @@ TEST_F(KeyValueStoreTest, GetHidesTheAbsentTheDeletedAndTheExpired) {
     }
 }
 
-TEST_F(KeyValueStoreTest, SetIsSerialiseLockUpdateHashMetadata) {
-    const Value value = Document("new", 5000);
+TEST_F(KeyValueStoreTest, SetIsSerialiseLockUpdateDecideHash) {
     WriteOptions options;
     options.comment = "passed on";
     ExpectWriteFrame(&current_);
-    EXPECT_CALL(hashing_, CalculateDataHash(value)).WillOnce(Return(hash_));
-    EXPECT_CALL(metadata_, Next(_, _, kNow, kChange))
-        .WillOnce([&](const Previous& previous, const WriteOptions& given, Timestamp, const ChangeId&) {
-            EXPECT_EQ(previous.metadata(), &current_.metadata);
-            EXPECT_TRUE(previous.Exists());
-            EXPECT_EQ(given.comment, options.comment);
-            return made_;
-        });
-    const WriteResult result = store_.Set(key_, value, options);
-    const StoredEntry expected{value, made_, hash_, Operation::kSet};
+    ExpectDecision(WriteKind::kPut, Outcome::kValue, 7000);
+    EXPECT_CALL(hashing_, CalculateDataHash(Document("new", 7000))).WillOnce(Return(hash_));
+    const WriteResult result = store_.Set(key_, Document("new", 5000), options);
+    EXPECT_EQ(asked_.options.comment, options.comment);
+    EXPECT_EQ(asked_.expires_at, 5000);
+    EXPECT_EQ(found_, &current_.metadata);
+    const StoredEntry expected{Document("new", 7000), made_, hash_, Operation::kSet};
     EXPECT_EQ(stored_, expected);
     EXPECT_EQ(result.entry, expected);
     EXPECT_EQ(result.previous, current_);
@@ -154,45 +163,40 @@ TEST_F(KeyValueStoreTest, SetIsSerialiseLockUpdateHashMetadata) {
 
 TEST_F(KeyValueStoreTest, SetOfANewKeyHasNoPrevious) {
     ExpectWriteFrame(nullptr);
+    ExpectDecision(WriteKind::kPut, Outcome::kValue);
     EXPECT_CALL(hashing_, CalculateDataHash(_)).WillOnce(Return(hash_));
-    EXPECT_CALL(metadata_, Next(_, _, _, _))
-        .WillOnce([&](const Previous& previous, const WriteOptions&, Timestamp, const ChangeId&) {
-            EXPECT_EQ(previous.metadata(), nullptr);
-            return made_;
-        });
     EXPECT_FALSE(store_.Set(key_, Document("new"), {}).previous.has_value());
+    EXPECT_EQ(found_, nullptr);
 }
 
-TEST_F(KeyValueStoreTest, SetOverAnExpiredEntrySaysSo) {
+TEST_F(KeyValueStoreTest, SetOverAnExpiredEntryReplacesNothing) {
     current_.value.expires_at = kNow;
     ExpectWriteFrame(&current_);
+    ExpectDecision(WriteKind::kPut, Outcome::kValue);
     EXPECT_CALL(hashing_, CalculateDataHash(_)).WillOnce(Return(hash_));
-    EXPECT_CALL(metadata_, Next(_, _, _, _))
-        .WillOnce([&](const Previous& previous, const WriteOptions&, Timestamp, const ChangeId&) {
-            EXPECT_TRUE(previous.Expired());
-            return made_;
-        });
     EXPECT_FALSE(store_.Set(key_, Document("new"), {}).previous.has_value());
+    EXPECT_EQ(found_, &current_.metadata);
 }
 
-TEST_F(KeyValueStoreTest, AStaleVersionEndsTheSequenceBeforeAnyWork) {
+TEST_F(KeyValueStoreTest, ARefusalEndsTheSequenceBeforeAnyWork) {
     ExpectWriteFrame(&current_);
+    EXPECT_CALL(metadata_, Decide(_, _, _)).WillOnce(Throw(Error(ErrorCode::kStaleVersion, "stale")));
     EXPECT_EQ(CodeOf([&] { store_.Set(key_, Document("new"), Expecting(4)); }), ErrorCode::kStaleVersion);
     EXPECT_FALSE(stored_.has_value());
 }
 
 TEST_F(KeyValueStoreTest, APatchStartsFromTheCurrentValue) {
-    const Value patched = Document("patched", 6000);
     ExpectWriteFrame(&current_);
+    ExpectDecision(WriteKind::kPatch, Outcome::kValue, 6000);
     EXPECT_CALL(patching_, Apply(_, std::string_view("delta")))
         .WillOnce([&](const Value* current, std::string_view) {
             EXPECT_EQ(current, &current_.value);
-            return patched;
+            return Document("patched");
         });
-    EXPECT_CALL(hashing_, CalculateDataHash(patched)).WillOnce(Return(hash_));
-    EXPECT_CALL(metadata_, Next(_, _, kNow, kChange)).WillOnce(Return(made_));
+    EXPECT_CALL(hashing_, CalculateDataHash(Document("patched", 6000))).WillOnce(Return(hash_));
     const WriteResult result = store_.Patch(key_, "delta", Expecting(5));
-    EXPECT_EQ(result.entry, (StoredEntry{patched, made_, hash_, Operation::kPatch}));
+    EXPECT_EQ(asked_.options.expected_version, 5);
+    EXPECT_EQ(result.entry, (StoredEntry{Document("patched", 6000), made_, hash_, Operation::kPatch}));
     EXPECT_EQ(stored_, result.entry);
     EXPECT_EQ(result.previous, current_);
 }
@@ -200,43 +204,41 @@ TEST_F(KeyValueStoreTest, APatchStartsFromTheCurrentValue) {
 TEST_F(KeyValueStoreTest, APatchOfATombstoneStartsFromNothing) {
     current_.metadata.deleted = true;
     ExpectWriteFrame(&current_);
+    ExpectDecision(WriteKind::kPatch, Outcome::kValue);
     EXPECT_CALL(patching_, Apply(nullptr, _)).WillOnce(Return(Document("patched")));
     EXPECT_CALL(hashing_, CalculateDataHash(_)).WillOnce(Return(hash_));
-    EXPECT_CALL(metadata_, Next(_, _, _, _)).WillOnce(Return(made_));
     EXPECT_FALSE(store_.Patch(key_, "delta", {}).previous.has_value());
 }
 
 TEST_F(KeyValueStoreTest, DeleteStoresATombstone) {
     ExpectWriteFrame(&current_);
-    EXPECT_CALL(metadata_, Tombstone(current_.metadata, _, kNow, kChange)).WillOnce(Return(made_));
+    ExpectDecision(WriteKind::kDelete, Outcome::kTombstone);
     const std::optional<WriteResult> result = store_.Delete(key_, Expecting(5));
     ASSERT_TRUE(result.has_value());
+    EXPECT_EQ(asked_.options.expected_version, 5);
     EXPECT_EQ(result->entry, (StoredEntry{Value{}, made_, Hash{}, Operation::kDelete}));
     EXPECT_EQ(stored_, result->entry);
     EXPECT_EQ(result->previous, current_);
 }
 
-TEST_F(KeyValueStoreTest, DeleteOfNothingMakesNoChange) {
-    ExpectWriteFrame(nullptr);
+TEST_F(KeyValueStoreTest, WhatIsDecidedToBeNothingMakesNoChange) {
+    ExpectWriteFrame(&current_);
+    ExpectDecision(WriteKind::kDelete, Outcome::kNothing);
     EXPECT_FALSE(store_.Delete(key_, {}).has_value());
+    EXPECT_FALSE(stored_.has_value());
+    ExpectWriteFrame(&current_);
+    ExpectDecision(WriteKind::kExpire, Outcome::kNothing);
+    EXPECT_FALSE(store_.Expire(key_).has_value());
     EXPECT_FALSE(stored_.has_value());
 }
 
-TEST_F(KeyValueStoreTest, DeleteChecksTheVersionEvenOfNothing) {
-    ExpectWriteFrame(nullptr);
-    EXPECT_EQ(CodeOf([&] { store_.Delete(key_, Expecting(5)); }), ErrorCode::kStaleVersion);
-}
-
-TEST_F(KeyValueStoreTest, ExpireTakesOnlyWhatIsOver) {
-    current_.value.expires_at = kNow + 1;
-    ExpectWriteFrame(&current_);
-    EXPECT_FALSE(store_.Expire(key_).has_value());
+TEST_F(KeyValueStoreTest, ExpireGivesTheEntryWhoseTimeIsOver) {
     current_.value.expires_at = kNow;
     ExpectWriteFrame(&current_);
-    EXPECT_CALL(metadata_, Tombstone(current_.metadata, _, kNow, kChange)).WillOnce(Return(made_));
+    ExpectDecision(WriteKind::kExpire, Outcome::kTombstone);
     const std::optional<WriteResult> result = store_.Expire(key_);
     ASSERT_TRUE(result.has_value());
-    EXPECT_EQ(result->entry.operation, Operation::kExpire);
+    EXPECT_EQ(result->entry, (StoredEntry{Value{}, made_, Hash{}, Operation::kExpire}));
     EXPECT_EQ(result->previous, current_);
 }
 
@@ -247,6 +249,7 @@ TEST_F(KeyValueStoreTest, ABadKeyReachesNoOtherService) {
 
 TEST_F(KeyValueStoreTest, AServiceThatFailsStopsTheWrite) {
     ExpectWriteFrame(&current_);
+    ExpectDecision(WriteKind::kPut, Outcome::kValue);
     EXPECT_CALL(hashing_, CalculateDataHash(_)).WillOnce(Throw(std::runtime_error("no hash")));
     EXPECT_THROW(store_.Set(key_, Document("new"), {}), std::runtime_error);
     EXPECT_FALSE(stored_.has_value());

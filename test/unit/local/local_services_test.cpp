@@ -41,13 +41,13 @@ TEST(LocalHashingServiceTest, BytesAreHashedAsTheyAre) {
               "021fb596db81e6d02bf3d2586ee3981fe519f275c0ac9ca76bbcf2ebb4097d96");
 }
 
-TEST(LocalPatchServiceTest, MergesAndKeepsTheExpiry) {
+TEST(LocalPatchServiceTest, MergesAndLeavesTheExpiryToOthers) {
     const LocalPatchService patching;
     const Value current = Document(R"({"a":{"b":1,"c":2},"d":3})", 5000);
     EXPECT_EQ(patching.Apply(&current, R"({"a":{"b":null,"e":1.10}})"),
-              Document(R"({"a":{"c":2,"e":1.10},"d":3})", 5000));
+              Document(R"({"a":{"c":2,"e":1.10},"d":3})"));
     EXPECT_EQ(patching.Apply(nullptr, R"({"a":{"b":null},"c":1})"), Document(R"({"a":{},"c":1})"));
-    EXPECT_EQ(patching.Apply(&current, "7"), Document("7", 5000));
+    EXPECT_EQ(patching.Apply(&current, "7"), Document("7"));
 }
 
 TEST(LocalPatchServiceTest, RefusesBytesAndBadText) {

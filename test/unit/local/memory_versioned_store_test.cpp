@@ -32,7 +32,7 @@ class MemoryVersionedStoreTest : public testing::Test {
     static std::vector<std::pair<std::string, Kind>> KindsOf(const MemoryVersionedStore::State& from,
                                                              const MemoryVersionedStore::State& to) {
         std::vector<std::pair<std::string, Kind>> kinds;
-        for (const auto& difference : MemoryVersionedStore::Diff(from, to)) {
+        for (const auto& difference : MemoryVersionedStore::Diff(from, 0, to, 0)) {
             kinds.emplace_back(difference.key, difference.kind);
         }
         return kinds;
@@ -140,7 +140,7 @@ TEST_F(MemoryVersionedStoreTest, DiffNamesWhatChangedAndHow) {
                                                               {"value", Kind::kModified}}));
     EXPECT_EQ(KindsOf(working, store_.At(from).state).front(),
               std::pair("added" + std::string(), Kind::kRemoved));
-    const auto differences = MemoryVersionedStore::Diff(store_.At(from).state, working);
+    const auto differences = MemoryVersionedStore::Diff(store_.At(from).state, 0, working, 0);
     EXPECT_FALSE(differences[0].from.has_value());
     EXPECT_FALSE(differences[1].to.has_value());
     EXPECT_EQ(differences[3].from->value.payload, "1");
@@ -158,7 +158,7 @@ TEST_F(MemoryVersionedStoreTest, ResetRestoresContentAndRaisesVersions) {
     Put("main", "added", "1");
     Put("main", "same", "1");
     Commit("main");
-    store_.Reset("main", target, ++now_);
+    store_.Reset("main", target, "bob", ++now_);
     const MemoryVersionedStore::State& working = store_.Working("main");
     EXPECT_EQ(store_.Head("main"), target);
     EXPECT_TRUE(KindsOf(store_.At(target).state, working).empty());
@@ -168,6 +168,7 @@ TEST_F(MemoryVersionedStoreTest, ResetRestoresContentAndRaisesVersions) {
     EXPECT_EQ(newest("changed").metadata.version, 4u);
     EXPECT_EQ(newest("changed").value.payload, "1");
     EXPECT_EQ(newest("changed").operation, Operation::kReset);
+    EXPECT_EQ(newest("changed").metadata.modified_by, "bob");
     EXPECT_EQ(newest("removed").metadata.version, 3u);
     EXPECT_EQ(newest("removed").value.payload, "1");
     EXPECT_EQ(newest("added").metadata.version, 2u);
@@ -188,6 +189,49 @@ TEST_F(MemoryVersionedStoreTest, ExpiryIsJudgedAtTheReadersMoment) {
     EXPECT_EQ(TextOf(store_.Working("main"), "a", 2000), "absent");
     EXPECT_EQ(MemoryVersionedStore::Scan(made.state, 1999).size(), 1u);
     EXPECT_TRUE(MemoryVersionedStore::Scan(made.state, 2000).empty());
+    const MemoryVersionedStore::State& working = store_.Working("main");
+    EXPECT_TRUE(MemoryVersionedStore::Diff(made.state, made.committed_at, working, 2000).empty())
+        << "nobody has touched it";
+    EXPECT_FALSE(store_.MakeCommit("main", "nobody has removed it", "ada", 2000).has_value());
+}
+
+TEST_F(MemoryVersionedStoreTest, DiffJudgesExpiryAtTheMomentOfEachSide) {
+    store_.Put("main", "a", Document("1", 2000), {}, 1000);
+    const size_t commit = store_.MakeCommit("main", "m", "ada", 1500).value();
+    const MemoryVersionedStore::State& before = store_.At(commit).state;
+    store_.Put("main", "a", Document("2", 3000), {}, 1600);
+    const MemoryVersionedStore::State& after = store_.Working("main");
+    const auto kind = [&](Timestamp from, Timestamp to) {
+        return MemoryVersionedStore::Diff(before, from, after, to).front().kind;
+    };
+    EXPECT_EQ(kind(1500, 1600), Kind::kModified);
+    EXPECT_EQ(kind(2000, 2000), Kind::kAdded);
+    EXPECT_EQ(kind(1500, 3000), Kind::kRemoved);
+    EXPECT_TRUE(MemoryVersionedStore::Diff(before, 2000, after, 3000).empty());
+}
+
+TEST_F(MemoryVersionedStoreTest, ResetRaisesTheVersionOfEqualContentToThatOfTheCommit) {
+    Put("main", "a", "1");
+    const size_t first = Commit("main");
+    store_.CreateBranch("dev", first);
+    Put("main", "a", "2");
+    Put("main", "a", "1");
+    Put("main", "gone", "1");
+    store_.Delete("main", "gone", {}, ++now_);
+    Put("main", "b", "1");
+    const size_t second = Commit("main");
+    store_.Reset("dev", second, "bob", ++now_);
+    const MemoryVersionedStore::State& dev = store_.Working("dev");
+    EXPECT_EQ(MemoryVersionedStore::History(dev, "a").front().metadata.version, 3u);
+    EXPECT_EQ(MemoryVersionedStore::History(dev, "a").front().metadata.modified_by, "");
+    EXPECT_EQ(MemoryVersionedStore::History(dev, "gone").front().metadata.version, 2u);
+    EXPECT_TRUE(MemoryVersionedStore::History(dev, "gone").front().metadata.deleted);
+    EXPECT_EQ(MemoryVersionedStore::History(dev, "b").front().metadata.version, 2u);
+    EXPECT_EQ(dev.at("b").size(), 2u) << "its history before is that of the commit";
+    EXPECT_EQ(dev.at("gone").size(), 2u);
+    const size_t revisions = dev.at("a").size();
+    store_.Reset("dev", second, "bob", ++now_);
+    EXPECT_EQ(dev.at("a").size(), revisions);
 }
 
 TEST_F(MemoryVersionedStoreTest, ACopyIsASavepoint) {
@@ -225,12 +269,12 @@ RC_GTEST_PROP(MemoryVersionedStoreProperty, AnyHistory, ()) {
                 store.Delete(branch, key, {}, now);
                 break;
             case 3:
-                store.Reset(branch, static_cast<size_t>(number) % commits, now);
+                store.Reset(branch, static_cast<size_t>(number) % commits, "bob", now);
                 break;
             default: {
-                const bool dirty =
-                    !MemoryVersionedStore::Diff(store.At(store.Head(branch)).state, store.Working(branch))
-                         .empty();
+                const bool dirty = !MemoryVersionedStore::Diff(store.At(store.Head(branch)).state, now,
+                                                               store.Working(branch), now)
+                                        .empty();
                 const auto made = store.MakeCommit(branch, "m", "a", now);
                 RC_ASSERT(made.has_value() == dirty);
                 commits += made.has_value() ? 1 : 0;
@@ -248,8 +292,8 @@ RC_GTEST_PROP(MemoryVersionedStoreProperty, AnyHistory, ()) {
             }
         }
     }
-    const auto there = MemoryVersionedStore::Diff(store.Working("main"), store.Working("dev"));
-    const auto back = MemoryVersionedStore::Diff(store.Working("dev"), store.Working("main"));
+    const auto there = MemoryVersionedStore::Diff(store.Working("main"), now, store.Working("dev"), now);
+    const auto back = MemoryVersionedStore::Diff(store.Working("dev"), now, store.Working("main"), now);
     RC_ASSERT(there.size() == back.size());
     for (size_t i = 0; i < there.size(); ++i) {
         RC_ASSERT(there[i].key == back[i].key);

@@ -23,6 +23,7 @@ class ManualClock final : public Clock {
 
     Timestamp Now() override { return now_; }
     void Advance(Timestamp by) { now_ += by; }
+    void Set(Timestamp now) { now_ = now; }
 
   private:
     std::atomic<Timestamp> now_;

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "kvs/codec/item.h"
-#include "kvs/entry/metadata_service.h"
+#include "kvs/entry/write_decision.h"
 #include "kvs/merge/entry_merge.h"
 #include "states.h"
 
@@ -26,8 +26,8 @@ constexpr Timestamp kMergeTime = 1'000'000;
 StoredEntry Adopt(const EntrySide& ours, const Metadata& content, std::optional<std::string> item) {
     Metadata incoming = content;
     incoming.deleted = !item;
-    const Metadata adopted = StandardMetadataService().Adopt(ours.metadata ? &*ours.metadata : nullptr,
-                                                             incoming, {}, kMergeTime, kMergeChange);
+    const Metadata adopted =
+        AdoptMetadata(ours.metadata ? &*ours.metadata : nullptr, incoming, {}, kMergeTime, kMergeChange);
     return {EncodeMetadata(adopted), std::move(item)};
 }
 
@@ -164,14 +164,13 @@ class History {
             item.expires_at = static_cast<Timestamp>(Below(random_, 5));
         }
         const std::optional<Metadata> old = Old(key);
-        state_[key] = {EncodeMetadata(service_.Next(old ? &*old : nullptr, options, ++now_, NextChange())),
-                       EncodeDataItem(item)};
+        state_[key] = {EncodeMetadata(Decide({.options = options}, old)), EncodeDataItem(item)};
     }
 
     void Delete(const std::string& key) {
         const std::optional<Metadata> old = Old(key);
         if (old && !old->deleted) {
-            state_[key] = {EncodeMetadata(service_.Tombstone(*old, {}, ++now_, NextChange())), std::nullopt};
+            state_[key] = {EncodeMetadata(Decide({.kind = WriteKind::kDelete}, old)), std::nullopt};
         }
     }
 
@@ -184,16 +183,18 @@ class History {
         return entry == state_.end() ? std::nullopt
                                      : std::optional(DecodeMetadata(entry->second.meta).OrThrow());
     }
-    ChangeId NextChange() {
+    Metadata Decide(const WriteRequest& request, const std::optional<Metadata>& old) {
+        const Previous previous(old ? &*old : nullptr, std::nullopt, ++now_);
+        Metadata next = DecideWrite("", previous, request).metadata;
         ++change_.seq;
-        return change_;
+        next.change = change_;
+        return next;
     }
 
     State state_;
     KeyShape shape_;
     size_t keys_;
     Random& random_;
-    StandardMetadataService service_;
     ChangeId change_;
     Timestamp now_ = 0;
 };
