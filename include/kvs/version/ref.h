@@ -58,10 +58,11 @@ struct Ref {
 // Errors: kInvalidArgument.
 Result<Ref> ParseRef(std::string_view text);
 
-// Whether a branch or tag may be called this; git's check-ref-format in spirit. 1 to 255 bytes; no control
-// characters, space or any of ~^:?*[\ ; no "..", "//" or "@{"; no part between slashes that begins with '.'
-// or ends with ".lock"; not beginning with '-' or '/', not ending with '/' or '.'; not "@", HEAD or WORKING
-// (of any case), not something that reads as a hash. Errors: kInvalidArgument.
+// Whether a branch or tag may be called this; git's check-ref-format in spirit. 1 to 255 bytes of UTF-8; no
+// control or invisible characters, none that turn directions, space or any of ~^:?*[\ ; no "..", "//" or
+// "@{"; no part between slashes that begins with '.' or ends with ".lock"; not beginning with '-' or '/', not
+// ending with '/' or '.'; not "@", HEAD or WORKING (of any case), not something that reads as a hash. Errors:
+// kInvalidArgument.
 Status ValidateRefName(std::string_view name);
 
 }  // namespace kvs

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 #include "kvs/util/quote.h"
@@ -119,6 +120,43 @@ Status SetBase(std::string_view text, std::string_view base, Ref* ref) {
     return Ok();
 }
 
+// Characters that are not seen, or that turn the direction of others: names that look alike would differ.
+bool IsUnseen(uint32_t c) {
+    struct Range {
+        uint32_t first, last;
+    };
+    constexpr Range kUnseen[] = {
+        {0x80, 0x9f},        // C1 controls
+        {0xad, 0xad},        // soft hyphen
+        {0x61c, 0x61c},      // Arabic letter mark
+        {0x180e, 0x180e},    // Mongolian vowel separator
+        {0x200b, 0x200f},    // zero width, marks of direction
+        {0x2028, 0x202e},    // separators of lines and paragraphs, embeddings and overrides
+        {0x2060, 0x206f},    // word joiner, invisible operators, isolates
+        {0xfeff, 0xfeff},    // byte order mark
+        {0xe0000, 0xe007f},  // tags
+    };
+    return std::any_of(std::begin(kUnseen), std::end(kUnseen),
+                       [&](const Range& range) { return c >= range.first && c <= range.last; });
+}
+
+// Of a text in UTF-8.
+bool HasUnseenCharacter(std::string_view text) {
+    for (size_t i = 0; i < text.size();) {
+        const auto lead = static_cast<uint8_t>(text[i]);
+        const size_t size = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        uint32_t c = size == 1 ? lead & 0x7f : lead & (0xff >> (size + 1));
+        for (size_t k = 1; k < size && i + k < text.size(); k++) {
+            c = c << 6 | (static_cast<uint8_t>(text[i + k]) & 0x3f);
+        }
+        if (IsUnseen(c)) {
+            return true;
+        }
+        i += size;
+    }
+    return false;
+}
+
 // What is wrong with one part of a name, between slashes; empty if nothing is.
 const char* PartFault(std::string_view part) {
     if (part.empty()) {
@@ -231,6 +269,9 @@ Status ValidateRefName(std::string_view name) {
         if (std::string_view("~^:?*[\\").find(c) != std::string_view::npos) {
             return BadName(name, std::string("contains \"") + c + "\"");
         }
+    }
+    if (HasUnseenCharacter(name)) {
+        return BadName(name, "contains an invisible character");
     }
     for (std::string_view sequence : {"..", "@{"}) {
         if (name.find(sequence) != std::string_view::npos) {

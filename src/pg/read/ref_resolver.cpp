@@ -47,20 +47,30 @@ TimestampTz ParseMoment(const std::string& text) {
     return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, now, input(interval_in)));
 }
 
+// The errors by which the server says that a text is no moment are one here.
+TimestampTz MomentOf(const std::string& text) {
+    const auto refuse = [&] {
+        throw Error(ErrorCode::kInvalidArgument, "\"" + text + "\" is not a moment",
+                    "Between @{ and } stands a number of moves, a timestamp, or an interval such as "
+                    "2 hours ago.");
+    };
+    const auto parse = [&] { return ParseMoment(text); };
+    const auto in_range = [&] {
+        return GuardedTranslating(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, parse, refuse);
+    };
+    const auto as_interval = [&] {
+        return GuardedTranslating(ERRCODE_INTERVAL_FIELD_OVERFLOW, in_range, refuse);
+    };
+    return GuardedTranslating(ERRCODE_INVALID_DATETIME_FORMAT, as_interval, refuse);
+}
+
 // Where `branch` stood, as the text between @{ and } says.
 Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view text, Snapshot snapshot) {
     std::optional<Hash> hash;
     if (step.kind == RefStep::Kind::kReflogEntry) {
         hash = step.number == 0 ? branch.head : ReflogEntry(branch.name, step.number, snapshot);
     } else {
-        const TimestampTz moment = GuardedTranslating(
-            ERRCODE_INVALID_DATETIME_FORMAT, [&] { return ParseMoment(step.moment); },
-            [&] {
-                throw Error(ErrorCode::kInvalidArgument, "\"" + step.moment + "\" is not a moment",
-                            "Between @{ and } stands a number of moves, a timestamp, or an interval such as "
-                            "2 hours ago.");
-            });
-        hash = ReflogAt(branch, moment, snapshot);
+        hash = ReflogAt(branch, MomentOf(step.moment), snapshot);
     }
     if (!hash) {
         ThrowUnknown(

@@ -44,7 +44,8 @@ SELECT kvs.rev_parse('rf@{0 seconds ago}') = :'c3',
 
 SELECT error, pg_temp.error_of(format('SELECT kvs.rev_parse(%L)', error))
 FROM unnest(ARRAY['nowhere', 'WORKING', 'HEAD~4', 'HEAD^2', 'rf@{4}', 'rf@{1990-01-01}', 'ffffffffffffffff', '',
-                  'HEAD~x', 'rf@{1', 'rf@{}', 'two words', 'WORKING~1', 'HEAD@{1}@{1}', 'rf@{100 years ago}', 'rf@{some time ago}', 'rf@{ago}', NULL]) AS error;
+                  'HEAD~x', 'rf@{1', 'rf@{}', 'two words', 'WORKING~1', 'HEAD@{1}@{1}', 'rf@{100 years ago}', 'rf@{some time ago}', 'rf@{ago}',
+                  'rf@{2026-13-45}', 'rf@{2026-01-01 25:00}', 'rf@{99999999999999999 years ago}', 'rf@{200000000 days ago}', NULL]) AS error;
 -- First digits that two commits share mean neither; here of a commit made up for it.
 BEGIN;
 INSERT INTO _kvs.commit

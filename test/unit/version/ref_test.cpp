@@ -108,10 +108,12 @@ TEST(Ref, Malformed) {
 }
 
 TEST(RefName, Valid) {
-    for (const char* name :
-         {"main",  "a",     "feature/login", "v1.0",    "abc",      "x@y",   "a-b",  "a.b",
-          "@x",    "x@",    "fix_1",         "abcdefg", "\xc3\xbc", "a/b/c", "lock", "x.lockx",
-          "HEADS", "head2", "working-copy",  "main]",   "{a}",      "!",     "a,b"}) {
+    for (const char* name : {"main",    "a",       "feature/login", "v1.0",         "abc",
+                             "x@y",     "a-b",     "a.b",           "@x",           "x@",
+                             "fix_1",   "abcdefg", "\xc3\xbc",      "a/b/c",        "lock",
+                             "x.lockx", "\u00a1",  "\u2010",        "\u65e5\u672c", "\U0001f333",
+                             "HEADS",   "head2",   "working-copy",  "main]",        "{a}",
+                             "!",       "a,b"}) {
         EXPECT_TRUE(ValidateRefName(name).ok()) << name;
     }
     EXPECT_TRUE(ValidateRefName(std::string(255, 'x')).ok());
@@ -129,6 +131,11 @@ TEST(RefName, Invalid) {
         EXPECT_EQ(status.error().code(), ErrorCode::kInvalidArgument) << name;
     }
     EXPECT_FALSE(ValidateRefName(std::string_view("a\0b", 3)).ok());
+    for (const char* unseen : {"\u00ad", "\u061c", "\u180e", "\u200b", "\u200d", "\u200f", "\u2028", "\u202e",
+                               "\u2060", "\u2066", "\ufeff", "\u0085", "\U000e0041"}) {
+        EXPECT_FALSE(ValidateRefName(std::string("a") + unseen + "b").ok()) << unseen;
+        EXPECT_FALSE(ValidateRefName(unseen).ok()) << unseen;
+    }
     EXPECT_FALSE(ValidateRefName(std::string(256, 'x')).ok());
     EXPECT_FALSE(ValidateRefName(std::string(64, 'a')).ok());
 }
