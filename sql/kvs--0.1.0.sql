@@ -1455,7 +1455,7 @@ CREATE TYPE kvs.ref_transfer AS (
 );
 COMMENT ON TYPE kvs.ref_transfer IS
 'What a transfer did about one ref: where it stood and stands (old_commit NULL: it is new; new_commit NULL: not all has come
-yet), how many chunks were sent for it, and their bytes as they were sent, compressed.';
+yet, or the branch is gone there and was pruned), how many chunks were sent for it, and their bytes as they were sent, compressed.';
 
 CREATE FUNCTION kvs.add_remote(name text, conninfo text) RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
@@ -1465,7 +1465,7 @@ COMMENT ON FUNCTION kvs.add_remote IS
 Arguments: name, without a slash; conninfo, a connection string of libpq without secrets (service=NAME, or a passfile, brings
 the password), or foreign_server=NAME: options of that foreign server and of the user''s mapping for it, for those who are no
 superuser. Another server of that name, which belongs to another role, is refused when it is used (42501).
-Errors: 42710 the name is taken, 22023 malformed name or conninfo, or a password in it, 42501 a connection string of who is no
+Errors: 42710 the name is taken, or a branch or tag NAME/... exists, 22023 malformed name or conninfo, or a password in it, 42501 a connection string of who is no
 superuser, or no USAGE on the server, 42704 unknown server, 22004 NULL, 25006.
 Example: SELECT kvs.add_remote(''origin'', ''service=headquarters dbname=shop'');';
 
@@ -1497,15 +1497,17 @@ is a ref.
 Example: SELECT name, message, updated_at FROM kvs.remote_branches;
          SELECT * FROM kvs.diff(''main'', ''origin/main'');';
 
-CREATE FUNCTION kvs.fetch(remote text, branch text DEFAULT NULL, max_bytes bigint DEFAULT NULL)
+CREATE FUNCTION kvs.fetch(remote text, branch text DEFAULT NULL, max_bytes bigint DEFAULT NULL, prune boolean DEFAULT false)
 RETURNS SETOF kvs.ref_transfer
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10
 AS 'MODULE_PATHNAME', 'kvs_fetch';
 COMMENT ON FUNCTION kvs.fetch IS
 'Brings branches of a remote as refs REMOTE/BRANCH, and tags that point into what is here then and whose names are free. Only
-chunks that are missing are sent; each is verified. Branches do not move.
+chunks that are missing are sent; each is verified. Branches do not move, nor do tags: a NOTICE names those that stand elsewhere
+on the remote.
 Arguments: remote; branch, default all; max_bytes, about how much is brought by one call: call again, in another transaction,
-until no new_commit is NULL. What an earlier call has brought is not sent again.
+until no new_commit is NULL. What an earlier call has brought is not sent again. prune: refs REMOTE/BRANCH whose branch the remote
+has no longer are forgotten.
 Errors: 42704 unknown remote, or no such branch on it, 08001 cannot connect, 08006 connection lost, 55000 no kvs there,
 2F003 a password is required, XX001 what was sent is damaged, errors of the remote, 22004, 22023, 25006.
 Example: SELECT ref, chunks FROM kvs.fetch(''origin'');';
@@ -1514,11 +1516,12 @@ CREATE FUNCTION kvs.push(remote text, branch text, force boolean DEFAULT false) 
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
 AS 'MODULE_PATHNAME', 'kvs_push';
 COMMENT ON FUNCTION kvs.push IS
-'Sends the commits of a branch and moves the remote''s branch of that name, or creates it. The remote commits what it gets, so
+'Sends the commits of a branch and moves the remote''s branch of that name, or creates it; or a tag likewise. The remote commits what it gets, so
 a rollback here takes nothing back, and a push that was interrupted goes on where it was. Uncommitted work stays here. It belongs
 in a transaction of its own: one that has written may be waited for there, until kvs.branch_lock_timeout.
-Arguments: remote; branch; force, also where the remote''s branch loses commits or uncommitted work (its reflog keeps them).
-Errors: 55000 the remote''s branch has commits that are not here, or uncommitted work, or the remote is this database and the
+Arguments: remote; branch, or a tag; force, also where the remote''s branch loses commits or uncommitted work (its reflog keeps
+them), or its tag moves.
+Errors: 55000 the remote''s branch has commits that are not here, or uncommitted work, its tag stands elsewhere, or the remote is this database and the
 branch was moved in this transaction, 42704 unknown remote or branch, 55P03 a lock there was not got in time, those of a
 connection as in kvs.fetch, errors of the remote, 22004 NULL, 25006.
 Example: SELECT new_commit, chunks FROM kvs.push(''origin'', ''main'');';
@@ -1538,10 +1541,10 @@ CREATE FUNCTION kvs.clone(remote text) RETURNS SETOF kvs.ref_transfer
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10
 AS 'MODULE_PATHNAME', 'kvs_clone';
 COMMENT ON FUNCTION kvs.clone IS
-'Brings all branches and tags of a remote into a store that has none but main on the initial commit. What kvs.fetch has
-brought before is not sent again.
+'Brings all branches and tags of a remote into a store that has no branch but main, and no commit, entry or tag; keys that are
+deleted go on from the versions that they had. What kvs.fetch has brought before is not sent again.
 Arguments: remote.
-Errors: 55000 the store is not empty, those of kvs.fetch.
+Errors: 55000 the store is not empty: the hint tells how it would be; those of kvs.fetch.
 Example: SELECT kvs.add_remote(''origin'', ''service=headquarters''); SELECT ref, new_commit FROM kvs.clone(''origin'');';
 
 -- Bundles
@@ -1790,6 +1793,15 @@ COMMENT ON FUNCTION kvs_remote.move_branch IS
 Arguments: branch; head; force, also over commits and uncommitted work that the branch has.
 Errors: 55000 no step forward, uncommitted work, or a commit that is missing, 55P03 the branch is busy, 22023, 22004, 25006.
 Example: SELECT kvs_remote.move_branch(''feature'', head, false) FROM kvs_remote.refs WHERE name = ''main'';';
+
+CREATE FUNCTION kvs_remote.place_tag(name text, head bytea, message text, tagger text, created_at timestamptz, force boolean) RETURNS bytea
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_remote_place_tag';
+COMMENT ON FUNCTION kvs_remote.place_tag IS
+'Takes over a tag of a commit that is here; returns the hash of the commit that it stood at, NULL if it is new.
+Arguments: name; head; message; tagger; created_at; force, also where it stands at another commit.
+Errors: 55000 it stands at another commit, or a commit that is missing, 42710 a branch of that name, 22023, 22004, 25006.
+Example: SELECT kvs_remote.place_tag(''v1'', head, NULL, ''ada'', now(), false) FROM kvs_remote.refs WHERE name = ''main'';';
 
 
 /* ---------------------------------------------------------------------------------------------------------

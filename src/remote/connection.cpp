@@ -81,6 +81,11 @@ Parameter Parameter::Int4(int32 value) {
     return parameter;
 }
 
+Parameter Parameter::Time(TimestampTz value) {
+    const uint64 ordered = pg_hton64(static_cast<uint64>(value));
+    return {TIMESTAMPTZOID, std::string(reinterpret_cast<const char*>(&ordered), sizeof(ordered))};
+}
+
 Parameter Parameter::ByteaArray(const std::vector<std::string>& elements) {
     Parameter parameter{BYTEAARRAYOID, BeginByteaArray(elements.size())};
     for (const std::string& element : elements) {
@@ -202,7 +207,7 @@ void Connection::Send(const char* sql, const std::vector<Parameter>& parameters)
     std::vector<int> lengths;
     for (const Parameter& parameter : parameters) {
         types.push_back(parameter.type);
-        values.push_back(parameter.value.data());
+        values.push_back(parameter.is_null ? nullptr : parameter.value.data());
         lengths.push_back(static_cast<int>(parameter.value.size()));
     }
     const std::vector<int> formats(parameters.size(), 1);

@@ -3,6 +3,7 @@
 // side meanwhile end when they meet the closed connection.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,11 +39,16 @@ class QueryResult {
 struct Parameter {
     Oid type;
     std::string value;
+    bool is_null = false;
 
     static Parameter Text(std::string_view text) { return {TEXTOID, std::string(text)}; }
+    static Parameter OptionalText(const std::optional<std::string>& text) {
+        return {TEXTOID, text.value_or(""), !text};
+    }
     static Parameter Bytea(std::string_view bytes) { return {BYTEAOID, std::string(bytes)}; }
     static Parameter Bool(bool value) { return {BOOLOID, std::string(1, value ? '\1' : '\0')}; }
     static Parameter Int4(int32 value);
+    static Parameter Time(TimestampTz value);
     static Parameter ByteaArray(const std::vector<std::string>& elements);
     static Parameter Addresses(const std::vector<Hash>& addresses);
 };

@@ -17,7 +17,7 @@
 #include "pg/table/tag_table.h"
 #include "pg/transfer/commit_sort.h"
 #include "pg/transfer/object_intake.h"
-#include "pg/wall/convert.h"
+#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/scratch.h"
 #include "remote/store.h"
@@ -143,49 +143,106 @@ class Fetcher {
     int64 max_bytes_;
 };
 
-// False if the name is taken.
-bool AddTag(const RemoteRef& tag) {
+void NoticeTag(const std::string& name, const std::string& remote, const std::string& reason) {
+    Guarded([&] {
+        ereport(NOTICE, errmsg("tag \"%s\" of remote \"%s\" was not brought", name.c_str(), remote.c_str()),
+                errdetail_internal("%s", reason.c_str()));
+    });
+}
+
+// False if the name is taken: then a notice tells, unless it is this very tag.
+bool TakeTag(const RemoteRef& tag, const std::string& remote) {
     pg::LockRefName(tag.name);
     Snapshot latest = pg::RegisterNewestSnapshot();
     pg::Branch branch;
-    const bool is_taken =
-        pg::TryFindBranch(tag.name, latest, &branch) || pg::FindTag(tag.name, latest).has_value();
+    const bool is_branch = pg::TryFindBranch(tag.name, latest, &branch);
+    const std::optional<Hash> here = pg::FindTag(tag.name, latest);
     pg::ReleaseSnapshot(latest);
-    if (is_taken) {
-        return false;
+    if (here && *here != tag.head) {
+        NoticeTag(tag.name, remote,
+                  "It stands at commit " + tag.head.ToHex() + " there, and at " + here->ToHex() +
+                      " here, where it stays until kvs.delete_tag().");
+    } else if (is_branch || pg::IsNameOfRemote(tag.name)) {
+        NoticeTag(tag.name, remote, "A branch, or one of a remote, is called so here.");
+    } else if (!here) {
+        pg::AddTag(tag.AsTag());
+        return true;
     }
-    pg::AddTag(tag.AsTag());
-    return true;
+    return false;
 }
 
-void AddTags(const std::vector<RemoteRef>& refs, Fetcher* fetcher, std::vector<RefTransfer>* reports) {
+void TakeTags(const std::vector<RemoteRef>& refs, const std::string& remote, Fetcher* fetcher,
+              std::vector<RefTransfer>* reports) {
     for (const RemoteRef& ref : refs) {
-        if (ref.is_tag && fetcher->IsWhole(ref.head) && AddTag(ref)) {
+        if (ref.is_tag && fetcher->IsWhole(ref.head) && TakeTag(ref, remote)) {
             reports->push_back({ref.name, std::nullopt, ref.head, 0, 0});
         }
     }
 }
 
-// Nothing but the initial commit on any branch, no uncommitted work, no tag. What fetches have brought may be
-// there.
+// Forgets the branches that the remote has no longer: of all, or that of one name.
+void Prune(const std::vector<RemoteRef>& refs, const std::string& remote,
+           std::optional<std::string_view> branch, std::vector<RefTransfer>* reports) {
+    std::vector<std::string> gone;
+    pg::FreshSnapshot latest;
+    pg::ForEachRemoteRef(latest.get(), [&](const pg::RemoteRefRow& row) {
+        const bool is_there = std::any_of(refs.begin(), refs.end(), [&](const RemoteRef& ref) {
+            return !ref.is_tag && ref.name == row.branch;
+        });
+        if (row.remote == remote && !is_there && (!branch || row.branch == *branch)) {
+            gone.emplace_back(row.branch);
+            reports->push_back({remote + "/" + gone.back(), row.head, std::nullopt, 0, 0});
+        }
+        return true;
+    });
+    latest.Release();
+    for (const std::string& name : gone) {
+        pg::RemoveRemoteRef(remote, name);
+    }
+}
+
+// What a clone would hide or mix with; empty if there is nothing. What fetches have brought may be there, and
+// the versions of keys that are deleted, which a clone goes on from.
+std::string WhatIsInTheWay() {
+    std::string found;
+    pg::FreshSnapshot latest;
+    pg::ForEachBranch(latest.get(), [&](const pg::BranchRow& branch) {
+        if (branch.name != pg::kMainBranchName) {
+            found = "There is branch \"" + std::string(branch.name) + "\".";
+        } else if (branch.head != kInitialCommit) {
+            found = "Branch \"main\" has commits.";
+        } else if (branch.data_root != kEmptyRoot) {
+            found = "Branch \"main\" has entries.";
+        }
+        return found.empty();
+    });
+    pg::ForEachTag(latest.get(), [&](std::string_view name, const std::optional<Hash>&) {
+        found = "There is tag \"" + std::string(name) + "\".";
+        return false;
+    });
+    pg::OwnerQuery entry("SELECT FROM _kvs.working WHERE item IS NOT NULL LIMIT 1");
+    if (entry.Next()) {
+        found = "Branch \"main\" has entries.";
+    }
+    entry.Finish();
+    latest.Release();
+    return found;
+}
+
 void RequireEmptyStore() {
-    pg::OwnerQuery query(
-        "SELECT EXISTS (SELECT FROM _kvs.branch"
-        "               WHERE head <> _kvs.initial_commit() OR working_meta_root <> $1 OR name <> 'main')"
-        " OR EXISTS (SELECT FROM _kvs.tag) OR EXISTS (SELECT FROM _kvs.working)",
-        {pg::Parameter::Address(kEmptyRoot)});
-    const bool in_use = query.Next() && query.Bool(1);
-    query.Finish();
-    if (in_use) {
+    const std::string found = WhatIsInTheWay();
+    if (!found.empty()) {
         throw Error(ErrorCode::kWrongState, "the store is not empty",
-                    "A clone fills a new store; kvs.fetch(remote) brings branches of a remote into any.");
+                    "kvs.fetch(remote) brings branches of a remote into any store. Or make room: "
+                    "kvs.delete_branch(), kvs.delete_tag(), and kvs.reset() to the last commit of kvs.log().",
+                    found);
     }
 }
 
 }  // namespace
 
 std::vector<RefTransfer> Fetch(std::string_view remote, std::optional<std::string_view> branch,
-                               int64 max_bytes) {
+                               int64 max_bytes, bool prune) {
     pg::BeginRefEdit();
     Fetcher fetcher(remote, max_bytes);
     const std::vector<RemoteRef> refs = fetcher.Refs();
@@ -198,18 +255,23 @@ std::vector<RefTransfer> Fetch(std::string_view remote, std::optional<std::strin
             in_budget = fetcher.BringBranch(ref, &reports);
         }
     }
+    if (prune) {
+        const size_t before = reports.size();
+        Prune(refs, std::string(remote), branch, &reports);
+        is_found |= reports.size() > before;
+    }
     if (!is_found) {
         throw Error(ErrorCode::kUnknownRef, "branch \"" + std::string(*branch) +
                                                 "\" does not exist on remote \"" + std::string(remote) +
                                                 "\"");
     }
-    AddTags(refs, &fetcher, &reports);
+    TakeTags(refs, std::string(remote), &fetcher, &reports);
     fetcher.Finish();
     return reports;
 }
 
 RefTransfer Pull(std::string_view remote, std::string_view branch) {
-    const RefTransfer fetched = Fetch(remote, branch, PG_INT64_MAX).at(0);
+    const RefTransfer fetched = Fetch(remote, branch, PG_INT64_MAX, false).at(0);
     const Hash head = *fetched.new_commit;
     RefTransfer report = fetched;
     report.ref = branch;
@@ -242,7 +304,7 @@ std::vector<RefTransfer> Clone(std::string_view remote) {
             RefTransfer report;
             report.ref = ref.name;
             fetcher.Bring(ref.head, &report);
-            AddTag(ref);
+            TakeTag(ref, std::string(remote));
             reports.push_back(std::move(report));
         } else {
             fetcher.BringBranch(ref, &reports);

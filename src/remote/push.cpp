@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <queue>
 #include <string>
 #include <unordered_set>
@@ -12,6 +13,7 @@
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/remote_table.h"
+#include "pg/table/tag_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/scratch.h"
 #include "remote/store.h"
@@ -174,68 +176,101 @@ void SendChunks(const std::vector<Hash>& commits, Store* store, Outbox* outbox, 
     }
 }
 
-void RequireForward(const Hash& remote_head, const pg::Branch& branch, std::string_view remote,
+// What is pushed: a branch, or a tag.
+struct Pushed {
+    std::string name;
+    Hash head;
+    std::optional<pg::Tag> tag;
+
+    std::string Refusal(std::string_view remote) const {
+        return std::string("cannot push ") + (tag ? "tag \"" : "branch \"") + name + "\" to remote \"" +
+               std::string(remote) + "\"";
+    }
+};
+
+Pushed FindPushed(std::string_view name, Snapshot snapshot) {
+    pg::Branch branch;
+    if (!name.empty() && !pg::TryFindBranch(name, snapshot, &branch)) {
+        if (std::optional<pg::Tag> tag = pg::ReadTag(name, snapshot)) {
+            return {std::string(name), tag->commit, std::move(tag)};
+        }
+    }
+    branch = pg::FindNamedBranch(name, snapshot);
+    return {branch.name, branch.head, std::nullopt};
+}
+
+// That nothing is lost there.
+void RequireForward(const Hash& remote_head, const Pushed& pushed, std::string_view remote,
                     Snapshot snapshot) {
+    if (pushed.tag) {
+        throw Error(ErrorCode::kWrongState,
+                    pushed.Refusal(remote) + ": it stands at commit " + remote_head.ToHex() + " there",
+                    "A tag does not move, unless by force => true.");
+    }
     pg::CommitTable graph(snapshot);
-    if (!pg::TryReadCommit(remote_head, snapshot) || !IsAncestor(graph, remote_head, branch.head)) {
+    if (!pg::TryReadCommit(remote_head, snapshot) || !IsAncestor(graph, remote_head, pushed.head)) {
         throw Error(
-            ErrorCode::kWrongState,
-            "cannot push branch \"" + std::string(branch.name) + "\" to remote \"" + std::string(remote) +
-                "\": it has commits there that are not here",
+            ErrorCode::kWrongState, pushed.Refusal(remote) + ": it has commits there that are not here",
             "Fetch and merge the branch first, or use force => true, which discards its commits there.");
     }
 }
 
-// In this very database a branch stands elsewhere than it does for this transaction only because that has
-// moved it. Whoever is sent what the transaction has stored would wait for its end, and the transaction for
-// him.
-void RequireOtherDatabase(const pg::Branch& branch, Store* store) {
+// In this very database a ref stands elsewhere than it does for this transaction only because that has moved
+// it. Whoever is sent what the transaction has stored would wait for its end, and the transaction for him.
+void RequireOtherDatabase(const Pushed& pushed, Store* store) {
     if (TransactionIdIsValid(GetTopTransactionIdIfAny()) && store->IsThisDatabase()) {
-        throw Error(
-            ErrorCode::kWrongState,
-            "cannot push branch \"" + std::string(branch.name) + "\" to remote \"" + store->name() +
-                "\", which is this database",
-            "Commit the transaction first: a push belongs in a transaction of its own.",
-            "The branch was moved, created or renamed by this transaction, for which the push would wait.");
+        throw Error(ErrorCode::kWrongState, pushed.Refusal(store->name()) + ", which is this database",
+                    "Commit the transaction first: a push belongs in a transaction of its own.",
+                    "It was moved, created or renamed by this transaction, for which the push would wait.");
     }
+}
+
+// Returns where the ref stood there.
+std::optional<Hash> Send(const Pushed& pushed, bool force, Store* store, Snapshot snapshot,
+                         RefTransfer* report) {
+    const std::vector<Hash> commits = CommitsToSend(pushed.head, store, snapshot);
+    Outbox chunks(store, &Store::SendChunks);
+    SendChunks(commits, store, &chunks, snapshot);
+    report->chunks = chunks.total();
+    report->bytes = chunks.total_bytes();
+
+    store->Begin();
+    Outbox encoded(store, &Store::SendCommits);
+    for (const Hash& hash : commits) {
+        encoded.Add(EncodeCommit(pg::ReadCommit(hash, snapshot)));
+    }
+    encoded.Flush();
+    const std::optional<Hash> before =
+        pushed.tag ? store->PlaceTag(*pushed.tag, force) : store->MoveBranch(pushed.name, pushed.head, force);
+    store->Commit();
+    return before;
 }
 
 }  // namespace
 
-RefTransfer Push(std::string_view remote, std::string_view branch_name, bool force) {
+RefTransfer Push(std::string_view remote, std::string_view name, bool force) {
     pg::BeginRefEdit();
     Snapshot snapshot = pg::RegisterNewestSnapshot();
-    const pg::Branch branch = pg::FindNamedBranch(branch_name, snapshot);
+    const Pushed pushed = FindPushed(name, snapshot);
     Store store(remote);
     RefTransfer report;
-    report.ref = std::string(remote) + "/" + branch.name;
-    report.new_commit = branch.head;
+    report.ref = pushed.tag ? pushed.name : std::string(remote) + "/" + pushed.name;
+    report.new_commit = pushed.head;
     for (const RemoteRef& ref : store.Refs()) {
-        if (!ref.is_tag && ref.name == branch.name) {
+        if (ref.is_tag == pushed.tag.has_value() && ref.name == pushed.name) {
             report.old_commit = ref.head;
         }
     }
-    if (report.old_commit != branch.head) {
-        RequireOtherDatabase(branch, &store);
+    if (report.old_commit != pushed.head) {
+        RequireOtherDatabase(pushed, &store);
         if (report.old_commit && !force) {
-            RequireForward(*report.old_commit, branch, remote, snapshot);
+            RequireForward(*report.old_commit, pushed, remote, snapshot);
         }
-        const std::vector<Hash> commits = CommitsToSend(branch.head, &store, snapshot);
-        Outbox chunks(&store, &Store::SendChunks);
-        SendChunks(commits, &store, &chunks, snapshot);
-        report.chunks = chunks.total();
-        report.bytes = chunks.total_bytes();
-
-        store.Begin();
-        Outbox encoded(&store, &Store::SendCommits);
-        for (const Hash& hash : commits) {
-            encoded.Add(EncodeCommit(pg::ReadCommit(hash, snapshot)));
-        }
-        encoded.Flush();
-        report.old_commit = store.MoveBranch(branch.name, branch.head, force);
-        store.Commit();
+        report.old_commit = Send(pushed, force, &store, snapshot, &report);
     }
-    pg::SetRemoteRef(remote, branch.name, branch.head);
+    if (!pushed.tag) {
+        pg::SetRemoteRef(remote, pushed.name, pushed.head);
+    }
     pg::ReleaseSnapshot(snapshot);
     return report;
 }

@@ -162,9 +162,19 @@ void Store::SendCommits(const std::vector<std::string>& encoded) {
 }
 
 std::optional<Hash> Store::MoveBranch(std::string_view branch, const Hash& head, bool force) {
-    const QueryResult result =
-        connection_.Run("SELECT kvs_remote.move_branch($1, $2, $3)",
-                        {Parameter::Text(branch), Parameter::Bytea(head.AsBytes()), Parameter::Bool(force)});
+    return RunForPlace("SELECT kvs_remote.move_branch($1, $2, $3)",
+                       {Parameter::Text(branch), Parameter::Bytea(head.AsBytes()), Parameter::Bool(force)});
+}
+
+std::optional<Hash> Store::PlaceTag(const pg::Tag& tag, bool force) {
+    return RunForPlace("SELECT kvs_remote.place_tag($1, $2, $3, $4, $5, $6)",
+                       {Parameter::Text(tag.name), Parameter::Bytea(tag.commit.AsBytes()),
+                        Parameter::OptionalText(tag.message), Parameter::Text(tag.tagger),
+                        Parameter::Time(tag.created_at), Parameter::Bool(force)});
+}
+
+std::optional<Hash> Store::RunForPlace(const char* sql, const std::vector<Parameter>& parameters) {
+    const QueryResult result = connection_.Run(sql, parameters);
     if (result.rows() != 1) {
         ThrowNonsense(name());
     }

@@ -55,14 +55,16 @@ class Store : public pg::ChunkSource {
     void SendChunks(const std::vector<std::string>& frames);
     void Begin();
     void SendCommits(const std::vector<std::string>& encoded);
-    // Where the branch stood; nullopt if it was created.
+    // Where the branch or the tag stood; nullopt if it was created.
     std::optional<Hash> MoveBranch(std::string_view branch, const Hash& head, bool force);
+    std::optional<Hash> PlaceTag(const pg::Tag& tag, bool force);
     void Commit();
 
     const std::string& name() const { return connection_.name(); }
 
   private:
     void CheckProtocol();
+    std::optional<Hash> RunForPlace(const char* sql, const std::vector<Parameter>& parameters);
     std::vector<Hash> RunForAddresses(const char* sql, const std::vector<Hash>& addresses);
     Hash AddressIn(const QueryResult& result, int row, int column);
 

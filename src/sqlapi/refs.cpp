@@ -4,8 +4,7 @@
 #include <vector>
 
 #include "kvs/version/merge_base.h"
-#include "kvs/version/ref.h"
-#include "pg/branch/ref_edit.h"
+#include "pg/branch/tag_edit.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/table/access_guard.h"
 #include "pg/table/commit_table.h"
@@ -25,28 +24,6 @@ constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 Datum HexDatum(const Hash& hash) {
     const std::string hex = hash.ToHex();
     return Guarded([&] { return MakeVarlena(hex); });
-}
-
-Datum CreateTag(std::string_view name, std::string_view ref, std::optional<std::string_view> message) {
-    ValidateRefName(name).OrThrow();
-    BeginRefEdit();
-    Snapshot snapshot = RegisterEditSnapshot();
-    const Hash commit = ResolveCommit(ref, {}, snapshot);
-    ReleaseSnapshot(snapshot);
-    LockCommitForReference(commit);
-    LockRefName(name);
-    RequireFreeName(name);
-
-    AddTag({std::string(name), commit, std::optional<std::string>(message), AuthorName({}),
-            GetCurrentTimestamp()});
-    return HexDatum(commit);
-}
-
-// False if there is none.
-bool DeleteTag(std::string_view name) {
-    BeginRefEdit();
-    LockRefName(name);
-    return RemoveTag(name);
 }
 
 // 0 if there is none.
@@ -72,7 +49,7 @@ KVS_FUNCTION(kvs_create_tag)
     RequireWrite(kEditMode, "kvs.create_tag()");
     const std::string_view name = RequiredBytes(fcinfo, 0, "name");
     const std::string_view ref = OptionalBytes(fcinfo, 1).value_or("HEAD");
-    return CreateTag(name, ref, OptionalBytes(fcinfo, 2));
+    return HexDatum(CreateTag(name, ref, OptionalBytes(fcinfo, 2)));
 }
 
 // (name)

@@ -10,6 +10,7 @@
 #include "kvs/version/commit.h"
 #include "pg/branch/branch_move.h"
 #include "pg/branch/ref_edit.h"
+#include "pg/branch/tag_edit.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/read/commit_range.h"
 #include "pg/table/access_guard.h"
@@ -147,20 +148,43 @@ int64 ReceiveCommits(const DatumArray& encoded) {
     return encoded.count;
 }
 
-// 0 if the branch is new.
-Datum MoveBranch(std::string_view branch, std::string_view head_bytes, bool force) {
-    if (head_bytes.size() != Hash::kSize) {
+// The commit that these bytes name, which is whole.
+Hash WholeCommit(std::string_view bytes) {
+    if (bytes.size() != Hash::kSize) {
         throw Error(ErrorCode::kInvalidArgument, "an address has 32 bytes");
     }
-    const Hash head = Hash::FromBytes(head_bytes);
+    const Hash head = Hash::FromBytes(bytes);
     BeginRefEdit();
     Snapshot snapshot = RegisterNewestSnapshot();
     if (!WholeCommits(snapshot).Contains(head)) {
         throw Error(ErrorCode::kWrongState, "commit " + head.ToHex() + " is missing", "Push again.");
     }
     ReleaseSnapshot(snapshot);
-    const std::optional<Hash> before = MoveBranchTo(branch, head, {force, "push"});
-    return before ? Guarded([&] { return HashDatum(*before); }) : Datum{0};
+    return head;
+}
+
+// 0 for nullopt.
+Datum OptionalAddress(const std::optional<Hash>& address) {
+    return address ? Guarded([&] { return HashDatum(*address); }) : Datum{0};
+}
+
+Datum MoveBranch(std::string_view branch, std::string_view head, bool force) {
+    return OptionalAddress(MoveBranchTo(branch, WholeCommit(head), {force, "push"}));
+}
+
+struct TagArguments {
+    std::string_view name;
+    std::string_view commit;
+    std::optional<std::string_view> message;
+    std::string_view tagger;
+    TimestampTz created_at;
+};
+
+Datum MoveTag(const TagArguments& arguments, bool force) {
+    return OptionalAddress(PlaceTag(
+        {std::string(arguments.name), WholeCommit(arguments.commit),
+         std::optional<std::string>(arguments.message), std::string(arguments.tagger), arguments.created_at},
+        force));
 }
 
 }  // namespace
@@ -223,6 +247,20 @@ KVS_FUNCTION(kvs_remote_move_branch)
     const std::string_view branch = RequiredBytes(fcinfo, 0, "branch");
     const std::string_view head = RequiredBytes(fcinfo, 1, "head");
     const Datum before = MoveBranch(branch, head, BoolOr(fcinfo, 2, false));
+    if (before == 0) {
+        PG_RETURN_NULL();
+    }
+    return before;
+}
+
+// (name, head, message, tagger, created_at, force)
+KVS_FUNCTION(kvs_remote_place_tag)
+{
+    RequireWrite(kEditMode, "kvs_remote.place_tag()");
+    const TagArguments arguments = {RequiredBytes(fcinfo, 0, "name"), RequiredBytes(fcinfo, 1, "head"),
+                                    OptionalBytes(fcinfo, 2), RequiredBytes(fcinfo, 3, "tagger"),
+                                    PG_ARGISNULL(4) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(4)};
+    const Datum before = MoveTag(arguments, BoolOr(fcinfo, 5, false));
     if (before == 0) {
         PG_RETURN_NULL();
     }

@@ -73,14 +73,14 @@ KVS_FUNCTION(kvs_drop_remote)
     PG_RETURN_BOOL(DropRemote(RequiredBytes(fcinfo, 0, "name")));
 }
 
-// (remote, branch, max_bytes)
+// (remote, branch, max_bytes, prune)
 KVS_FUNCTION(kvs_fetch)
 {
     RequireWrite(kEditMode, "kvs.fetch()");
     const std::string_view name = RequiredBytes(fcinfo, 0, "remote");
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 1);
     const int64 limit = ByteLimit(fcinfo, 2);
-    ReturnTransfers(CollectRows(fcinfo), remote::Fetch(name, branch, limit));
+    ReturnTransfers(CollectRows(fcinfo), remote::Fetch(name, branch, limit, BoolOr(fcinfo, 3, false)));
     PG_RETURN_NULL();
 }
 

@@ -78,6 +78,20 @@ is($desk->safe_psql('postgres', q(SELECT kvs.rev_parse('origin/team/x') = kvs.re
 is($desk->safe_psql('postgres', q(SELECT branch, operation FROM kvs.reflog ORDER BY 1)),
     "feature|create\nmain|clone\nteam/x|create", 'reflog');
 is(sqlstate_of($desk, 'postgres', q(SELECT kvs.clone('origin'))), '55000', 'a second clone is refused');
+# What was written and taken back is not in the way, but for its versions, which go on.
+add_store($desk, 'used');
+add_remote('used', 'origin', remote('postgres'));
+$desk->safe_psql('used', q(SELECT kvs.put('doc:0000010', '0'), kvs.put('other', '0'), kvs.commit('mine')));
+is(sqlstate_of($desk, 'used', q(SELECT kvs.clone('origin'))), '55000', 'nor over commits');
+$desk->safe_psql('used', q(SELECT kvs.reset('main~1'), kvs.put('other', '1')));
+$desk->psql('used', q(SELECT kvs.clone('origin')), stderr => \my $in_the_way);
+like($in_the_way, qr/the store is not empty.*DETAIL:  Branch "main" has entries.*HINT:.*kvs.reset/s, 'nor over entries');
+$desk->safe_psql('used', q(SELECT kvs.delete('other')));
+$desk->safe_psql('used', q(SELECT kvs.clone('origin')));
+is($desk->safe_psql('used', q(SELECT count(*), md5(string_agg(key || value::text, '')) FROM kvs.scan(); SELECT count(*) FROM kvs.status())),
+    $hub->safe_psql('postgres', q(SELECT count(*), md5(string_agg(key || value::text, '')) FROM kvs.scan(as_of => 'HEAD'))) . "\n0",
+    'but over an emptied store');
+is($desk->safe_psql('used', q(SELECT version > 1 FROM kvs.get_entry('doc:0000010'))), 't', 'with versions that go on');
 is(moves('postgres', q(fetch('origin'))), "origin/feature|f|0\norigin/main|f|0\norigin/team/x|f|0", 'nothing to fetch');
 # A history goes on in its commits.
 is($desk->safe_psql('postgres', q(SELECT version, value FROM kvs.history('counted'))),
@@ -270,8 +284,51 @@ is($hub->safe_psql('target', q(SELECT kvs.get('overtaken'), kvs.exists('racing')
 $hub->safe_psql('target', q(DROP FUNCTION kvs_remote.receive_chunks;
     ALTER FUNCTION kvs_remote.receive_chunks_really RENAME TO receive_chunks));
 
+# Tags: made there, and moved by force alone
+
+$desk->safe_psql('second', q(SELECT kvs.create_tag('pushed', 'main~1', message => 'by the desk')));
+like(moves('second', q(push('target', 'pushed'))), qr/^pushed\|t\|0$/, 'push of a tag');
+is($hub->safe_psql('target', q(SELECT commit, message, tagger, created_at FROM kvs.tags)),
+    $desk->safe_psql('second', q(SELECT commit, message, tagger, created_at FROM kvs.tags)), 'is the same tag there');
+is(moves('second', q(push('target', 'pushed'))), 'pushed|f|0', 'and not pushed again');
+$desk->safe_psql('second', q(SELECT kvs.delete_tag('pushed'), kvs.create_tag('pushed')));
+is(sqlstate_of($desk, 'second', q(SELECT kvs.push('target', 'pushed'))), '55000', 'a tag that has moved');
+$desk->psql('second', q(SELECT kvs.fetch('target')), stderr => \my $notice);
+like($notice, qr/NOTICE:  tag "pushed" of remote "target" was not brought.*It stands at commit \w+ there, and at \w+ here/s,
+    'a fetch tells of it');
+like(moves('second', q(push('target', 'pushed', force => true))), qr/^pushed\|t\|/, 'is moved by force');
+is($hub->safe_psql('target', q(SELECT kvs.get_tag('pushed'))),
+    $desk->safe_psql('second', q(SELECT kvs.rev_parse('main'))), 'to where it stands here');
+$hub->safe_psql('target', q(SELECT kvs.create_branch('both')));
+$desk->safe_psql('second', q(SELECT kvs.create_tag('both')));
+is(sqlstate_of($desk, 'second', q(SELECT kvs.push('target', 'both'))), '42710', 'a branch of that name is there');
+is(sqlstate_of($desk, 'second', q(SELECT kvs.push('target', 'neither'))), '42704', 'neither a branch nor a tag');
+
+# Branches that are gone on the remote
+
+is($desk->safe_psql('second', q(SELECT count(*) FROM kvs.fetch('target'))), '2', 'two branches are fetched');
+$hub->safe_psql('target', q(SELECT kvs.delete_branch('both')));
+is($desk->safe_psql('second', q(SELECT count(*) FROM kvs.fetch('target'))), '1', 'one is fetched');
+is($desk->safe_psql('second', q(SELECT string_agg(name, ' ') FROM kvs.remote_branches WHERE remote = 'target')),
+    'target/both target/main', 'the other one is remembered');
+is(sqlstate_of($desk, 'second', q(SELECT kvs.fetch('target', 'both'))), '42704', 'and cannot be fetched');
+is($desk->safe_psql('second', q(SELECT ref, new_commit IS NULL FROM kvs.fetch('target', prune => true) ORDER BY 1)),
+    "target/both|t\ntarget/main|f", 'prune');
+is($desk->safe_psql('second', q(SELECT string_agg(name, ' ') FROM kvs.remote_branches WHERE remote = 'target')),
+    'target/main', 'forgets it');
+
+# Names of a remote's branches are no names of branches
+
+is(sqlstate_of($desk, 'second', $_), '22023', $_) foreach q(SELECT kvs.create_branch('target/main')),
+    q(SELECT kvs.create_tag('target/v1')), q(SELECT kvs.create_branch('bundle/main')),
+    q(BEGIN; SELECT kvs.create_branch('x'); SELECT kvs.rename_branch('x', 'target/x'));
+is(sqlstate_of($desk, 'second', q(BEGIN; SELECT kvs.create_branch('team/x'); SELECT kvs.add_remote('team', 'host=x'))),
+    '42710', 'nor the other way round');
+
 # Senders that are damaged, lie or go away
 
+is($desk->safe_psql('third', q(SELECT kvs.rev_parse('main@{now}') = kvs.rev_parse('main'))), 't',
+    'a branch that has not moved stands where it is');
 add_remote('third', 'origin', remote('other'));
 sub refused
 {
@@ -386,7 +443,7 @@ $desk->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'restored', $dump ], 
 my $remotes = q(SELECT * FROM kvs.remotes ORDER BY name; SELECT * FROM kvs.remote_branches ORDER BY name);
 is($desk->safe_psql('restored', $remotes), $desk->safe_psql('second', $remotes), 'remotes are restored');
 
-finish($desk, databases => [ 'postgres', 'second', 'third', 'restored' ]);
+finish($desk, databases => [ 'postgres', 'second', 'third', 'used', 'restored' ]);
 finish($hub,  databases => [ 'postgres', 'other', 'target' ]);
 
 done_testing();

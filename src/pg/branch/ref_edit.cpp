@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/remote_table.h"
 #include "pg/table/tag_table.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
@@ -68,7 +69,19 @@ void LockRefNames(std::string_view a, std::string_view b) {
     LockId(first < second ? second : first);
 }
 
+bool IsNameOfRemote(std::string_view name) {
+    const size_t slash = name.find('/');
+    return slash != std::string_view::npos && HasRemote(name.substr(0, slash));
+}
+
 void RequireFreeName(std::string_view name) {
+    if (IsNameOfRemote(name)) {
+        const std::string remote(name.substr(0, name.find('/')));
+        throw Error(ErrorCode::kInvalidArgument,
+                    "name \"" + std::string(name) + "\" is that of a branch of remote \"" + remote + "\"",
+                    remote == kBundleRemote ? "So are called the branches and tags that bundles brought."
+                                            : "Choose another name, or another one for the remote.");
+    }
     Snapshot latest = RegisterNewestSnapshot();
     Branch branch;
     const char* taken_by = nullptr;

@@ -29,8 +29,11 @@ Branch FindNamedBranch(std::string_view name, Snapshot snapshot);
 void LockRefName(std::string_view name);
 void LockRefNames(std::string_view a, std::string_view b);
 
+// Whether branches of a remote are called so: REMOTE/BRANCH.
+bool IsNameOfRemote(std::string_view name);
+
 // Errors: kAlreadyExists if a branch or a tag has the name, also one that the transaction's snapshot does not
-// show. To be called under the lock of the name.
+// show; kInvalidArgument if it is one of a remote's. To be called under the lock of the name.
 void RequireFreeName(std::string_view name);
 
 // Sets kvs.branch for the session, as SET does: a rollback takes it back.

@@ -2,9 +2,12 @@
 
 #include "kvs/error.h"
 #include "kvs/version/ref.h"
+#include "pg/table/branch_table.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
+#include "pg/table/tag_table.h"
 #include "pg/wall/convert.h"
+#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 
 namespace kvs::pg {
@@ -27,10 +30,35 @@ void ValidateRemoteName(std::string_view name) {
     }
 }
 
+// A name that is both a branch's and a remote's would hide the latter.
+void RequireNoRefBelow(std::string_view remote) {
+    const std::string prefix = std::string(remote) + "/";
+    std::string taken;
+    FreshSnapshot latest;
+    ForEachBranch(latest.get(), [&](const BranchRow& branch) {
+        if (branch.name.starts_with(prefix)) {
+            taken = "branch \"" + std::string(branch.name) + "\"";
+        }
+        return taken.empty();
+    });
+    ForEachTag(latest.get(), [&](std::string_view name, const std::optional<Hash>&) {
+        if (name.starts_with(prefix)) {
+            taken = "tag \"" + std::string(name) + "\"";
+        }
+        return taken.empty();
+    });
+    latest.Release();
+    if (!taken.empty()) {
+        throw Error(ErrorCode::kAlreadyExists, taken + " exists, whose name would be one of the remote's",
+                    "Choose another name for the remote, or rename the branch.");
+    }
+}
+
 }  // namespace
 
 void AddRemote(std::string_view name, const Remote& remote) {
     ValidateRemoteName(name);
+    RequireNoRefBelow(name);
     const char* user = Guarded([] { return GetUserNameFromId(GetUserId(), false); });
     const uint64 added = ExecuteAsOwner(
         "INSERT INTO _kvs.remote (name, conninfo, server_owner, added_by, added_at) "
@@ -49,6 +77,16 @@ bool DropRemote(std::string_view name) {
         ExecuteAsOwner("DELETE FROM _kvs.remote_ref WHERE remote = $1", {Parameter::Text(name)});
     }
     return dropped;
+}
+
+bool HasRemote(std::string_view name) {
+    if (name == kBundleRemote) {
+        return true;
+    }
+    OwnerQuery query("SELECT FROM _kvs.remote WHERE name = $1", {Parameter::Text(name)}, true);
+    const bool found = query.Next();
+    query.Finish();
+    return found;
 }
 
 Remote FindRemote(std::string_view name) {
@@ -97,6 +135,11 @@ void ForEachRemoteRef(Snapshot snapshot, const std::function<bool(const RemoteRe
             row.head = DatumAddress(table.Get(kHeadColumn));
         },
         [&] { return visit(row); });
+}
+
+void RemoveRemoteRef(std::string_view remote, std::string_view branch) {
+    ExecuteAsOwner("DELETE FROM _kvs.remote_ref WHERE remote = $1 AND branch = $2",
+                   {Parameter::Text(remote), Parameter::Text(branch)});
 }
 
 void SetRemoteRef(std::string_view remote, std::string_view branch, const Hash& head) {

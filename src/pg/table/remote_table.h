@@ -21,11 +21,15 @@ struct Remote {
     std::string server_owner;  // role that its foreign server belonged to; empty: it has none
 };
 
-// Errors: kInvalidArgument for a malformed name, kAlreadyExists.
+// Errors: kInvalidArgument for a malformed name, kAlreadyExists, also where a branch or a tag is called as
+// one of the remote's would be.
 void AddRemote(std::string_view name, const Remote& remote);
 
 // Forgets the remote and where its branches stood; false if there is none.
 bool DropRemote(std::string_view name);
+
+// Whether there is one of that name, as "bundle" always is.
+bool HasRemote(std::string_view name);
 
 // Errors: kUnknownRef.
 Remote FindRemote(std::string_view name);
@@ -41,6 +45,9 @@ struct RemoteRefRow {
 
 // Calls `visit` for each branch of a remote, by remote and name, until it answers false.
 void ForEachRemoteRef(Snapshot snapshot, const std::function<bool(const RemoteRefRow& ref)>& visit);
+
+// Forgets where a branch of the remote stood.
+void RemoveRemoteRef(std::string_view remote, std::string_view branch);
 
 // To be called by whoever holds the lock of BeginRefEdit and knows that the commit is whole.
 void SetRemoteRef(std::string_view remote, std::string_view branch, const Hash& head);

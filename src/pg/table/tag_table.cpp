@@ -8,8 +8,7 @@
 namespace kvs::pg {
 
 namespace {
-constexpr int kNameColumn = 1;
-constexpr int kCommitHashColumn = 2;
+enum TagColumn { kNameColumn = 1, kCommitHashColumn, kMessageColumn, kTaggerColumn, kCreatedAtColumn };
 }  // namespace
 
 std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot) {
@@ -26,6 +25,28 @@ std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot) {
         return hit;
     });
     return found ? std::optional<Hash>(hash) : std::nullopt;
+}
+
+std::optional<Tag> ReadTag(std::string_view name, Snapshot snapshot) {
+    std::optional<Tag> tag;
+    ScanKeyData key;
+    Guarded([&] { KeyText(&key, 1, MakeVarlena(name)); });
+    ForEachRow(
+        Object::kTag, Object::kTagPkey, snapshot, ForwardScanDirection, &key, 1,
+        [&](const Table& table) {
+            bool is_null;
+            const Datum message = table.Get(kMessageColumn, &is_null);
+            tag.emplace();
+            tag->name = name;
+            tag->commit = DatumHash(table.Get(kCommitHashColumn));
+            tag->tagger = DatumContents(table.Get(kTaggerColumn));
+            tag->created_at = DatumGetTimestampTz(table.Get(kCreatedAtColumn));
+            if (!is_null) {
+                tag->message = DatumContents(message);
+            }
+        },
+        [] { return true; });
+    return tag;
 }
 
 void ForEachTag(Snapshot snapshot,

@@ -21,6 +21,9 @@ struct Tag {
 
 std::optional<Hash> FindTag(std::string_view name, Snapshot snapshot);
 
+// All that is known of it.
+std::optional<Tag> ReadTag(std::string_view name, Snapshot snapshot);
+
 // Calls `visit` for each tag, by name, until it answers false. The name is valid within the call; a commit
 // that is no address is unset.
 void ForEachTag(Snapshot snapshot,
