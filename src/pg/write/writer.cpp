@@ -92,12 +92,20 @@ void Writer::ReadTrees(std::string_view key, Pass* pass) {
     }
 }
 
+// The put protocol. Step 1, the branch's writer lock, is the constructor's. Steps 2 to 7 are one pass, and
+// passes are made until nobody was faster.
+//
+// Invariant: whoever has got past step 3 or 6 holds its key until its transaction ends, by the row that it
+// has changed or by its entry in the unique index, and has decided upon the key's newest state. So the
+// versions of a key are made one after the other, none twice and none left out.
 Written Writer::Update(Datum key, const WriteRequest& request, const ValueFunction& value) {
     const std::string_view key_bytes = Contents(DatumGetPointer(key));
     if (request.operation != Operation::kDelete && request.operation != Operation::kRestore) {
         RefuseReservedKey(key_bytes).OrThrow();
     }
     for (;;) {
+        // 2. All reads of the pass are under one snapshot S: the newest, or at the stricter levels the
+        //    transaction's. The trees are read only if there is no working row, which would hide their entry.
         MemoryContext caller = CurrentMemoryContext;
         Pass pass(Guarded([&] {
             CHECK_FOR_INTERRUPTS();
@@ -117,6 +125,8 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
                 item = DecodeDataItem(pass.item.bytes).OrThrow();
             }
         }
+        // The decision belongs to the pass: another pass has another previous version, and compares
+        // expected_version with that one.
         const Previous previous(pass.written_before ? &pass.old : nullptr, item.expires_at,
                                 FromServerTime(GetCurrentTimestamp()));
         WriteDecision decision = DecideWrite(key_bytes, previous, request);
@@ -133,6 +143,8 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
         const bool changes = decision.outcome != WriteDecision::Outcome::kNothing;
         bool done = true;
         if (changes) {
+            // A new number in each pass: whoever had to wait for another writer draws again behind that
+            // writer's, so the numbers of a key's changes ascend as its versions do.
             pass.seq = Guarded([] { return NextChangeSeq(); });
             decision.metadata.change = {log_, static_cast<uint64_t>(pass.seq)};
             pass.version = static_cast<int64>(decision.metadata.version);
@@ -157,6 +169,7 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
                 ThrowConcurrentUpdate(key_bytes);
             }
             if (done) {
+                // 7. The key is held, so the log gets its changes in the order of their versions.
                 Guarded([&] {
                     int64 prev_seq = 0;
                     if (pass.written_before &&
@@ -179,6 +192,10 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
     }
 }
 
+// 3. There is a row: it is changed at the place where S saw it, behind whoever is changing it right now. The
+// answer
+//    TM_Ok means that nobody has changed it since S. TM_Updated and TM_Deleted mean that a writer or a flush
+//    was faster.
 bool Writer::TryUpdate(Datum key, Pass* pass) {
     const TM_Result result = Guarded([&] {
         Datum values[kWorkingColumns];
@@ -194,6 +211,14 @@ bool Writer::TryUpdate(Datum key, Pass* pass) {
     return result == TM_Ok;
 }
 
+// 4. There is no row: one is inserted speculatively, so that others see that the key is taken and nobody sees
+// a
+//    row. The unique index decides between two first writers of a key.
+// 5. The other was first: the row is taken back, and the end of the other's transaction waited for.
+// 6. The key is held now. Before the row is completed the branch's roots are read again:
+//
+//     B takes S;  A inserts k with version 1 and commits;  a flush folds k into the tree and deletes the row;
+//     B finds neither a row nor, in the trees of S, an entry: without step 6 it would make version 1 again.
 bool Writer::TryInsert(Datum key, Pass* pass) {
     Datum values[kWorkingColumns];
     bool nulls[kWorkingColumns];
