@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "kvs/entry/expiry.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/version/same_contents.h"
 #include "pg/read/pattern_scan.h"
@@ -159,16 +160,22 @@ bool ViewDiff::Differs() {
     }
     ReadItem(&from_);
     ReadItem(&to_);
-    if (!from_.item || !to_.item) {
-        type_ = to_.item ? DiffType::kAdded : DiffType::kRemoved;
-        return from_.item.has_value() != to_.item.has_value();
+    const bool same_value = from_.item && to_.item && SameValue(*from_.item, *to_.item);
+    if (same_value && from_.item->expires_at == to_.item->expires_at &&
+        SameTagsAndSchema(from_meta(), to_meta())) {
+        return false;
     }
-    if (!SameValue(*from_.item, *to_.item)) {
-        type_ = DiffType::kModified;
+    for (Side* side : {&from_, &to_}) {
+        if (side->item && IsExpired(side->item->expires_at, side->view.now)) {
+            side->item.reset();
+        }
+    }
+    if (from_.item && to_.item) {
+        type_ = same_value ? DiffType::kMetadata : DiffType::kModified;
         return true;
     }
-    type_ = DiffType::kMetadata;
-    return from_.item->expires_at != to_.item->expires_at || !SameTagsAndSchema(from_meta(), to_meta());
+    type_ = to_.item ? DiffType::kAdded : DiffType::kRemoved;
+    return from_.item.has_value() != to_.item.has_value();
 }
 
 void ViewDiff::ReadItem(Side* side) {

@@ -1,6 +1,17 @@
 // What differs between two states, key by key in the order of the keys: commits, or branches with their
-// uncommitted work. Content counts as it is stored: an entry whose time is over is an entry like any other
-// here.
+// uncommitted work.
+//
+// An entry that is stored alike on both sides, with its expiry, is no difference. Any other counts as what it
+// reads as: one whose time was over at the moment of its side (ReadView::now) is absent there.
+//
+//     stored in commit 1, made at 10:00    in commit 2, made at 12:00    difference
+//     b = 1                                b = 2 until 11:00             b removed
+//     nothing                              c = 1 until 11:00             none
+//     d = 1 until 11:00                    d = 1 until 11:00             none, though d reads as absent in 2
+//
+// The last one is the price of a cost that is that of the changes: what both trees share is not visited, and
+// no index tells what expired between two moments. So that a flush changes nothing that can be read, it holds
+// for entries that are visited, too.
 //
 // Four streams are merged: the difference of the two data trees, that of the two metadata trees, and the
 // working rows that overlay either side. So the cost is that of what differs and of the uncommitted rows, not
@@ -52,7 +63,7 @@ class ViewDiff {
     // Of the current key; valid until Next is called again.
     std::string_view key() const { return key_; }
     DiffType type() const { return type_; }
-    // The entry on either side, null where it is absent or deleted. A payload may lie in a blob.
+    // The entry on either side, null where it reads as absent. A payload may lie in a blob.
     const DataItem* from_item() const { return from_.item ? &*from_.item : nullptr; }
     const DataItem* to_item() const { return to_.item ? &*to_.item : nullptr; }
     // Encoded metadata, of a tombstone too; empty if the key was never written on that side.
