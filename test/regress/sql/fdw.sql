@@ -185,7 +185,6 @@ EXPLAIN (COSTS OFF) SELECT key FROM kvs.entries ORDER BY key FETCH FIRST 2 ROWS 
 EXPLAIN (COSTS OFF) SELECT count(*) FROM (SELECT key FROM kvs.entries ORDER BY key LIMIT 10) AS s;
 EXPLAIN (COSTS OFF) SELECT DISTINCT key FROM kvs.entries LIMIT 2;
 EXPLAIN (COSTS OFF) SELECT key, generate_series(1, 2) FROM kvs.entries LIMIT 2;
-EXPLAIN (COSTS OFF) SELECT key FROM kvs.entries ORDER BY key LIMIT 2 FOR UPDATE;
 SELECT q.query, s.* FROM (VALUES
     ($$SELECT * FROM $T ORDER BY key$$),
     ($$SELECT * FROM $T ORDER BY key DESC$$),
@@ -206,7 +205,6 @@ SELECT q.query, s.* FROM (VALUES
     ($$SELECT g, s.* FROM generate_series(0, 3) AS g, LATERAL (SELECT key FROM $T WHERE key > 'user:00' || g ORDER BY key LIMIT g) AS s$$),
     ($$(SELECT key FROM $T ORDER BY key LIMIT 2) UNION ALL (SELECT key FROM $T ORDER BY key DESC LIMIT 2)$$),
     ($$SELECT min(key), max(key) FROM $T WHERE key LIKE 'user:%'$$)) AS q (query), fdw_same(q.query) AS s;
-SELECT * FROM fdw_same($$SELECT key FROM $T ORDER BY key LIMIT 2 FOR UPDATE$$, true);
 SELECT key FROM kvs.entries LIMIT -1;
 SELECT key FROM kvs.entries OFFSET -1;
 
@@ -399,8 +397,35 @@ SELECT tableoid::regclass, key FROM kvs.entries ORDER BY key LIMIT 1;
 
 -- Updates of other tables through a join, and rows kept for a recheck.
 UPDATE fdw_wanted AS w SET id = id + 100 FROM kvs.entries AS e WHERE e.key = w.k AND e.version > 1 RETURNING w.id, e.key;
-SELECT w.id, e.key FROM fdw_wanted AS w JOIN kvs.entries AS e ON e.key = w.k ORDER BY w.id FOR UPDATE;
+SELECT w.id, e.key FROM fdw_wanted AS w JOIN kvs.entries AS e ON e.key = w.k ORDER BY w.id FOR UPDATE OF w;
 SELECT fdw_explain($$SELECT w.id FROM fdw_wanted AS w JOIN kvs.entries AS e ON e.key = w.k FOR UPDATE OF w$$);
+
+-- Rows of a foreign table are not locked, and nobody is told that they were.
+SELECT key FROM kvs.entries WHERE key = 'team:1' FOR UPDATE;
+\set VERBOSITY terse
+SELECT key FROM kvs.entries FOR NO KEY UPDATE;
+SELECT key FROM kvs.entries FOR SHARE NOWAIT;
+SELECT key FROM kvs.entries FOR KEY SHARE SKIP LOCKED;
+EXPLAIN SELECT key FROM kvs.entries FOR UPDATE;
+SELECT w.id FROM fdw_wanted AS w JOIN kvs.entries AS e ON e.key = w.k FOR UPDATE;
+SELECT w.id FROM fdw_wanted AS w LEFT JOIN kvs.entries AS e ON e.key = w.k FOR UPDATE OF e;
+SELECT * FROM (SELECT key FROM kvs.entries) AS s FOR UPDATE;
+CREATE VIEW fdw_view AS SELECT key FROM kvs.entries;
+SELECT * FROM fdw_view FOR UPDATE;
+CREATE FUNCTION fdw_locks() RETURNS text LANGUAGE sql AS 'SELECT key FROM kvs.entries FOR UPDATE';
+SELECT fdw_locks();
+DO $$ DECLARE k text; BEGIN SELECT key INTO k FROM kvs.entries LIMIT 1 FOR SHARE; END $$;
+CREATE FOREIGN TABLE fdw_locked (key text, value jsonb) SERVER kvs;
+SELECT key FROM fdw_locked FOR UPDATE;
+CREATE TABLE fdw_parent (key text, value jsonb);
+ALTER FOREIGN TABLE fdw_locked INHERIT fdw_parent;
+SELECT key FROM fdw_parent FOR UPDATE;
+\set VERBOSITY default
+SELECT key FROM ONLY fdw_parent FOR UPDATE;
+DELETE FROM fdw_wanted AS w USING kvs.entries AS e WHERE e.key = w.k AND w.id < 0;
+DROP TABLE fdw_parent CASCADE;
+DROP FUNCTION fdw_locks();
+DROP VIEW fdw_view;
 
 -- Partitions and inheritance.
 CREATE TABLE fdw_parts (key text COLLATE "C", value jsonb) PARTITION BY RANGE (key);
