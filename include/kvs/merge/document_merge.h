@@ -47,6 +47,7 @@ enum class MergeReason : uint8_t {
     kDeleteModify,  // delete/modify  ours deleted what theirs modified
     kType,          // type           both changed it, to values of different kinds
     kArray,         // array          both changed the array, and no policy says how arrays merge
+    kTooLarge,      // size           what both made of the document together is too large for a value
 };
 
 // "modify/modify", ...: the reason column of kvs.conflict.

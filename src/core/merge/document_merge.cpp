@@ -290,6 +290,8 @@ const char* MergeReasonName(MergeReason reason) {
             return "type";
         case MergeReason::kArray:
             return "array";
+        case MergeReason::kTooLarge:
+            return "size";
     }
     return "unknown";
 }

@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "kvs/util/quote.h"
+
 namespace kvs {
 
 namespace {
@@ -50,17 +52,6 @@ bool IsLater(const EntrySide& theirs, const EntrySide& ours) {
                           IsDocument(side));
     };
     return rank(theirs) > rank(ours);
-}
-
-std::string HexText(std::string_view bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    std::string text = "\\x";
-    text.reserve(2 + 2 * bytes.size());
-    for (char c : bytes) {
-        text += kDigits[static_cast<uint8_t>(c) >> 4];
-        text += kDigits[static_cast<uint8_t>(c) & 0xf];
-    }
-    return text;
 }
 
 [[noreturn]] void ThrowNotForBytes() {
@@ -227,15 +218,26 @@ class EntryMerger {
         if (*document.value == *theirs) {
             return ValueOf(theirs_);
         }
-        return Value{ValueType::kJson, std::nullopt, codec_.Encode(*document.value)};
+        Value merged{ValueType::kJson, std::nullopt, codec_.Encode(*document.value)};
+        if (merged.payload.size() > kMaxValueSize && document.conflicts.empty()) {
+            return policy_.convergent() ? ValueOf(theirs_is_later_ ? theirs_ : ours_)
+                                        : TakeSide(MergeReason::kTooLarge, true);
+        }
+        return merged;
     }
 
     // Bytes that both sides changed, or a document against bytes.
     std::optional<Value> MergeOpaquePayloads() {
         const bool same_type = ours_.item->type == theirs_.item->type;
-        std::optional<Resolution> resolution = Ask(!same_type   ? MergeReason::kType
-                                                   : base_.item ? MergeReason::kModifyModify
-                                                                : MergeReason::kAddAdd);
+        return TakeSide(!same_type   ? MergeReason::kType
+                        : base_.item ? MergeReason::kModifyModify
+                                     : MergeReason::kAddAdd,
+                        !same_type);
+    }
+
+    // The value that a conflict about it as a whole is decided for; that of ours as long as it is not.
+    std::optional<Value> TakeSide(MergeReason reason, bool may_be_document) {
+        std::optional<Resolution> resolution = Ask(reason);
         if (!resolution) {
             return ValueOf(ours_);
         }
@@ -251,7 +253,7 @@ class EntryMerger {
             case Resolution::Kind::kValue:
                 break;
         }
-        if (same_type) {
+        if (!may_be_document) {
             ThrowNotForBytes();
         }
         return Value{ValueType::kJson, std::nullopt, codec_.Encode(resolution->value)};
@@ -285,7 +287,7 @@ class EntryMerger {
             return std::nullopt;
         }
         return IsDocument(side) ? codec_.Decode(side.item->payload)
-                                : Json::String(HexText(side.item->payload));
+                                : Json::String(BytesText(side.item->payload));
     }
 
     static std::optional<Value> ValueOf(const EntrySide& side) {

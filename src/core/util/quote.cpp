@@ -31,10 +31,11 @@ size_t Utf8Length(std::string_view text) {
     return 0;
 }
 
+constexpr char kHexDigits[] = "0123456789abcdef";
+
 }  // namespace
 
 std::string Quoted(std::string_view text) {
-    constexpr char kHexDigits[] = "0123456789abcdef";
     std::string quoted = "\"";
     size_t position = 0;
     while (position < text.size()) {
@@ -56,6 +57,16 @@ std::string Quoted(std::string_view text) {
     }
     quoted += '"';
     return quoted;
+}
+
+std::string BytesText(std::string_view bytes) {
+    std::string text = "\\x";
+    text.reserve(2 + 2 * bytes.size());
+    for (const char c : bytes) {
+        text += kHexDigits[static_cast<uint8_t>(c) >> 4];
+        text += kHexDigits[static_cast<uint8_t>(c) & 0x0f];
+    }
+    return text;
 }
 
 }  // namespace kvs

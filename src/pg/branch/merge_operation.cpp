@@ -158,7 +158,7 @@ MergeReport MergeInto(const MergeRequest& request, const MergeSteps& steps) {
         },
         [&](const Branch& branch, const RewritePlan&, Snapshot) { steps.before_apply(branch, report); },
         steps.inputs_changed);
-    if (report.conflicts.empty()) {
+    if (done.applies) {
         report.commit = done.head;
     } else {
         report.merged = 0;

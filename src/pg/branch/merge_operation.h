@@ -47,7 +47,7 @@ struct MergeRequest {
 };
 
 struct MergeReport {
-    std::optional<Hash> commit;
+    std::optional<Hash> commit;  // the branch's new head; none: it stays where it was
     bool fast_forward = false;
     bool up_to_date = false;
     int64 merged = 0;

@@ -225,6 +225,33 @@ SELECT key, version, op, value, modified_by FROM unnest(ARRAY['m:r:0001', 'm:r:0
     LATERAL (SELECT * FROM kvs.history(key, branch => 'ours')) AS h ORDER BY key, version DESC;
 SELECT count(*) AS problems FROM kvs.check() WHERE severity = 'error';
 
+-- What both sides made of a document may together be too large for a value: a conflict, which preview sees and a
+-- strategy decides, as it decides any other.
+SELECT kvs.put('m:size', '{}') AS put, kvs.commit('size') IS NOT NULL AS committed, kvs.create_branch('z') AS branch;
+SELECT kvs.patch('m:size', jsonb_build_object('ours', repeat('o', 9000000))) AS ours,
+       kvs.patch('m:size', jsonb_build_object('theirs', repeat('t', 9000000)), branch => 'z') AS theirs;
+SELECT kvs.commit('ours') IS NOT NULL AS ours, kvs.commit('theirs', branch => 'z') IS NOT NULL AS theirs;
+SELECT key, path, reason FROM kvs.preview_merge('z');
+BEGIN;
+SELECT pg_temp.outcome(r) FROM kvs.merge('z', strategy => 'ours') AS r;
+SELECT array_agg(k) FROM jsonb_object_keys(kvs.get('m:size')) AS k;
+ROLLBACK;
+BEGIN;
+SELECT pg_temp.outcome(r) FROM kvs.merge('z', strategy => 'theirs') AS r;
+SELECT array_agg(k) FROM jsonb_object_keys(kvs.get('m:size')) AS k;
+ROLLBACK;
+BEGIN;
+SELECT kvs.set_merge_policy('m:size', 'lww');
+SELECT count(*) FROM kvs.preview_merge('z');
+SELECT pg_temp.outcome(r) FROM kvs.merge('z') AS r;
+SELECT array_agg(k) FROM jsonb_object_keys(kvs.get('m:size')) AS k;
+ROLLBACK;
+SELECT pg_temp.outcome(r) FROM kvs.merge('z') AS r;
+SELECT key, path, reason, octet_length(ours::text) > 9000000 AS ours, octet_length(theirs::text) > 9000000 AS theirs FROM kvs.conflicts;
+SELECT kvs.resolve('m:size', 'value', '{"both": true}');
+SELECT pg_temp.outcome(r) FROM kvs.merge_continue() AS r;
+SELECT kvs.get('m:size'), kvs.delete_branch('z', force => true);
+
 -- Errors, privileges, time travel.
 SELECT pg_temp.error_of($$SELECT kvs.merge('nothing')$$);
 SELECT pg_temp.error_of($$SELECT kvs.merge('f', target => 'nothing')$$);

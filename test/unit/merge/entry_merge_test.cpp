@@ -376,6 +376,23 @@ RC_GTEST_PROP(EntryMergeAlgebra, TheOutcomeIsWhatItSays, ()) {
     RC_ASSERT(merge(theirs, ours).conflicts.empty() == merged.conflicts.empty());
 }
 
+TEST(EntryMergeTest, DocumentsThatAreTooLargeTogetherConflict) {
+    const auto with = [](const char* member) {
+        return Side().Json("{\"" + std::string(member) + "\":\"" + std::string(9'000'000, 'x') + "\"}");
+    };
+    const Side base = Side().Json("{}");
+    const Side ours = with("a").Version(2);
+    const Side theirs = with("b").Version(3).At(1);
+    ExpectOneConflict(Merge("conflict", base, ours, theirs), "size");
+    EXPECT_EQ(Merge("conflict", base, ours, theirs, ResolveAll(Kind::kOurs)).outcome, Outcome::kOurs);
+    EXPECT_EQ(Merge("conflict", base, ours, theirs, ResolveAll(Kind::kTheirs)).outcome, Outcome::kTheirs);
+    EXPECT_EQ(Payload(Merge("conflict", base, ours, theirs, ResolveWith(Kind::kValue, "1"))), "1");
+    EXPECT_EQ(Payload(Merge("conflict", base, ours, theirs, ResolveAll(Kind::kDelete))), "deleted");
+    // Policies that leave no conflict take the later side.
+    EXPECT_EQ(Merge("lww", base, ours, theirs).outcome, Outcome::kTheirs);
+    EXPECT_EQ(Merge("set", base, theirs, ours).outcome, Outcome::kOurs);
+}
+
 TEST(EntryMergeTest, TheTextCodecReportsDamage) {
     JsonTextCodec codec;
     EXPECT_EQ(codec.Encode(codec.Decode(" [1.50] ")), "[1.50]");
