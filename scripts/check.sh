@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The whole set-up and every test: core (ctest); pg_regress, isolation, the stress tests of test/stress and the
-# documentation on private clusters with and without shared_preload_libraries; TAP. Ends with the line "N passed,
+# documentation on private clusters with and without shared_preload_libraries, pg_regress once more with parallel queries
+# wherever they may be; TAP. Ends with the line "N passed,
 # N failed".
 #
 #   scripts/check.sh             make check
@@ -49,6 +50,14 @@ clean_log() {
     [ -n "$(as_server find "$1" -name '*.log' -print -quit)" ] && ! as_server grep -rE "$2" "$1" --include='*.log'
 }
 
+# Every query that may be parallel is, as far as the labels of functions allow it: a wrong label is an error then.
+parallel_settings() {
+    psql -d postgres -qAt -c "SELECT string_agg('-c ' || name || '=' || CASE type WHEN 'enum' THEN 'regress' ELSE '0' END, ' ')
+        FROM pg_settings
+        WHERE name IN ('force_parallel_mode', 'debug_parallel_query', 'parallel_setup_cost', 'parallel_tuple_cost',
+                       'min_parallel_table_scan_size', 'min_parallel_index_scan_size')"
+}
+
 clean_indexes() {
     pg_amcheck --install-missing --heapallindexed --database=contrib_regression
 }
@@ -65,6 +74,9 @@ check_cluster() {
     fi
     cluster_env "$dir"
     run_regress "$name-regress" ISOLATION "$(count_files test/regress/sql '*.sql')"
+    if [ "$name" = preload ]; then
+        PGOPTIONS=$(parallel_settings) run_regress "$name-parallel" ISOLATION "$(count_files test/regress/sql '*.sql')"
+    fi
     stage "$name-amcheck" clean_indexes
     run_regress "$name-isolation" REGRESS "$(count_files test/isolation/specs '*.spec')"
     for script in "$KVS_ROOT"/test/stress/*.sh; do

@@ -485,7 +485,7 @@ CREATE FOREIGN TABLE kvs.entries (
 ) SERVER kvs;
 COMMENT ON FOREIGN TABLE kvs.entries IS
 'Entries of the session''s branch (kvs.branch), or as of the session''s moment (kvs.as_of). Equality, ranges and prefixes
-of key, the order by key and LIMIT are pushed down. Its privileges are those of the whole store; those on single columns do not
+of key, the order by key and LIMIT are pushed down. FOR UPDATE and its like are refused: lock with kvs.lock(). Its privileges are those of the whole store; those on single columns do not
 count.
 Example: GRANT SELECT ON kvs.entries TO reporting;
          SELECT key, value->>''name'' FROM kvs.entries WHERE key LIKE ''user:%'' ORDER BY key LIMIT 10;';
@@ -822,9 +822,10 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000
 AS 'MODULE_PATHNAME', 'kvs_import';
 COMMENT ON FUNCTION kvs.import IS
 'Runs a query, as the caller, and writes its rows straight into the tree of the branch; returns how many.
-Arguments: query, yields (key text, value jsonb) in any order; branch; message, commits the result with it when given.
-Errors: 21000 a key that the query yields twice, 42804 other columns, 22004 NULL key or value, 22023 malformed key,
-54000 too large, 25006, 40001.
+Arguments: query, yields (key text, value jsonb) in any order; branch; message, commits the result with it when given: a
+NOTICE says so where nothing has changed.
+Errors: 21000 a key that the query yields twice, 42804 other columns, 22004 NULL key or value, 22023 malformed key, empty message,
+or not a single statement that returns rows, 54000 too large, 25006, 40001.
 Example: SELECT kvs.import(''SELECT ''''user:'''' || id, to_jsonb(u) FROM users u'', message => ''users of the old system'');';
 
 -- Keys, payloads, locks
@@ -910,7 +911,8 @@ CREATE TYPE kvs.conflict AS (
 );
 COMMENT ON TYPE kvs.conflict IS
 'What both sides of a merge changed: path is a JSON pointer into the document, empty for all of it; base, ours and theirs are NULL where there is nothing;
-bytes stand as a string, \x and hexadecimal digits; reason is modify/modify, add/add, modify/delete, delete/modify, type or array';
+bytes stand as a string, \x and hexadecimal digits; reason is modify/modify, add/add, modify/delete, delete/modify, type, array, or
+size (what both sides made of the document is together too large for a value)';
 
 CREATE TYPE kvs.diff_row AS (
     key          text COLLATE "C",
@@ -921,7 +923,8 @@ CREATE TYPE kvs.diff_row AS (
     to_version   bigint
 );
 COMMENT ON TYPE kvs.diff_row IS
-'A key that differs. diff_type: added, modified, removed, or metadata (only tags, expiry or schema differ).';
+'A key that differs. diff_type: added, modified, removed, or metadata (only tags, expiry or schema differ).
+from_value and to_value: bytes stand as a string, \x and hexadecimal digits, as in kvs.conflict.';
 
 -- Commits
 
@@ -932,7 +935,7 @@ COMMENT ON FUNCTION kvs.commit IS
 'Commits the working state of a branch and returns the hash; NULL and a NOTICE when nothing changed. It runs beside writers:
 what they have not committed stays uncommitted work.
 Arguments: message; author, default kvs.author or the session user; branch.
-Errors: 22004 NULL message, 40001 the branch moved (above READ COMMITTED), 42704 unknown branch, 25006.
+Errors: 22004 NULL message, 22023 empty message, 40001 the branch moved (above READ COMMITTED), 42704 unknown branch, 25006.
 Example: SELECT kvs.commit(''prices of May'', author => ''Ada <ada@example.org>'');';
 
 CREATE FUNCTION kvs.flush(branch text DEFAULT NULL) RETURNS bigint
@@ -965,7 +968,8 @@ BEGIN ATOMIC
     SELECT (r.diff).* FROM (SELECT _kvs.status(branch) AS diff OFFSET 0) AS r;
 END;
 COMMENT ON FUNCTION kvs.status IS
-'What a commit would record: HEAD against WORKING, in the order of the keys, without values.
+'What differs between HEAD and WORKING, in the order of the keys, without values. An entry whose time is over reads as absent; a
+commit takes it along all the same.
 Arguments: branch.
 Errors: 42704 unknown branch.
 Example: SELECT key, diff_type FROM kvs.status();';
@@ -1021,7 +1025,9 @@ BEGIN ATOMIC
     SELECT (r.diff).* FROM (SELECT _kvs.diff(from_ref, to_ref, pattern) AS diff OFFSET 0) AS r;
 END;
 COMMENT ON FUNCTION kvs.diff IS
-'What differs between two states, in the order of the keys. It costs as much as differs, and rows stream.
+'What differs between two states, in the order of the keys. It costs as much as differs, and rows stream. Expiry
+is judged at the moment of each state: a commit was made then, WORKING is read now. What is stored alike in both is no
+difference, also where it expired in between.
 Arguments: from_ref; to_ref; pattern (see kvs.keys), only matching keys.
 Errors: 42704 unknown ref, 22023 malformed pattern.
 Example: SELECT key, diff_type, from_value, to_value FROM kvs.diff(''main'', ''feature'', ''user:#'');';
@@ -1146,7 +1152,7 @@ CREATE FUNCTION kvs.rename_branch(name text, new_name text) RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'kvs_rename_branch';
 COMMENT ON FUNCTION kvs.rename_branch IS
-'Renames a branch, with its uncommitted work, and true.
+'Renames a branch, with its uncommitted work, and true; also where it has that name already.
 Arguments: name; new_name.
 Errors: 42704 unknown branch, 42710 new_name is taken, 22023 malformed name, 25006.
 Example: SELECT kvs.rename_branch(''feature'', ''feature/search'');';
@@ -1262,8 +1268,8 @@ path: edits of different members do not conflict; see kvs.set_merge_policy for a
 uncommitted. Tags, expiry and schema never conflict: tags that either side added or removed are added and removed; of two new expiries the later holds, none being the
 latest; of two new schemas that of the source.
 Arguments: source, a branch, tag or any ref; target branch, default the session''s; message of the commit; strategy manual, ours or theirs.
-Returns one row: commit (the new head), fast_forward, merged (keys changed), conflicts.
-Errors: 42704 unknown ref, 22023 unknown strategy, 55000 uncommitted changes would be overwritten or a merge is staged already, 55P03 the branch''s
+Returns one row: commit (the new head; NULL where the branch stays where it was), fast_forward, merged (keys changed), conflicts.
+Errors: 42704 unknown ref, 22023 unknown strategy or empty message, 55000 uncommitted changes would be overwritten or a merge is staged already, 55P03 the branch''s
 writers did not end within kvs.branch_lock_timeout, 40001, 25006.
 Example: SELECT * FROM kvs.merge(''feature'', message => ''prices of May'');';
 
@@ -1281,7 +1287,8 @@ SELECT coalesce(b.name, 'main') AS branch, c.key, c.path, c.base, c.ours, c.thei
 FROM _kvs.conflict AS c LEFT JOIN _kvs.branch AS b ON b.id = c.branch_id
 WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.conflicts IS
-'The conflicts of staged merges. UPDATE resolves: set resolution to ours, theirs, base or delete, or set value; see kvs.resolve.
+'The conflicts of staged merges. UPDATE resolves: set resolution to ours, theirs, base or delete, or set value; see kvs.resolve,
+which is to be called where session_replication_role is replica: UPDATE of this view changes nothing then.
 Example: UPDATE kvs.conflicts SET resolution = ''theirs'' WHERE branch = ''main'' AND path LIKE ''/price%'';';
 
 CREATE FUNCTION _kvs.conflicts_update() RETURNS trigger
@@ -1396,8 +1403,9 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 AS 'MODULE_PATHNAME', 'kvs_squash';
 COMMENT ON FUNCTION kvs.squash IS
 'Makes one commit of all that lie above from_ref and returns its hash. Contents and uncommitted work stay as they are.
+Where they cancel out there is no commit in their place, but NULL and a NOTICE.
 Arguments: from_ref, the last commit that stays; message; branch.
-Errors: 55000 from_ref does not lie below the head, 42704, 22004, 55P03, 40001, 25006.
+Errors: 55000 from_ref does not lie below the head, 22023 empty message, 42704, 22004, 55P03, 40001, 25006.
 Example: SELECT kvs.squash(''HEAD~3'', ''prices of May'');';
 
 CREATE FUNCTION kvs.stash(message text DEFAULT NULL, branch text DEFAULT NULL) RETURNS bigint
@@ -1618,7 +1626,7 @@ low_water_mark, below which changes may have been removed; kept_since, from when
 Example: SELECT jsonb_pretty(kvs.stats());';
 
 CREATE FUNCTION kvs.check() RETURNS TABLE (severity text, type text, object text, detail text)
-LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 10
+LANGUAGE C STABLE PARALLEL UNSAFE COST 1000000 ROWS 10
 AS 'MODULE_PATHNAME', 'kvs_check';
 COMMENT ON FUNCTION kvs.check IS
 'Verifies the whole store and returns what it finds, no row if all is well. severity info: orphaned_object; error: missing_object,

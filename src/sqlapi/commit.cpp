@@ -28,7 +28,7 @@ Datum CommitHex(std::optional<std::string_view> branch, std::string_view message
 KVS_FUNCTION(kvs_commit)
 {
     RequireWrite(ACL_INSERT | ACL_UPDATE | ACL_DELETE, "kvs.commit()");
-    const std::string_view message = RequiredBytes(fcinfo, 0, "message");
+    const std::string_view message = RequiredMessage(fcinfo, 0);
     const std::string_view author = BytesOrEmpty(fcinfo, 1);
     const Datum hash = CommitHex(OptionalBytes(fcinfo, 2), message, author);
     if (hash == 0) {

@@ -3,7 +3,9 @@
 #include <optional>
 #include <string>
 
+#include "kvs/json/json.h"
 #include "kvs/pattern/pattern.h"
+#include "kvs/util/quote.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/read/view_diff.h"
 #include "pg/table/access_guard.h"
@@ -11,6 +13,7 @@
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
+#include "pg/wall/jsonb_json.h"
 #include "pg/wall/stream.h"
 
 namespace kvs::sqlapi {
@@ -51,9 +54,8 @@ class DiffRows {
         if (!diff_->Next()) {
             return false;
         }
-        const Cell from =
-            ReadCell(diff_->from_item(), diff_->from_item() ? diff_->from_meta() : "", &from_blob_);
-        const Cell to = ReadCell(diff_->to_item(), diff_->to_item() ? diff_->to_meta() : "", &to_blob_);
+        const Cell from = ReadCell(diff_->from_item(), diff_->from_item() ? diff_->from_meta() : "");
+        const Cell to = ReadCell(diff_->to_item(), diff_->to_item() ? diff_->to_meta() : "");
         *row = Guarded([&] {
             Datum values[kDiffColumns];
             bool nulls[kDiffColumns] = {};
@@ -61,11 +63,9 @@ class DiffRows {
             values[kDiffType] = MakeVarlena(DiffTypeName(diff_->type()));
             for (const auto& [cell, value, version] :
                  {Columns{&from, kFromValue, kFromVersion}, Columns{&to, kToValue, kToVersion}}) {
-                nulls[value] = !cell->has_json;
+                nulls[value] = cell->value == 0;
                 nulls[version] = !cell->exists;
-                if (cell->has_json) {
-                    values[value] = MakeVarlena(cell->json);
-                }
+                values[value] = cell->value;
                 values[version] = Int64GetDatum(cell->version);
             }
             return FormRow(row_type_, values, nulls);
@@ -88,8 +88,7 @@ class DiffRows {
     struct Cell {
         bool exists = false;
         int64 version = 0;
-        bool has_json = false;  // bytes are not shown
-        std::string_view json;
+        Datum value = 0;  // jsonb; 0: NULL
     };
 
     struct Columns {
@@ -98,14 +97,16 @@ class DiffRows {
         int version;
     };
 
-    Cell ReadCell(const DataItem* item, std::string_view meta, std::string* blob) {
+    Cell ReadCell(const DataItem* item, std::string_view meta) {
         Cell cell;
         if (item != nullptr) {
             cell.exists = true;
             cell.version = static_cast<int64>(DecodeMetadataHeader(meta).OrThrow().version);
-            if (with_values_ && item->type == ValueType::kJson) {
-                cell.has_json = true;
-                cell.json = diff_->LoadPayload(*item, blob);
+            if (with_values_) {
+                std::string blob;
+                const std::string_view payload = diff_->LoadPayload(*item, &blob);
+                cell.value = item->type == ValueType::kJson ? Guarded([&] { return MakeVarlena(payload); })
+                                                            : JsonbFromJson(Json::String(BytesText(payload)));
             }
         }
         return cell;
@@ -113,8 +114,6 @@ class DiffRows {
 
     TupleDesc row_type_;
     bool with_values_;
-    std::string from_blob_;
-    std::string to_blob_;
 };
 
 // (branch)

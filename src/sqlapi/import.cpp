@@ -18,7 +18,12 @@ KVS_FUNCTION(kvs_import)
     RequireWrite(ACL_INSERT | ACL_UPDATE | (PG_ARGISNULL(2) ? 0 : ACL_DELETE), "kvs.import()");
     const std::string_view query = RequiredBytes(fcinfo, 0, "query");
     const std::string_view branch = BytesOrEmpty(fcinfo, 1);
-    PG_RETURN_INT64(ImportQuery(query, branch, OptionalBytes(fcinfo, 2)));
+    const std::optional<std::string_view> message = OptionalMessage(fcinfo, 2);
+    const ImportReport report = ImportQuery(query, branch, message);
+    if (message && !report.committed) {
+        ereport(NOTICE, errmsg("nothing to commit"));
+    }
+    PG_RETURN_INT64(report.rows);
 }
 
 }  // namespace kvs::sqlapi

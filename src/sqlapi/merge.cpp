@@ -44,7 +44,7 @@ KVS_FUNCTION(kvs_merge)
     RequireWrite(kMergeRights, "kvs.merge()");
     const std::string_view source = RequiredBytes(fcinfo, 0, "source");
     const std::string_view strategy = RequiredBytes(fcinfo, 3, "strategy");
-    return ResultRow(fcinfo, MergeRef({source, BytesOrEmpty(fcinfo, 1), OptionalBytes(fcinfo, 2),
+    return ResultRow(fcinfo, MergeRef({source, BytesOrEmpty(fcinfo, 1), OptionalMessage(fcinfo, 2),
                                        ParseMergeStrategy(strategy)}));
 }
 
@@ -52,7 +52,7 @@ KVS_FUNCTION(kvs_merge)
 KVS_FUNCTION(kvs_merge_continue)
 {
     RequireWrite(kMergeRights, "kvs.merge_continue()");
-    return ResultRow(fcinfo, ContinueMerge(OptionalBytes(fcinfo, 0), BytesOrEmpty(fcinfo, 1)));
+    return ResultRow(fcinfo, ContinueMerge(OptionalMessage(fcinfo, 0), BytesOrEmpty(fcinfo, 1)));
 }
 
 // (branch)

@@ -23,12 +23,12 @@ namespace {
 
 constexpr AclMode kRewriteRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-// The hash as text. Without one, NULL and a NOTICE.
-Datum HexOrNull(FunctionCallInfo fcinfo, const std::optional<Hash>& commit) {
+// The hash as text. Without one, NULL and a NOTICE that says why.
+Datum HexOrNull(FunctionCallInfo fcinfo, const std::optional<Hash>& commit, const char* otherwise) {
     const std::string hex = commit ? commit->ToHex() : std::string();
     return Guarded([&] {
         if (hex.empty()) {
-            ereport(NOTICE, errmsg("nothing changes"));
+            ereport(NOTICE, errmsg("%s", otherwise));
             fcinfo->isnull = true;
             return Datum{0};
         }
@@ -81,7 +81,8 @@ KVS_FUNCTION(kvs_revert)
 {
     RequireWrite(kRewriteRights, "kvs.revert()");
     const std::string_view ref = RequiredBytes(fcinfo, 0, "ref");
-    return HexOrNull(fcinfo, RevertCommit(ref, OptionalInt4(fcinfo, 1), BytesOrEmpty(fcinfo, 2)));
+    return HexOrNull(fcinfo, RevertCommit(ref, OptionalInt4(fcinfo, 1), BytesOrEmpty(fcinfo, 2)),
+                     "nothing changes");
 }
 
 // (ref, strategy, branch)
@@ -90,7 +91,8 @@ KVS_FUNCTION(kvs_cherry_pick)
     RequireWrite(kRewriteRights, "kvs.cherry_pick()");
     const std::string_view ref = RequiredBytes(fcinfo, 0, "ref");
     const std::string_view strategy = RequiredBytes(fcinfo, 1, "strategy");
-    return HexOrNull(fcinfo, CherryPick(ref, ParseMergeStrategy(strategy), BytesOrEmpty(fcinfo, 2)));
+    return HexOrNull(fcinfo, CherryPick(ref, ParseMergeStrategy(strategy), BytesOrEmpty(fcinfo, 2)),
+                     "nothing changes");
 }
 
 // (ref, mode, branch)
@@ -99,7 +101,8 @@ KVS_FUNCTION(kvs_reset)
     RequireWrite(kRewriteRights, "kvs.reset()");
     const std::string_view ref = RequiredBytes(fcinfo, 0, "ref");
     const std::string_view mode = RequiredBytes(fcinfo, 1, "mode");
-    return HexOrNull(fcinfo, ResetBranch(ref, ParseResetMode(mode), BytesOrEmpty(fcinfo, 2)));
+    const Hash head = ResetBranch(ref, ParseResetMode(mode), BytesOrEmpty(fcinfo, 2));
+    return HexOrNull(fcinfo, head, "");
 }
 
 // (branch, onto, strategy)
@@ -114,8 +117,9 @@ KVS_FUNCTION(kvs_squash)
 {
     RequireWrite(kRewriteRights, "kvs.squash()");
     const std::string_view from_ref = RequiredBytes(fcinfo, 0, "from_ref");
-    const std::string_view message = RequiredBytes(fcinfo, 1, "message");
-    return HexOrNull(fcinfo, SquashBranch(from_ref, message, BytesOrEmpty(fcinfo, 2)));
+    const std::string_view message = RequiredMessage(fcinfo, 1);
+    return HexOrNull(fcinfo, SquashBranch(from_ref, message, BytesOrEmpty(fcinfo, 2)),
+                     "the commits cancel out: none takes their place");
 }
 
 // (message, branch)

@@ -201,6 +201,9 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
     Snapshot before = RegisterEditSnapshot();
     Branch seen = FindNamedBranch(name, before);
     ReleaseSnapshot(before);
+    if (name == new_name) {
+        return;
+    }
     Guarded([&] { LockBranch(seen.id, ShareUpdateExclusiveLock); });
     Snapshot snapshot = RegisterNewestSnapshot();
     Branch branch = ReadHeld(seen, snapshot);

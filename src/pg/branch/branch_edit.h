@@ -18,8 +18,9 @@ void CreateBranch(std::string_view name, std::string_view from_ref);
 // reaches; kSerialization; 55P03.
 void DeleteBranch(std::string_view name, bool force);
 
-// Renames a branch with its reflog; a session that is on it follows. Waits for a flush or commit of the
-// branch. Errors: kUnknownRef, kInvalidArgument, kAlreadyExists, kSerialization.
+// Renames a branch with its reflog; a session that is on it follows. Nothing to do where it has the name
+// already. Waits for a flush or commit of the branch. Errors: kUnknownRef, kInvalidArgument, kAlreadyExists,
+// kSerialization.
 void RenameBranch(std::string_view name, std::string_view new_name);
 
 }  // namespace kvs::pg

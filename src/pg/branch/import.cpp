@@ -88,41 +88,41 @@ void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
     writer.Finish();
 }
 
-// Many go straight into the trees, and into the log as one range record.
-void ImportAsRange(ImportSorter* sorter, std::string_view branch_name,
+// Many go straight into the trees, and into the log as one range record. Whether a commit was made.
+bool ImportAsRange(ImportSorter* sorter, std::string_view branch_name,
                    std::optional<std::string_view> message) {
-    RewriteBranch(branch_name, [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
-        RewritePlan plan;
-        plan.applies = true;
-        plan.operation = Operation::kImport;
-        plan.onto = branch.head;
-        plan.numbers = ChangeNumbers(true);
-        plan.working = ImportBuild(sorter, branch.working, chunks, plan.numbers->Next()).Run();
-        if (message && !SameContents(*chunks, RootsOf(branch.head, snapshot), plan.working)) {
-            plan.commits.push_back({plan.working, {}, AuthorName({}), std::string(*message)});
-            plan.reflog_operation = "commit";
-        }
-        return plan;
-    });
+    const RewritePlan done =
+        RewriteBranch(branch_name, [&](const Branch& branch, ChunkStore* chunks, Snapshot snapshot) {
+            RewritePlan plan;
+            plan.applies = true;
+            plan.operation = Operation::kImport;
+            plan.onto = branch.head;
+            plan.numbers = ChangeNumbers(true);
+            plan.working = ImportBuild(sorter, branch.working, chunks, plan.numbers->Next()).Run();
+            if (message && !SameContents(*chunks, RootsOf(branch.head, snapshot), plan.working)) {
+                plan.commits.push_back({plan.working, {}, AuthorName({}), std::string(*message)});
+                plan.reflog_operation = "commit";
+            }
+            return plan;
+        });
+    return !done.made.empty();
 }
 
 }  // namespace
 
-int64 ImportQuery(std::string_view query, std::string_view branch_name,
-                  std::optional<std::string_view> message) {
+ImportReport ImportQuery(std::string_view query, std::string_view branch_name,
+                         std::optional<std::string_view> message) {
     const Branch found = FindBranch(branch_name, Guarded([] { return GetActiveSnapshot(); }));
     ImportSorter sorter;
-    const int64 rows = sorter.Load(query);
-    if (rows > settings.bulk_log_threshold) {
-        ImportAsRange(&sorter, found.name, message);
+    ImportReport report = {sorter.Load(query), false};
+    if (report.rows > settings.bulk_log_threshold) {
+        report.committed = ImportAsRange(&sorter, found.name, message);
     } else {
         ImportAsChanges(&sorter, branch_name);
-        if (message) {
-            CommitBranch(branch_name, *message, {});
-        }
+        report.committed = message && CommitBranch(branch_name, *message, {});
     }
     sorter.Finish();
-    return rows;
+    return report;
 }
 
 }  // namespace kvs::pg

@@ -14,9 +14,15 @@
 
 namespace kvs::pg {
 
-// Imports what `query` yields, run as the caller; commits if there is a message. Returns the number of
-// entries. Errors: those of the query; 42804 for other columns than (text, jsonb); 21000 for a key that comes
-// twice.
-int64 ImportQuery(std::string_view query, std::string_view branch, std::optional<std::string_view> message);
+struct ImportReport {
+    int64 rows;
+    bool committed;  // false too where there is nothing new to commit
+};
+
+// Imports what `query` yields, run as the caller; commits if there is a message. Errors: those of the query;
+// 22023 unless it is one statement that returns rows; 42804 for other columns than (text, jsonb); 21000 for a
+// key that comes twice.
+ImportReport ImportQuery(std::string_view query, std::string_view branch,
+                         std::optional<std::string_view> message);
 
 }  // namespace kvs::pg

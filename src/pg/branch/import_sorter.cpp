@@ -75,8 +75,14 @@ int64 ImportSorter::Load(std::string_view query) {
     const std::string sql(query);
     Portal portal = Guarded([&] {
         SPI_connect();
-        Portal opened =
-            SPI_cursor_open_with_args(nullptr, sql.c_str(), 0, nullptr, nullptr, nullptr, false, 0);
+        SPIPlanPtr plan = SPI_prepare(sql.c_str(), 0, nullptr);
+        // Neither none, nor several, nor one without rows.
+        if (plan == nullptr || !SPI_is_cursor_plan(plan)) {
+            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("query must be a single statement that returns rows"),
+                    errhint("For example: SELECT id::text, to_jsonb(t) FROM t."));
+        }
+        Portal opened = SPI_cursor_open(nullptr, plan, nullptr, nullptr, false);
         TupleDesc columns = opened->tupDesc;
         if (columns == nullptr || columns->natts != 2 || TupleDescAttr(columns, 0)->atttypid != TEXTOID ||
             TupleDescAttr(columns, 1)->atttypid != JSONBOID) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kvs/codec/item.h"
+#include "kvs/util/quote.h"
 #include "pg/table/owner_query.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -29,7 +30,7 @@ Json HexBytes(std::string_view bytes) {
 Json TextOrHex(std::string_view bytes) {
     const bool is_text =
         Guarded([&] { return pg_verifymbstr(bytes.data(), static_cast<int>(bytes.size()), true); });
-    return is_text ? Json::String(std::string(bytes)) : Json::String("\\x" + HexBytes(bytes).string());
+    return is_text ? Json::String(std::string(bytes)) : Json::String(BytesText(bytes));
 }
 
 // As to_jsonb writes a timestamptz.

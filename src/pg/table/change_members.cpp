@@ -169,6 +169,9 @@ ChangeMembers ReadChangeMembers(Snapshot snapshot) {
 }
 
 int64 LowestKeptChange() {
+    if (IsInParallelMode()) {
+        return ReadChangeMembers(GetActiveSnapshot()).low_seq;
+    }
     Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     const int64 low_seq = ReadChangeMembers(snapshot).low_seq;
     UnregisterSnapshot(snapshot);

@@ -45,7 +45,7 @@ struct ChangeMembers {
 ChangeMembers ReadChangeMembers(Snapshot snapshot);
 
 // The low-water mark as it is committed now, for those who miss a change: on a standby, truncation may have
-// overtaken their snapshot.
+// overtaken their snapshot. A parallel query may not take another snapshot, so there it is the query's.
 int64 LowestKeptChange();
 
 // The table of a member, without a name look-up where it is known.

@@ -28,6 +28,19 @@ std::string_view RequiredJsonb(FunctionCallInfo fcinfo, int argument, const char
     return Contents(PG_GETARG_JSONB_P(argument));
 }
 
+std::string_view RequiredMessage(FunctionCallInfo fcinfo, int argument) {
+    const std::string_view message = RequiredBytes(fcinfo, argument, "message");
+    if (message.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("message must not be empty"),
+                errhint("Say in a few words what the commit is about."));
+    }
+    return message;
+}
+
+std::optional<std::string_view> OptionalMessage(FunctionCallInfo fcinfo, int argument) {
+    return PG_ARGISNULL(argument) ? std::nullopt : std::optional(RequiredMessage(fcinfo, argument));
+}
+
 int64 RequiredInt8(FunctionCallInfo fcinfo, int argument, const char* name) {
     if (PG_ARGISNULL(argument)) {
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name));

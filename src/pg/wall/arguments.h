@@ -20,6 +20,10 @@ inline std::string_view BytesOrEmpty(FunctionCallInfo fcinfo, int argument) {
 // The same for an argument that must not be NULL. Errors: 22004, which names the argument.
 std::string_view RequiredBytes(FunctionCallInfo fcinfo, int argument, const char* name);
 
+// The message of a commit. Errors: 22004; 22023 for one that says nothing.
+std::string_view RequiredMessage(FunctionCallInfo fcinfo, int argument);
+std::optional<std::string_view> OptionalMessage(FunctionCallInfo fcinfo, int argument);
+
 // Contents of a jsonb argument that must not be NULL, aligned as the server's jsonb functions want it.
 std::string_view RequiredJsonb(FunctionCallInfo fcinfo, int argument, const char* name);
 

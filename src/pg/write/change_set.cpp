@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kvs/codec/item.h"
+#include "kvs/util/quote.h"
 #include "pg/read/view_diff.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -159,12 +160,16 @@ size_t AddChange(ViewDiff* diff, ObjectBuilder* object) {
             continue;
         }
         object->Integer(side.version, DecodeMetadataHeader(side.meta).OrThrow().version);
-        if (side.item->type == ValueType::kJson) {
-            bytes += side.item->PayloadSize();
-            if (bytes > kMaxChangeSetBytes) {
-                break;
-            }
-            object->Document(side.value, diff->LoadPayload(*side.item, &blob));
+        const bool is_document = side.item->type == ValueType::kJson;
+        bytes += side.item->PayloadSize() * (is_document ? 1 : 2);
+        if (bytes > kMaxChangeSetBytes) {
+            break;
+        }
+        const std::string_view payload = diff->LoadPayload(*side.item, &blob);
+        if (is_document) {
+            object->Document(side.value, payload);
+        } else {
+            object->String(side.value, BytesText(payload));
         }
     }
     object->EndElement();

@@ -119,6 +119,13 @@ SELECT key, diff_type FROM kvs.show('bulk-large');
 SELECT kvs.import('SELECT key, value FROM pg_temp.source WHERE false', 'bulk-large');
 SELECT kvs.import('SELECT key, value FROM pg_temp.source WHERE false', 'bulk-large', 'nothing');
 SELECT message FROM kvs.log('bulk-large', 1);
+-- The same where all of it is there already, by either way.
+SELECT kvs.import($$VALUES ('item:2', '2'::jsonb)$$, 'bulk-large', 'again');
+SET kvs.bulk_log_threshold = 0;
+SELECT kvs.import($$VALUES ('item:2', '2'::jsonb)$$, 'bulk-large', 'again');
+RESET kvs.bulk_log_threshold;
+SELECT message FROM kvs.log('bulk-large', 1);
+SELECT pg_temp.error_of($$SELECT kvs.import('SELECT 1', 'bulk-large', ' ')$$);
 -- Types that become text and jsonb; queries of other kinds.
 SELECT kvs.import($$SELECT 'type:' || v, v::jsonb FROM unnest(ARRAY['1', '"a"', 'null', '[]']) AS v$$);
 SELECT key, value FROM kvs.scan('type:');
@@ -132,6 +139,7 @@ SELECT statement, pg_temp.error_of(format('SELECT kvs.import(%L)', statement)) A
     $$SELECT 'e:1'::text, (repeat('[', 513) || repeat(']', 513))::jsonb$$,
     $$SELECT 'e:' || i, to_jsonb(1 / (3 - i)) FROM generate_series(1, 5) AS i$$,
     $$SELECT key, value FROM pg_temp.no_such_table$$, $$SELEC$$, $$$$, $$SELECT 'e:1'::text, '1'::jsonb; SELECT 'e:2'::text, '2'::jsonb$$,
+    $$DELETE FROM pg_class WHERE false$$, $$SHOW search_path$$,
     $$CREATE TABLE pg_temp.x (a int)$$, $$BEGIN$$, $$COMMIT$$]) AS statement;
 SELECT pg_temp.error_of('SELECT kvs.import(NULL)');
 SELECT pg_temp.error_of($$SELECT kvs.import('SELECT 1', 'nobody')$$);

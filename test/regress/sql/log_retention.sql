@@ -94,6 +94,16 @@ SELECT pg_temp.error_of($$SELECT kvs.get_version('r:gone', 1)$$) AS before_a_del
 SELECT pg_temp.error_of($$SELECT kvs.get_version('bulk:7', 1)$$) AS import, kvs.get_version('r:3', 1) AS kept, kvs.get_version('r:3', 2) AS none;
 SELECT kvs.get_version('r:2', 1) AS uncommitted, kvs.get_version('no such', 1) AS never;
 SELECT kvs.get_version('r:1', 1);
+-- The same in a parallel query.
+CREATE TABLE retention_rows WITH (parallel_workers = 2) AS SELECT g FROM generate_series(1, 100) AS g;
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SELECT count(*) FROM retention_rows WHERE (SELECT max(version) FROM kvs.history('r:1')) = 5;
+SELECT count(*) FROM retention_rows WHERE kvs.get_version('r:1', 5) = '5';
+SELECT count(*) FROM retention_rows WHERE kvs.get_version('r:1', 1) = '1';
+ROLLBACK;
+DROP TABLE retention_rows;
 -- The states of commits, and versions, are what they were.
 SELECT kvs.get('r:1', as_of => 'HEAD~1') AS first, kvs.get('r:1', as_of => 'HEAD') AS second, kvs.get('r:1') AS now;
 SELECT kvs.cas('r:2', 1, '"with version"') AS swapped, kvs.put('bulk:8', '8', expected_version => 1) AS bulk;

@@ -148,6 +148,21 @@ SELECT key, diff_type FROM kvs.status();
 SELECT pg_temp.error_of($$SELECT kvs.squash('HEAD', 'nothing')$$);
 SELECT pg_temp.error_of($$SELECT kvs.squash('y', 'not below')$$);
 SELECT pg_temp.error_of($$SELECT kvs.squash('HEAD~1', NULL)$$);
+SELECT pg_temp.error_of($$SELECT kvs.squash('HEAD~1', '')$$);
+-- Commits that cancel out leave none behind; what is uncommitted stays, and so do versions.
+SELECT kvs.create_branch('cancels') AS branch;
+SELECT kvs.put('cancel', '1', branch => 'cancels');
+SELECT kvs.commit('there', branch => 'cancels') IS NOT NULL AS committed;
+SELECT kvs.delete('cancel', branch => 'cancels'), kvs.put('left', '1', branch => 'cancels');
+SELECT kvs.delete('left', branch => 'cancels');
+SELECT kvs.commit('and back', branch => 'cancels') IS NOT NULL AS committed;
+SELECT kvs.put('work', '1', branch => 'cancels');
+SELECT kvs.squash('HEAD~2', 'nothing', branch => 'cancels') AS none;
+SELECT kvs.rev_parse('cancels') = kvs.rev_parse('HEAD') AS is_back;
+SELECT key, diff_type FROM kvs.status('cancels');
+SELECT operation FROM kvs.reflog WHERE branch = 'cancels' ORDER BY n LIMIT 1;
+SELECT kvs.put('cancel', '2', branch => 'cancels') AS goes_on;
+SELECT kvs.delete_branch('cancels', force => true);
 
 -- stash
 SELECT kvs.put('k', '"stashed"'), kvs.delete('l');

@@ -88,7 +88,7 @@ SELECT kvs.flush();
 SELECT key, diff_type, right(from_value->>0, 1), right(to_value->>0, 1) FROM kvs.diff();
 SELECT kvs.commit('larger') IS NOT NULL;
 
--- An entry whose time is over is content like any other: of the commit that holds it.
+-- An entry whose time is over is no content, though the commit holds it; see expiry.sql.
 SELECT kvs.put('fleeting', '1', ttl => '1 microsecond');
 SELECT kvs.get('fleeting');
 SELECT key, diff_type, to_value FROM kvs.diff();
@@ -196,7 +196,7 @@ RETURNS SETOF kvs.diff_row LANGUAGE sql AS $$
     SELECT key, CASE WHEN f.version IS NULL THEN 'added' WHEN t.version IS NULL THEN 'removed'
                      WHEN (f.type, f.value::text, f.bytes) IS DISTINCT FROM (t.type, t.value::text, t.bytes) THEN 'modified'
                      ELSE 'metadata' END,
-           f.value, t.value, f.version, t.version
+           coalesce(f.value, to_jsonb(f.bytes)), coalesce(t.value, to_jsonb(t.bytes)), f.version, t.version
     FROM kvs.scan(branch => from_branch, as_of => from_ref) AS f
          FULL JOIN kvs.scan(branch => to_branch, as_of => to_ref) AS t USING (key)
     WHERE f.version IS NULL OR t.version IS NULL
@@ -285,5 +285,7 @@ SELECT count(*) FROM kvs.status();
 SELECT message FROM kvs.log(max_rows => 1);
 SELECT pg_temp.error_of($$SELECT kvs.commit('x')$$);
 RESET ROLE;
+-- A message says something.
+SELECT pg_temp.error_of($$SELECT kvs.commit('')$$), pg_temp.error_of($$SELECT kvs.commit(E' \n')$$);
 REVOKE ALL ON kvs.entries FROM regress_kvs_version_control;
 DROP ROLE regress_kvs_version_control;
