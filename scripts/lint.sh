@@ -54,7 +54,7 @@ pg/wall        core core/codec core/json
 pg/table       core core/util core/tree core/version pg/wall
 pg/chunk       core core/codec core/tree pg/wall pg/table
 pg/read        core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk
-pg/write       core core/util core/codec core/entry core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read
+pg/write       core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/branch      core core/util core/codec core/entry core/merge core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write
 pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/check       core core/util core/codec core/tree core/version pg/wall pg/table pg/chunk pg/upkeep

@@ -1,19 +1,16 @@
 // Writes that change a part of a document: patch (RFC 7396), json_patch (RFC 6902), increment.
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "kvs/error.h"
 #include "kvs/json/json.h"
 #include "kvs/json/patch.h"
-#include "kvs/json/pointer.h"
-#include "kvs/util/quote.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/jsonb_json.h"
+#include "pg/write/document_change.h"
 #include "pg/write/write_arguments.h"
-#include "pg/write/writer.h"
 
 namespace kvs::sqlapi {
 
@@ -22,34 +19,6 @@ using namespace kvs::pg;
 namespace {
 
 constexpr AclMode kPatchMode = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
-
-// What becomes of the document at a key; nullopt: there is none.
-using DocumentChange = std::function<Json(std::optional<Json> document)>;
-
-Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const WriteArguments& arguments,
-                       const DocumentChange& change) {
-    std::string payload;
-    const WriteRequest request = ToRequest(WriteKind::kPatch, Operation::kPatch, arguments);
-    Writer writer(branch.value_or(std::string_view()));
-    Written written = writer.Update(key, request, [&](const CurrentEntry& current) {
-        std::optional<Json> document;
-        if (current.item != nullptr) {
-            if (current.item->type != ValueType::kJson) {
-                throw Error(
-                    ErrorCode::kWrongType,
-                    "key \"" + std::string(Contents(DatumGetPointer(key))) + "\" holds bytes, not JSON",
-                    "Only documents can be patched.");
-            }
-            std::string blob;
-            document = JsonFromJsonb(current.Payload(&blob));
-        }
-        const Datum changed = JsonbFromJson(change(std::move(document)));
-        payload = Contents(DatumGetPointer(changed));
-        return JsonItem(payload);
-    });
-    writer.Finish();
-    return written;
-}
 
 struct PatchArguments {
     Datum key;
@@ -72,70 +41,6 @@ PatchArguments GetPatchArguments(FunctionCallInfo fcinfo, const char* command, c
 Datum Patch(const PatchArguments& arguments, const DocumentChange& change) {
     const Written written = ChangeDocument(arguments.branch, arguments.key, arguments.write, change);
     PG_RETURN_INT64(static_cast<int64>(written.metadata.version));
-}
-
-// `document` with `value` at the pointer, where a value stands already or an object can take a member.
-Json SetAtPointer(Json document, const std::string& pointer, bool exists, const Json& value) {
-    Json::Object operation{
-        {"op", Json::String(exists ? "replace" : "add")}, {"path", Json::String(pointer)}, {"value", value}};
-    Result<Json> changed =
-        JsonPatch(std::move(document), Json::FromArray({Json::FromObject(std::move(operation))}));
-    if (!changed.ok() && changed.error().code() == ErrorCode::kInvalidArgument) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "the document has no place for a number at path " + Quoted(pointer),
-                    "The last step may be a new member of an object; what is before it must exist.");
-    }
-    return std::move(changed).OrThrow();
-}
-
-// The value at a JSON pointer; null if there is none.
-const Json* FindAtPointer(const Json& document, const std::vector<std::string>& pointer) {
-    const Json* at = &document;
-    for (const std::string& token : pointer) {
-        if (at->IsArray()) {
-            const std::optional<size_t> index = JsonArrayIndex(token);
-            at = index && *index < at->array().size() ? &at->array()[*index] : nullptr;
-        } else {
-            at = at->Find(token);
-        }
-        if (at == nullptr) {
-            break;
-        }
-    }
-    return at;
-}
-
-// `number` + `delta`, exactly. Server code under a guard.
-std::string Add(const std::string& number, Numeric delta) {
-    return Guarded([&] {
-        const Datum left = DirectFunctionCall3(numeric_in, CStringGetDatum(number.c_str()),
-                                               ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-        return DatumGetCString(
-            DirectFunctionCall1(numeric_out, DirectFunctionCall2(numeric_add, left, NumericGetDatum(delta))));
-    });
-}
-
-std::string Increment(std::optional<std::string_view> branch, Datum key, Numeric delta,
-                      std::string_view path) {
-    const std::string pointer(path);
-    const std::vector<std::string> tokens = ParseJsonPointer(path).OrThrow();
-    std::string sum;
-    ChangeDocument(branch, key, {}, [&](std::optional<Json> document) {
-        const bool is_new = !document;
-        Json target =
-            is_new && !pointer.empty() ? Json::FromObject({}) : std::move(document).value_or(Json());
-        const Json* number = is_new ? nullptr : FindAtPointer(target, tokens);
-        if (number != nullptr && !number->IsNumber()) {
-            const std::string place = pointer.empty() ? "" : " at path " + Quoted(pointer);
-            throw Error(ErrorCode::kWrongType, "value of key " + Quoted(Contents(DatumGetPointer(key))) +
-                                                   place + " is not a number");
-        }
-        sum = Add(number == nullptr ? "0" : number->number_text(), delta);
-        Json value = Json::Number(sum).OrThrow();
-        const bool exists = number != nullptr;
-        return pointer.empty() ? value : SetAtPointer(std::move(target), pointer, exists, value);
-    });
-    return sum;
 }
 
 }  // namespace
@@ -175,7 +80,7 @@ KVS_FUNCTION(kvs_increment)
     }
     const std::optional<std::string_view> path = OptionalBytes(fcinfo, 2);
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 3);
-    const std::string sum = Increment(branch, key, delta, path.value_or(std::string_view()));
+    const std::string sum = IncrementNumber(branch, key, delta, path.value_or(std::string_view()));
     return Guarded([&] {
         return DirectFunctionCall3(numeric_in, CStringGetDatum(sum.c_str()), ObjectIdGetDatum(InvalidOid),
                                    Int32GetDatum(-1));
