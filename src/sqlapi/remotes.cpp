@@ -43,6 +43,7 @@ void ReturnTransfers(const CollectedRows& rows, const std::vector<remote::RefTra
 }
 
 void AddCheckedRemote(std::string_view name, std::string_view conninfo) {
+    LockRemoteName(name);
     AddRemote(name, {std::string(conninfo), remote::CheckConninfo(conninfo)});
 }
 

@@ -1,5 +1,6 @@
 #include "pg/branch/ref_edit.h"
 
+#include <algorithm>
 #include <string>
 
 #include "kvs/error.h"
@@ -25,8 +26,17 @@ uint32 LockIdOf(std::string_view name) {
 }
 
 // Names with the same hash share a lock, which costs nothing but waiting.
-void LockId(uint32 id) {
-    Guarded([&] { LockDatabaseObject(ObjectOid(Object::kTag), id, 0, ExclusiveLock); });
+void LockId(uint32 id, LOCKMODE mode) {
+    Guarded([&] { LockDatabaseObject(ObjectOid(Object::kTag), id, 0, mode); });
+}
+
+// What stands before the first slash of a name, with the slash, as no name does: whether that is a remote
+// stays as it is meanwhile.
+void LockFirstPart(std::string_view name) {
+    const size_t slash = name.find('/');
+    if (slash != std::string_view::npos) {
+        LockId(LockIdOf(name.substr(0, slash + 1)), ShareLock);
+    }
 }
 
 }  // namespace
@@ -58,15 +68,22 @@ Branch FindNamedBranch(std::string_view name, Snapshot snapshot) {
 }
 
 void LockRefName(std::string_view name) {
-    LockId(LockIdOf(name));
+    LockFirstPart(name);
+    LockId(LockIdOf(name), ExclusiveLock);
+}
+
+void LockRemoteName(std::string_view remote) {
+    LockId(LockIdOf(std::string(remote) + "/"), ExclusiveLock);
 }
 
 void LockRefNames(std::string_view a, std::string_view b) {
+    LockFirstPart(a);
+    LockFirstPart(b);
     const uint32 first = LockIdOf(a);
     const uint32 second = LockIdOf(b);
     // In one order for everybody, so that two who swap names do not wait for each other.
-    LockId(first < second ? first : second);
-    LockId(first < second ? second : first);
+    LockId(std::min(first, second), ExclusiveLock);
+    LockId(std::max(first, second), ExclusiveLock);
 }
 
 bool IsNameOfRemote(std::string_view name) {

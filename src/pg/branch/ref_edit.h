@@ -29,6 +29,9 @@ Branch FindNamedBranch(std::string_view name, Snapshot snapshot);
 void LockRefName(std::string_view name);
 void LockRefNames(std::string_view a, std::string_view b);
 
+// The same for the name of a remote: waits for whoever takes a name REMOTE/..., and keeps others from it.
+void LockRemoteName(std::string_view remote);
+
 // Whether branches of a remote are called so: REMOTE/BRANCH.
 bool IsNameOfRemote(std::string_view name);
 

@@ -83,9 +83,11 @@ bool HasRemote(std::string_view name) {
     if (name == kBundleRemote) {
         return true;
     }
-    OwnerQuery query("SELECT FROM _kvs.remote WHERE name = $1", {Parameter::Text(name)}, true);
+    FreshSnapshot latest;
+    OwnerQuery query("SELECT FROM _kvs.remote WHERE name = $1", {Parameter::Text(name)});
     const bool found = query.Next();
     query.Finish();
+    latest.Release();
     return found;
 }
 

@@ -28,7 +28,7 @@ void AddRemote(std::string_view name, const Remote& remote);
 // Forgets the remote and where its branches stood; false if there is none.
 bool DropRemote(std::string_view name);
 
-// Whether there is one of that name, as "bundle" always is.
+// Whether there is one of that name now, as "bundle" always is.
 bool HasRemote(std::string_view name);
 
 // Errors: kUnknownRef.

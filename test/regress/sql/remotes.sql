@@ -15,6 +15,14 @@ SELECT kvs.add_remote('bundle', 'dbname=other');
 SELECT kvs.add_remote('', 'dbname=other');
 SELECT kvs.add_remote('a b', 'dbname=other');
 SELECT kvs.add_remote(NULL, 'dbname=other');
+-- Refs of a remote are called REMOTE/BRANCH, and no others are.
+SELECT kvs.create_branch('origin/main');
+SELECT kvs.create_tag('origin/v1');
+SELECT kvs.create_branch('bundle/main');
+SELECT kvs.create_branch('remotes-team/x'), kvs.rename_branch('remotes-team/x', 'origin/x');
+SELECT kvs.create_branch('remotes-team/x');
+SELECT kvs.add_remote('remotes-team', 'dbname=other');
+SELECT kvs.delete_branch('remotes-team/x');
 SELECT kvs.add_remote('null', NULL);
 -- Secrets are not taken, nor shown again.
 SELECT kvs.add_remote('secret', 'host=example.org password=hunter2');
