@@ -1,6 +1,5 @@
 // Who changed what last: blame.
 #include <optional>
-#include <string>
 
 #include "kvs/pattern/pattern.h"
 #include "pg/read/blame.h"
@@ -43,7 +42,7 @@ class BlameRows {
         blame_.emplace(ref, pattern, snapshot, scratch);
     }
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         blame_->set_snapshot(GetActiveSnapshot());
         if (!blame_->Next()) {
             return false;

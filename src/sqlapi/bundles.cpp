@@ -34,7 +34,7 @@ class BundleParts {
     explicit BundleParts(FunctionCallInfo fcinfo)
         : BundleParts(Guarded([&] { return ReadExportArguments(fcinfo); })) {}
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         const std::optional<std::string> part = export_.NextPart(GetActiveSnapshot());
         if (part) {
             *row = Guarded([&] { return MakeVarlena(*part); });

@@ -1,6 +1,4 @@
 // Verification of the whole store, and its repair: check, repair.
-#include <string>
-
 #include "pg/check/check_store.h"
 #include "pg/check/repair_store.h"
 #include "pg/table/access_guard.h"

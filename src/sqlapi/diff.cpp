@@ -49,26 +49,22 @@ std::unique_ptr<ViewDiff> OpenDiff(const RefArguments& arguments) {
 // The rows of a diff as kvs.diff_row.
 class DiffRows {
   public:
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         diff_->set_snapshot(GetActiveSnapshot());
         if (!diff_->Next()) {
             return false;
         }
-        const Cell from = ReadCell(diff_->from_item(), diff_->from_item() ? diff_->from_meta() : "");
-        const Cell to = ReadCell(diff_->to_item(), diff_->to_item() ? diff_->to_meta() : "");
+        Row<kDiffColumns> columns;
+        if (const DataItem* item = diff_->from_item()) {
+            SetSide(*item, diff_->from_meta(), kFromValue, kFromVersion, &columns);
+        }
+        if (const DataItem* item = diff_->to_item()) {
+            SetSide(*item, diff_->to_meta(), kToValue, kToVersion, &columns);
+        }
         *row = Guarded([&] {
-            Datum values[kDiffColumns];
-            bool nulls[kDiffColumns] = {};
-            values[kKey] = MakeVarlena(diff_->key());
-            values[kDiffType] = MakeVarlena(DiffTypeName(diff_->type()));
-            for (const auto& [cell, value, version] :
-                 {Columns{&from, kFromValue, kFromVersion}, Columns{&to, kToValue, kToVersion}}) {
-                nulls[value] = cell->value == 0;
-                nulls[version] = !cell->exists;
-                values[value] = cell->value;
-                values[version] = Int64GetDatum(cell->version);
-            }
-            return FormRow(row_type_, values, nulls);
+            columns.Set(kKey, MakeVarlena(diff_->key()));
+            columns.Set(kDiffType, MakeVarlena(DiffTypeName(diff_->type())));
+            return columns.Form(row_type_);
         });
         return true;
     }
@@ -84,32 +80,15 @@ class DiffRows {
     std::unique_ptr<ViewDiff> diff_;
 
   private:
-    // What is shown of one side.
-    struct Cell {
-        bool exists = false;
-        int64 version = 0;
-        Datum value = 0;  // jsonb; 0: NULL
-    };
-
-    struct Columns {
-        const Cell* cell;
-        int value;
-        int version;
-    };
-
-    Cell ReadCell(const DataItem* item, std::string_view meta) {
-        Cell cell;
-        if (item != nullptr) {
-            cell.exists = true;
-            cell.version = static_cast<int64>(DecodeMetadataHeader(meta).OrThrow().version);
-            if (with_values_) {
-                std::string blob;
-                const std::string_view payload = diff_->LoadPayload(*item, &blob);
-                cell.value = item->type == ValueType::kJson ? Guarded([&] { return MakeVarlena(payload); })
-                                                            : JsonbFromJson(Json::String(BytesText(payload)));
-            }
+    void SetSide(const DataItem& item, std::string_view meta, DiffColumn value, DiffColumn version,
+                 Row<kDiffColumns>* row) {
+        row->Set(version, Int64GetDatum(static_cast<int64>(DecodeMetadataHeader(meta).OrThrow().version)));
+        if (with_values_) {
+            std::string blob;
+            const std::string_view payload = diff_->LoadPayload(item, &blob);
+            row->Set(value, item.type == ValueType::kJson ? Guarded([&] { return MakeVarlena(payload); })
+                                                          : JsonbFromJson(Json::String(BytesText(payload))));
         }
-        return cell;
     }
 
     TupleDesc row_type_;
@@ -148,44 +127,27 @@ class RefDiffRows : public DiffRows {
     }
 };
 
-// The one row of diff_stat (from_ref, to_ref). Keys whose value is the same are not counted.
-class DiffStatRow {
-  public:
-    explicit DiffStatRow(FunctionCallInfo fcinfo) {
-        row_type_ = Guarded([&] {
-            RequireRead();
-            return ResultRowType(fcinfo);
-        });
-    }
+enum DiffStatColumn { kAdded, kModified, kRemoved, kDiffStatColumns };
 
-    bool Next(FunctionCallInfo fcinfo, Datum* row, bool*) {
-        if (done_) {
-            return false;
-        }
-        done_ = true;
-        const std::unique_ptr<ViewDiff> diff = OpenDiff(Guarded([&] {
-            return RefArguments{OptionalBytes(fcinfo, 0), OptionalBytes(fcinfo, 1), std::nullopt};
-        }));
-        int64 added = 0;
-        int64 modified = 0;
-        int64 removed = 0;
-        while (diff->Next()) {
-            added += diff->type() == DiffType::kAdded;
-            modified += diff->type() == DiffType::kModified;
-            removed += diff->type() == DiffType::kRemoved;
-        }
-        *row = Guarded([&] {
-            Datum values[] = {Int64GetDatum(added), Int64GetDatum(modified), Int64GetDatum(removed)};
-            bool nulls[] = {false, false, false};
-            return FormRow(row_type_, values, nulls);
-        });
-        return true;
+// Keys whose value is the same are not counted.
+Datum DiffStat(FunctionCallInfo fcinfo, const RefArguments& arguments) {
+    const std::unique_ptr<ViewDiff> diff = OpenDiff(arguments);
+    int64 added = 0;
+    int64 modified = 0;
+    int64 removed = 0;
+    while (diff->Next()) {
+        added += diff->type() == DiffType::kAdded;
+        modified += diff->type() == DiffType::kModified;
+        removed += diff->type() == DiffType::kRemoved;
     }
-
-  private:
-    TupleDesc row_type_;
-    bool done_ = false;
-};
+    return Guarded([&] {
+        Row<kDiffStatColumns> row;
+        row.Set(kAdded, Int64GetDatum(added));
+        row.Set(kModified, Int64GetDatum(modified));
+        row.Set(kRemoved, Int64GetDatum(removed));
+        return row.Form(ResultRowType(fcinfo));
+    });
+}
 
 // How many keys a commit of the branch would record; 0 if there is no such branch.
 int64 CountUncommitted(int32 branch_id) {
@@ -213,8 +175,12 @@ KVS_FUNCTION(kvs_show)
 KVS_FUNCTION(kvs_diff)
 { return StreamRows<RefDiffRows>(fcinfo); }
 
+// (from_ref, to_ref)
 KVS_FUNCTION(kvs_diff_stat)
-{ return StreamRows<DiffStatRow>(fcinfo); }
+{
+    RequireRead();
+    return DiffStat(fcinfo, {OptionalBytes(fcinfo, 0), OptionalBytes(fcinfo, 1), std::nullopt});
+}
 
 KVS_FUNCTION(kvs_working_changes)
 {

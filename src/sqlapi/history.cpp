@@ -78,7 +78,7 @@ class Revisions {
         history_.emplace(Contents(DatumGetPointer(arguments.key)), arguments.branch);
     }
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         if (!history_ || (remaining_ && (*remaining_)-- <= 0)) {
             return false;
         }

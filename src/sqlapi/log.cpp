@@ -60,7 +60,7 @@ class LogRows {
         walk_.emplace(start.is_working ? start.branch.head : start.commit, snapshot);
     }
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         if (rows_left_-- <= 0 || !FindNext()) {
             return false;
         }

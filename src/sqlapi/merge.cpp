@@ -1,14 +1,11 @@
 // Merges: merge, merge_continue, merge_abort, stash_apply, stash_pop.
-#include <optional>
-#include <string>
-
 #include "pg/branch/merge_course.h"
 #include "pg/branch/stash.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
-#include "pg/wall/stream.h"
+#include "pg/wall/row.h"
 
 namespace kvs::sqlapi {
 
@@ -18,15 +15,19 @@ namespace {
 
 constexpr AclMode kMergeRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-// A kvs.merge_result.
+// Columns of kvs.merge_result.
+enum MergeColumn { kCommit, kFastForward, kMerged, kConflicts, kMergeColumns };
+
 Datum ResultRow(FunctionCallInfo fcinfo, const MergeReport& report) {
-    const std::string hex = report.commit ? report.commit->ToHex() : std::string();
     return Guarded([&] {
-        Datum values[] = {report.commit ? MakeVarlena(hex) : Datum{0}, BoolGetDatum(report.fast_forward),
-                          Int64GetDatum(report.merged),
-                          Int64GetDatum(static_cast<int64>(report.conflicts.size()))};
-        bool nulls[] = {!report.commit, false, false, false};
-        return FormRow(ResultRowType(fcinfo), values, nulls);
+        Row<kMergeColumns> row;
+        if (report.commit) {
+            row.Set(kCommit, HexDatum(*report.commit));
+        }
+        row.Set(kFastForward, BoolGetDatum(report.fast_forward));
+        row.Set(kMerged, Int64GetDatum(report.merged));
+        row.Set(kConflicts, Int64GetDatum(static_cast<int64>(report.conflicts.size())));
+        return row.Form(ResultRowType(fcinfo));
     });
 }
 

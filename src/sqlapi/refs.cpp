@@ -1,6 +1,5 @@
 // Tags, and questions about refs: create_tag, get_tag, delete_tag, rev_parse, merge_base.
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "kvs/version/merge_base.h"
@@ -12,6 +11,7 @@
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
+#include "pg/wall/row.h"
 
 namespace kvs::sqlapi {
 
@@ -21,15 +21,10 @@ namespace {
 
 constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-Datum HexDatum(const Hash& hash) {
-    const std::string hex = hash.ToHex();
-    return Guarded([&] { return MakeVarlena(hex); });
-}
-
 // 0 if there is none.
 Datum TagHex(std::string_view name) {
     const std::optional<Hash> commit = FindTag(name, GetActiveSnapshot());
-    return commit ? HexDatum(*commit) : Datum{0};
+    return commit ? Guarded([&] { return HexDatum(*commit); }) : Datum{0};
 }
 
 // 0 if the histories have nothing in common.
@@ -38,7 +33,7 @@ Datum MergeBaseHex(std::string_view a, std::string_view b) {
     CommitTable graph(snapshot);
     const std::vector<Hash> bases =
         MergeBases(graph, ResolveCommit(a, {}, snapshot), ResolveCommit(b, {}, snapshot));
-    return bases.empty() ? Datum{0} : HexDatum(bases[0]);
+    return bases.empty() ? Datum{0} : Guarded([&] { return HexDatum(bases[0]); });
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 // Rewriting a branch: revert, cherry_pick, reset, rebase, squash, and putting work aside.
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "pg/branch/rebase.h"
 #include "pg/branch/reset.h"
@@ -11,9 +9,9 @@
 #include "pg/branch/transplant.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/arguments.h"
+#include "pg/wall/collected_rows.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
-#include "pg/wall/stream.h"
 
 namespace kvs::sqlapi {
 
@@ -25,54 +23,31 @@ constexpr AclMode kRewriteRights = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DE
 
 // The hash as text. Without one, NULL and a NOTICE that says why.
 Datum HexOrNull(FunctionCallInfo fcinfo, const std::optional<Hash>& commit, const char* otherwise) {
-    const std::string hex = commit ? commit->ToHex() : std::string();
     return Guarded([&] {
-        if (hex.empty()) {
+        if (!commit) {
             ereport(NOTICE, errmsg("%s", otherwise));
             fcinfo->isnull = true;
             return Datum{0};
         }
-        return MakeVarlena(hex);
+        return HexDatum(*commit);
     });
 }
 
-// (branch, onto, strategy)
-class RebaseRows {
-  public:
-    explicit RebaseRows(FunctionCallInfo fcinfo) {
-        struct Arguments {
-            std::string_view branch;
-            std::string_view onto;
-            std::string_view strategy;
-        };
-        const Arguments arguments = Guarded([&] {
-            row_type_ = ResultRowType(fcinfo);
-            return Arguments{RequiredBytes(fcinfo, 0, "branch"), RequiredBytes(fcinfo, 1, "onto"),
-                             RequiredBytes(fcinfo, 2, "strategy")};
-        });
-        commits_ = RebaseBranch(arguments.branch, arguments.onto, ParseMergeStrategy(arguments.strategy));
-    }
+enum RebaseColumn { kOldCommit, kNewCommit, kRebaseColumns };
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
-        if (next_ == commits_.size()) {
-            return false;
-        }
-        const MovedCommit& moved = commits_[next_++];
-        const std::string old_hex = moved.old_commit.ToHex();
-        const std::string new_hex = moved.new_commit ? moved.new_commit->ToHex() : std::string();
-        *row = Guarded([&] {
-            Datum values[] = {MakeVarlena(old_hex), MakeVarlena(new_hex)};
-            bool nulls[] = {false, new_hex.empty()};
-            return FormRow(row_type_, values, nulls);
+void RebaseInto(const CollectedRows& rows, std::string_view branch, std::string_view onto,
+                MergeStrategy strategy) {
+    for (const MovedCommit& moved : RebaseBranch(branch, onto, strategy)) {
+        Guarded([&] {
+            Row<kRebaseColumns> row;
+            row.Set(kOldCommit, HexDatum(moved.old_commit));
+            if (moved.new_commit) {
+                row.Set(kNewCommit, HexDatum(*moved.new_commit));
+            }
+            AddRow(rows, row);
         });
-        return true;
     }
-
-  private:
-    std::vector<MovedCommit> commits_;
-    size_t next_ = 0;
-    TupleDesc row_type_;
-};
+}
 
 }  // namespace
 
@@ -109,7 +84,11 @@ KVS_FUNCTION(kvs_reset)
 KVS_FUNCTION(kvs_rebase)
 {
     RequireWrite(kRewriteRights, "kvs.rebase()");
-    return StreamRows<RebaseRows>(fcinfo);
+    const std::string_view branch = RequiredBytes(fcinfo, 0, "branch");
+    const std::string_view onto = RequiredBytes(fcinfo, 1, "onto");
+    const std::string_view strategy = RequiredBytes(fcinfo, 2, "strategy");
+    RebaseInto(CollectRows(fcinfo), branch, onto, ParseMergeStrategy(strategy));
+    PG_RETURN_NULL();
 }
 
 // (from_ref, message, branch)

@@ -1,7 +1,6 @@
 // Ordered reads of many keys: scan, find, keys, mget, count_keys.
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "kvs/codec/key.h"
 #include "kvs/pattern/pattern.h"
@@ -64,7 +63,7 @@ class RangeRows {
                       EntryScan::Options{ScanRange(arguments), arguments.reverse, true});
     }
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         scan_->set_snapshot(GetActiveSnapshot());
         if ((remaining_ && (*remaining_)-- <= 0) || !scan_->Next()) {
             return false;
@@ -115,7 +114,7 @@ class MatchingEntries : PatternRows {
         row_type_ = Guarded([&] { return ResultRowType(fcinfo); });
     }
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         EntryScan* entry = NextMatch();
         if (entry == nullptr) {
             return false;
@@ -133,7 +132,7 @@ class MatchingKeys : PatternRows {
   public:
     explicit MatchingKeys(FunctionCallInfo fcinfo) : PatternRows(fcinfo, false) {}
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         EntryScan* entry = NextMatch();
         if (entry == nullptr) {
             return false;
@@ -168,7 +167,7 @@ class AskedEntries {
         reader_.emplace(view_);
     }
 
-    bool Next(FunctionCallInfo, Datum* row, bool*) {
+    bool Next(Datum* row) {
         if (next_ == keys_.count) {
             return false;
         }

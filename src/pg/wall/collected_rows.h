@@ -26,8 +26,4 @@ void AddRow(const CollectedRows& rows, Row<kColumns> row) {
     tuplestore_putvalues(rows.store, rows.row_type, row.values(), row.nulls());
 }
 
-inline void AddRow(const CollectedRows& rows, Datum* values, bool* nulls) {
-    tuplestore_putvalues(rows.store, rows.row_type, values, nulls);
-}
-
 }  // namespace kvs::pg

@@ -6,9 +6,9 @@
 //     }
 //
 // State has a constructor ScanState(FunctionCallInfo), run in the first call with the statement's memory
-// context current, and `bool Next(FunctionCallInfo, Datum* row, bool* is_null)`, false after the last row. It
-// must not hold a server resource between two calls, because a query may end early: its destructor runs when
-// the memory context goes away, also in an abort, and may only free C++ memory.
+// context current, and `bool Next(Datum* row)`, false after the last row. It must not hold a server resource
+// between two calls, because a query may end early: its destructor runs when the memory context goes away,
+// also in an abort, and may only free C++ memory.
 #pragma once
 
 #include "pg/wall/context_object.h"
@@ -30,23 +30,17 @@ Datum StreamRows(FunctionCallInfo fcinfo) {
     FuncCallContext* call = Guarded([&] { return SRF_PERCALL_SETUP(); });
     auto* holder = static_cast<Holder*>(call->user_fctx);
     Datum row = 0;
-    bool is_null = false;
     auto* result_info = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    if (holder->get()->Next(fcinfo, &row, &is_null)) {
+    if (holder->get()->Next(&row)) {
         call->call_cntr++;
         result_info->isDone = ExprMultipleResult;
-        fcinfo->isnull = is_null;
+        fcinfo->isnull = false;
         return row;
     }
     Guarded([&] { end_MultiFuncCall(fcinfo, call); });
     result_info->isDone = ExprEndResult;
     fcinfo->isnull = true;
     return Datum{0};
-}
-
-// A row as a Datum. Server code.
-inline Datum FormRow(TupleDesc row_type, Datum* values, bool* nulls) {
-    return HeapTupleGetDatum(heap_form_tuple(row_type, values, nulls));
 }
 
 }  // namespace kvs::pg
