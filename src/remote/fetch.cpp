@@ -20,6 +20,7 @@
 #include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/scratch.h"
+#include "pg/wall/snapshot.h"
 #include "remote/store.h"
 #include "remote/transfer.h"
 
@@ -39,7 +40,7 @@ class Fetcher {
   public:
     explicit Fetcher(std::string_view remote, int64 max_bytes)
         : store_(remote),
-          snapshot_(pg::RegisterNewestSnapshot()),
+          snapshot_(pg::RegisterLatestSnapshot()),
           intake_(snapshot_, &store_),
           max_bytes_(max_bytes) {
         store_.BeginReading();
@@ -153,7 +154,7 @@ void NoticeTag(const std::string& name, const std::string& remote, const std::st
 // False if the name is taken: then a notice tells, unless it is this very tag.
 bool TakeTag(const RemoteRef& tag, const std::string& remote) {
     pg::LockRefName(tag.name);
-    Snapshot latest = pg::RegisterNewestSnapshot();
+    Snapshot latest = pg::RegisterLatestSnapshot();
     pg::Branch branch;
     const bool is_branch = pg::TryFindBranch(tag.name, latest, &branch);
     const std::optional<Hash> here = pg::FindTag(tag.name, latest);
@@ -275,7 +276,7 @@ RefTransfer Pull(std::string_view remote, std::string_view branch) {
     const Hash head = *fetched.new_commit;
     RefTransfer report = fetched;
     report.ref = branch;
-    Snapshot latest = pg::RegisterNewestSnapshot();
+    Snapshot latest = pg::RegisterLatestSnapshot();
     pg::Branch local;
     const bool exists = pg::TryFindBranch(branch, latest, &local);
     pg::ReleaseSnapshot(latest);

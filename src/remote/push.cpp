@@ -16,6 +16,7 @@
 #include "pg/table/tag_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/scratch.h"
+#include "pg/wall/snapshot.h"
 #include "remote/store.h"
 #include "remote/transfer.h"
 

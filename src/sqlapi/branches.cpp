@@ -8,6 +8,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::sqlapi {
 
@@ -19,7 +20,7 @@ constexpr AclMode kEditMode = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
 void SwitchBranch(std::string_view name) {
     // Not the statement's snapshot: switch_branch(create_branch(...)) is one statement.
-    Snapshot snapshot = RegisterEditSnapshot();
+    Snapshot snapshot = RegisterOperationSnapshot();
     const Branch branch = FindNamedBranch(name, snapshot);
     ReleaseSnapshot(snapshot);
     SetSessionBranch(branch.name);

@@ -5,7 +5,7 @@
 #include "pg/wall/collected_rows.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
-#include "pg/wall/fresh_snapshot.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::sqlapi {
 
@@ -20,7 +20,7 @@ void CheckInto(const CollectedRows& rows) {
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs check row", ALLOCSET_SMALL_SIZES); });
     // As it is committed now, at every isolation level: what a transaction with one snapshot has brought may
     // refer to what others have stored since.
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     CheckStore(fresh.get(), [&](const Finding& finding) {
         Guarded([&] {
             MemoryContextReset(context);

@@ -13,7 +13,7 @@
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
-#include "pg/wall/operation_snapshot.h"
+#include "pg/wall/snapshot.h"
 #include "pg/write/writer.h"
 
 namespace kvs::sqlapi {
@@ -100,7 +100,7 @@ int64 Restore(std::string_view pattern_text, std::string_view ref, std::string_v
     }
     Guarded([&] {
         MemoryContextDelete(context);
-        UnregisterSnapshot(snapshot);
+        ReleaseSnapshot(snapshot);
     });
     writer.Finish();
     return restored;

@@ -21,6 +21,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
 #include "pg/write/commit_maker.h"
 #include "pg/write/flush.h"
 
@@ -52,9 +53,9 @@ bool MainIsVirtual(Snapshot snapshot) {
 // Stores main of a new store, without a race against its first commit.
 void StoreVirtualMain() {
     const bool seen_otherwise = Guarded([] {
-        Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+        Snapshot latest = RegisterLatestSnapshot();
         const bool is_virtual = MainIsVirtual(latest);
-        UnregisterSnapshot(latest);
+        ReleaseSnapshot(latest);
         if (is_virtual) {
             LockBranch(kMainBranchId, ShareUpdateExclusiveLock);
         }
@@ -63,7 +64,7 @@ void StoreVirtualMain() {
     if (seen_otherwise) {
         ThrowConcurrentChange(kMainBranchName);
     }
-    Snapshot latest = RegisterNewestSnapshot();
+    Snapshot latest = RegisterLatestSnapshot();
     StoreMainBranch(latest);
     ReleaseSnapshot(latest);
 }
@@ -78,7 +79,7 @@ Source SourceOf(std::string_view ref_text) {
         session.Finish();
         return source;
     }
-    Snapshot snapshot = RegisterEditSnapshot();
+    Snapshot snapshot = RegisterOperationSnapshot();
     const ResolvedRef ref = ResolveRef(ref_text, {}, snapshot);
     ReleaseSnapshot(snapshot);
     LockCommitForReference(ref.commit);
@@ -143,7 +144,7 @@ void DeleteRows(const Branch& branch) {
     ExecuteAsOwner("DELETE FROM _kvs.working WHERE branch_id = $1", {Parameter::Int4(branch.id)});
     ExecuteAsOwner("DELETE FROM _kvs.branch WHERE id = $1", {Parameter::Int4(branch.id)});
     // The transaction's snapshot may not show what was written since.
-    Snapshot latest = RegisterNewestSnapshot();
+    Snapshot latest = RegisterLatestSnapshot();
     const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
     ReleaseSnapshot(latest);
     if (rows_left) {
@@ -171,11 +172,11 @@ void DeleteBranch(std::string_view name, bool force) {
     BeginRefEdit();
     LockDeletions();
     LockRefName(name);
-    Snapshot before = RegisterEditSnapshot();
+    Snapshot before = RegisterOperationSnapshot();
     const Branch seen = FindNamedBranch(name, before);
     ReleaseSnapshot(before);
     LockBranchBounded(seen.id, seen.name, AccessExclusiveLock);
-    Snapshot snapshot = RegisterNewestSnapshot();
+    Snapshot snapshot = RegisterLatestSnapshot();
     const Branch branch = ReadHeld(seen, snapshot);
     const bool is_dirty = ViewDiff(HeadView(branch, snapshot), WorkingView(branch, snapshot)).Next();
     RequireDeletable(branch, is_dirty, force, snapshot);
@@ -198,14 +199,14 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
     ValidateRefName(new_name).OrThrow();
     BeginRefEdit();
     LockRefNames(name, new_name);
-    Snapshot before = RegisterEditSnapshot();
+    Snapshot before = RegisterOperationSnapshot();
     Branch seen = FindNamedBranch(name, before);
     ReleaseSnapshot(before);
     if (name == new_name) {
         return;
     }
     Guarded([&] { LockBranch(seen.id, ShareUpdateExclusiveLock); });
-    Snapshot snapshot = RegisterNewestSnapshot();
+    Snapshot snapshot = RegisterLatestSnapshot();
     Branch branch = ReadHeld(seen, snapshot);
     if (Guarded([] { return IsolationUsesXactSnapshot(); }) && !ItemPointerEquals(&branch.tid, &seen.tid)) {
         ThrowConcurrentChange(name);

@@ -10,6 +10,7 @@
 #include "pg/branch/ref_edit.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_table.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -56,7 +57,7 @@ RewritePlan PlanMove(const Branch& branch, ChunkStore* chunks, Snapshot snapshot
 std::optional<Hash> MoveBranchTo(std::string_view name, const Hash& head, const MoveOptions& options) {
     ValidateRefName(name).OrThrow();
     BeginRefEdit();
-    Snapshot snapshot = RegisterNewestSnapshot();
+    Snapshot snapshot = RegisterLatestSnapshot();
     Branch seen;
     const bool exists = TryFindBranch(name, snapshot, &seen);
     ReleaseSnapshot(snapshot);

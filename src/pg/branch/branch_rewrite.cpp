@@ -10,7 +10,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
-#include "pg/wall/operation_snapshot.h"
+#include "pg/wall/snapshot.h"
 #include "pg/write/flush.h"
 #include "pg/write/hooks.h"
 
@@ -28,7 +28,7 @@ RewritePlan ComputeUnlocked(const PlanFunction& compute, std::string_view name, 
     ChunkStore chunks(snapshot);
     RewritePlan plan = compute(*seen, &chunks, snapshot);
     chunks.Flush();
-    Guarded([&] { UnregisterSnapshot(snapshot); });
+    ReleaseSnapshot(snapshot);
     return plan;
 }
 

@@ -10,7 +10,7 @@
 #include "pg/table/tag_table.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
-#include "pg/wall/operation_snapshot.h"
+#include "pg/wall/snapshot.h"
 
 extern "C" {
 #include "common/hashfn.h"
@@ -46,18 +46,6 @@ void BeginRefEdit() {
         NoteWrite();
         LockChunksForBuild();
     });
-}
-
-Snapshot RegisterEditSnapshot() {
-    return Guarded([] { return RegisterOperationSnapshot(); });
-}
-
-Snapshot RegisterNewestSnapshot() {
-    return Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
-}
-
-void ReleaseSnapshot(Snapshot snapshot) {
-    Guarded([&] { UnregisterSnapshot(snapshot); });
 }
 
 Branch FindNamedBranch(std::string_view name, Snapshot snapshot) {

@@ -15,13 +15,6 @@ namespace kvs::pg {
 // this transaction, and notes a write for kvs.durability.
 void BeginRefEdit();
 
-// The snapshot under which such an operation reads, registered: what is committed now, and at the stricter
-// isolation levels the transaction's.
-Snapshot RegisterEditSnapshot();
-// What is committed now, at every isolation level: for questions that an old snapshot would answer wrongly.
-Snapshot RegisterNewestSnapshot();
-void ReleaseSnapshot(Snapshot snapshot);
-
 // FindBranch, but an empty name is no branch instead of the session's.
 Branch FindNamedBranch(std::string_view name, Snapshot snapshot);
 

@@ -12,6 +12,7 @@
 #include "pg/table/owner_query.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -93,9 +94,9 @@ class ChangeLogCheck {
         Guarded([&] {
             // The query has locked the log: what is removed from it now was so before.
             low_seq_ = LowestKeptChange();
-            Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+            Snapshot latest = RegisterLatestSnapshot();
             const ChangeMembers now = ReadChangeMembers(latest);
-            UnregisterSnapshot(latest);
+            ReleaseSnapshot(latest);
             const ChangeMembers then = ReadChangeMembers(GetActiveSnapshot());
             for (int i = 0; i < kChangeMembers; i++) {
                 // What this transaction wrote may be where its snapshot shows nothing yet.

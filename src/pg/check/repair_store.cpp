@@ -23,9 +23,9 @@
 #include "pg/upkeep/gc_lock.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -38,7 +38,7 @@ using Addresses = std::unordered_set<Hash, HashOfHash>;
 // One form of each row of a commit from the other.
 void RepairCommits() {
     std::vector<std::pair<Hash, Commit>> repaired;
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     CommitRows row;
     while (row.Next()) {
         const std::optional<Hash> hash = row.hash();
@@ -165,7 +165,7 @@ class ChunkRepair {
 
     void Store() {
         for (const auto& each : nodes_) {
-            FreshSnapshot fresh;
+            ActiveSnapshot fresh(RegisterLatestSnapshot());
             Replace(fresh.get(), each.first,
                     [&](ChunkStore* chunks) { chunks->WriteNode(std::string(each.second->bytes())); });
             fresh.Release();
@@ -208,7 +208,7 @@ class PackRepair {
     template <typename Examine>
     static void Run(const Examine& examine) {
         std::vector<Change> changes;
-        FreshSnapshot fresh;
+        ActiveSnapshot fresh(RegisterLatestSnapshot());
         StoredChunks stored(fresh.get());
         ForEachUnpacked(fresh.get(), [&](const UnpackedPack& pack) {
             Change change = examine(pack, &stored);
@@ -279,7 +279,7 @@ class PackRepair {
 // The addresses in what a check finds; those of commits are among them.
 Addresses DamagedObjects() {
     Addresses damaged;
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     CheckStore(fresh.get(), [&](const Finding& finding) {
         const std::string_view type = finding.type;
         if (type == "missing_object" || type == "corrupt_object") {
@@ -294,7 +294,7 @@ Addresses DamagedObjects() {
 
 // Whether it is known what is in use: all that refs lead to is there, and every commit is whole.
 bool FindErrors(std::vector<std::string>* errors) {
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     uint64 more = 0;
     std::vector<std::string> garbage;  // damaged, but it is about to be removed
     bool commits_are_whole = true;

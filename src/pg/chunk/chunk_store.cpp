@@ -10,6 +10,7 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -73,9 +74,9 @@ bool LookForChunk(Snapshot snapshot, const Look& look) {
     if (IsInParallelMode()) {
         return false;
     }
-    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot latest = RegisterLatestSnapshot();
     const bool found = look(latest);
-    Guarded([&] { UnregisterSnapshot(latest); });
+    ReleaseSnapshot(latest);
     return found;
 }
 

@@ -9,6 +9,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -80,9 +81,9 @@ void FindForWriter(std::string_view name) {
         last_found.registered = true;
     }
     last_found.disturbed = false;
-    Snapshot snapshot = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot snapshot = RegisterLatestSnapshot();
     FindBranch(name, snapshot);
-    Guarded([&] { UnregisterSnapshot(snapshot); });
+    ReleaseSnapshot(snapshot);
     last_found.valid = !last_found.disturbed;
 }
 

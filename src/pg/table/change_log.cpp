@@ -2,6 +2,7 @@
 
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/snapshot.h"
 
 extern "C" {
 #include "access/xlog.h"
@@ -103,7 +104,7 @@ LogId CurrentLog() {
     Table store = OpenForWrite(Object::kStore, indexes, 2);
     while (!current.known) {
         int32 newest = 0;
-        Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+        Snapshot snapshot = RegisterLatestSnapshot();
         ForEachEpoch(&store, snapshot, [&] {
             newest = DatumGetInt32(store.Get(kEpochColumn));
             if (DatumGetInt64(store.Get(kSystemColumn)) == system &&
@@ -114,7 +115,7 @@ LogId CurrentLog() {
             }
             return false;
         });
-        UnregisterSnapshot(snapshot);
+        ReleaseSnapshot(snapshot);
         if (!current.known) {
             Datum values[kStoreColumns] = {DirectFunctionCall1(gen_random_uuid, Datum{0}),
                                            Int32GetDatum(newest + 1),

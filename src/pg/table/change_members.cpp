@@ -1,4 +1,5 @@
 #include "pg/table/change_members.h"
+#include "pg/wall/snapshot.h"
 
 #include <algorithm>
 
@@ -96,9 +97,9 @@ MemberOids OidsOf(int member) {
 int ReadCurrentMember() {
     cache.disturbed = false;
     cache.table = ObjectOid(Object::kChangeMember);
-    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    Snapshot snapshot = RegisterLatestSnapshot();
     cache.current = ReadChangeMembers(snapshot).current;
-    UnregisterSnapshot(snapshot);
+    ReleaseSnapshot(snapshot);
     cache.known = !cache.disturbed;
     return cache.current;
 }
@@ -174,7 +175,7 @@ int64 LowestKeptChange() {
     }
     Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     const int64 low_seq = ReadChangeMembers(snapshot).low_seq;
-    UnregisterSnapshot(snapshot);
+    ReleaseSnapshot(snapshot);
     return low_seq;
 }
 

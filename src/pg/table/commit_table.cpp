@@ -8,6 +8,7 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
 
 extern "C" {
 #include "access/detoast.h"
@@ -165,7 +166,7 @@ void LockCommitForReference(const Hash& commit) {
     const bool locked = Guarded([&] {
         const Object index = Object::kCommitPkey;
         Table table = OpenForWrite(Object::kCommit, &index, 1, RowShareLock);
-        Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+        Snapshot latest = RegisterLatestSnapshot();
         ScanKeyData key;
         KeyBytea(&key, 1, HashDatum(commit));
         bool held = false;
@@ -175,7 +176,7 @@ void LockCommitForReference(const Hash& commit) {
             held = table_tuple_lock(table.heap, &tid, latest, table.slot, GetCurrentCommandId(true),
                                     LockTupleKeyShare, LockWaitBlock, 0, &failure) == TM_Ok;
         }
-        UnregisterSnapshot(latest);
+        ReleaseSnapshot(latest);
         Close(&table);
         return held;
     });

@@ -7,6 +7,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -60,7 +61,7 @@ std::vector<Hook> ReadHooks() {
     };
     Scan open = Guarded([] {
         Scan opened;
-        opened.snapshot = RegisterSnapshot(GetLatestSnapshot());
+        opened.snapshot = RegisterLatestSnapshot();
         opened.table = OpenForRead(Object::kHook, Object::kHookPkey);
         opened.scan = BeginScan(&opened.table, opened.snapshot, nullptr, 0);
         return opened;
@@ -77,7 +78,7 @@ std::vector<Hook> ReadHooks() {
     Guarded([&] {
         index_endscan(open.scan);
         Close(&open.table);
-        UnregisterSnapshot(open.snapshot);
+        ReleaseSnapshot(open.snapshot);
     });
     return hooks;
 }
@@ -117,7 +118,7 @@ bool DropHook(std::string_view name) {
         NoteWrite();
         const Object index = Object::kHookPkey;
         Table table = OpenForWrite(Object::kHook, &index, 1);
-        Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+        Snapshot snapshot = RegisterLatestSnapshot();
         ScanKeyData key;
         KeyText(&key, 1, MakeVarlena(name));
         bool dropped = false;
@@ -133,7 +134,7 @@ bool DropHook(std::string_view name) {
             ItemPointerData tid = table.slot->tts_tid;
             dropped = Delete(&table, &tid, snapshot, true) == TM_Ok;
         }
-        UnregisterSnapshot(snapshot);
+        ReleaseSnapshot(snapshot);
         Close(&table);
         CommandCounterIncrement();
         return dropped;

@@ -10,8 +10,8 @@
 #include "pg/table/table_access.h"
 #include "pg/upkeep/gc_lock.h"
 #include "pg/wall/durability.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/snapshot.h"
 
 extern "C" {
 #include "storage/procarray.h"
@@ -198,7 +198,7 @@ void Rotate(const ChangeMembers& members, Snapshot snapshot) {
 template <typename Step>
 void ForEachMember(Step step) {
     for (int i = 0; i < kChangeMembers; i++) {
-        FreshSnapshot fresh;
+        ActiveSnapshot fresh(RegisterLatestSnapshot());
         step(i, Guarded([&] { return ReadChangeMembers(fresh.get()); }), fresh.get());
         fresh.Release();
     }
@@ -230,7 +230,7 @@ TrimResult TrimChangeLog(int retention, int patience) {
             CondemnMember(i, member, snapshot);
         }
     });
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     const ChangeMembers all = Guarded([&] { return ReadChangeMembers(fresh.get()); });
     const ChangeMember& current = all.members[all.current];
     const bool is_due =

@@ -10,9 +10,9 @@
 #include "pg/upkeep/gc_lock.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
 
 extern "C" {
 #include "access/detoast.h"
@@ -78,7 +78,7 @@ bool Collector::HasWork() const {
 }
 
 bool Collector::WalkLateRoots() {
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     const bool walked = late_->Walk(fresh.get());
     fresh.Release();
     return walked;
@@ -89,7 +89,7 @@ bool Collector::WalkLateRoots() {
 bool Collector::Delete(size_t limit) {
     report_.Phase(GcPhase::kRemoving);
     Guarded([] { NoteWrite(); });
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     const bool more = DeleteCommits(fresh.get(), limit) || DeleteChunks(fresh.get(), limit) ||
                       DeleteMembers(fresh.get(), limit);
     fresh.Release();
@@ -239,7 +239,7 @@ CollectionResult CollectGarbage(bool dry_run, int reflog_retention) {
 }
 
 void Collector::FindGarbage() {
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     MarkUnder(fresh.get());
     fresh.Release();
 }

@@ -12,8 +12,8 @@
 #include "pg/table/owner_query.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
-#include "pg/wall/operation_snapshot.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -138,12 +138,8 @@ Training Train(ChunkClass chunk_class, Reservoir* reservoir, const std::optional
 }  // namespace
 
 std::vector<Training> TrainDictionaries() {
-    Snapshot snapshot = Guarded([] {
-        LockChunkMaintenance();
-        Snapshot registered = RegisterOperationSnapshot();
-        PushActiveSnapshot(registered);
-        return registered;
-    });
+    LockChunkMaintenance();
+    ActiveSnapshot active(RegisterOperationSnapshot());
     std::array<Reservoir, kChunkClasses> reservoirs = Sample();
     const NewestDictionaries in_use = ReadNewestDictionaries();
     std::vector<Training> trainings;
@@ -152,10 +148,7 @@ std::vector<Training> TrainDictionaries() {
             trainings.push_back(Train(static_cast<ChunkClass>(i), &reservoirs[i], in_use[i]));
         }
     }
-    Guarded([&] {
-        PopActiveSnapshot();
-        UnregisterSnapshot(snapshot);
-    });
+    active.Release();
     return trainings;
 }
 

@@ -16,8 +16,8 @@
 #include "pg/upkeep/repack_state.h"
 #include "pg/upkeep/replaced_blobs.h"
 #include "pg/wall/convert.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -295,7 +295,7 @@ RepackResult Repack(RepackScope scope, int64 max_chunks, GcReport* report) {
     // The caller holds the locks that keep collections and other repackings away. So what is committed now is
     // what refs lead to, and the rows that are changed are those that are there; a snapshot of the
     // transaction may be older than a collection and name chunks that are gone.
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     // A quarter each for hot nodes met and three sorts, two of which make room for the batches.
     const int memory = std::max(maintenance_work_mem / 4, 64);
     const RepackResult result =

@@ -16,7 +16,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
-#include "pg/wall/operation_snapshot.h"
+#include "pg/wall/snapshot.h"
 #include "pg/write/auto_flush.h"
 #include "pg/write/commit_maker.h"
 #include "pg/write/hooks.h"
@@ -123,10 +123,10 @@ void FlushSession::TakeSnapshot(int32 branch_id) {
         RequireBranch(branch_id, snapshot_, &branch_);
         if (IsolationUsesXactSnapshot()) {
             Branch now;
-            Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+            Snapshot latest = RegisterLatestSnapshot();
             const bool same = ReadBranch(branch_id, latest, &now) && now.stored == branch_.stored &&
                               now.head == branch_.head && now.working.meta_root == branch_.working.meta_root;
-            UnregisterSnapshot(latest);
+            ReleaseSnapshot(latest);
             if (!same) {
                 ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                         errmsg("could not serialize access due to a concurrent move of branch \"%s\"",
@@ -195,16 +195,16 @@ void FlushSession::Store() {
 }
 
 void FlushSession::Finish() {
-    Guarded([&] { UnregisterSnapshot(snapshot_); });
+    ReleaseSnapshot(snapshot_);
 }
 
 void RequireNothingLeft(const Branch& branch) {
     if (!Guarded([] { return IsolationUsesXactSnapshot(); })) {
         return;
     }
-    Snapshot latest = Guarded([] { return RegisterSnapshot(GetLatestSnapshot()); });
+    Snapshot latest = RegisterLatestSnapshot();
     const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
-    Guarded([&] { UnregisterSnapshot(latest); });
+    ReleaseSnapshot(latest);
     if (rows_left) {
         throw Error(ErrorCode::kSerialization,
                     "could not serialize access due to concurrent writes to branch \"" +

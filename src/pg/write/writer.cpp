@@ -10,7 +10,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
-#include "pg/wall/operation_snapshot.h"
+#include "pg/wall/snapshot.h"
 #include "pg/write/auto_flush.h"
 
 namespace kvs::pg {
@@ -183,7 +183,7 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
             }
         }
         Guarded([&] {
-            UnregisterSnapshot(pass.snapshot);
+            ReleaseSnapshot(pass.snapshot);
             MemoryContextSwitchTo(caller);
         });
         if (done) {
@@ -244,7 +244,7 @@ bool Writer::TryInsert(Datum key, Pass* pass) {
 bool Writer::RootsStillHold(std::string_view key, const Pass& pass) {
     Branch branch;
     Snapshot snapshot = Guarded([&] {
-        Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+        Snapshot latest = RegisterLatestSnapshot();
         RequireBranch(branch_id_, latest, &branch);
         return latest;
     });
@@ -260,7 +260,7 @@ bool Writer::RootsStillHold(std::string_view key, const Pass& pass) {
             hold = !pass.written_before;
         }
     }
-    Guarded([&] { UnregisterSnapshot(snapshot); });
+    ReleaseSnapshot(snapshot);
     return hold;
 }
 
