@@ -104,7 +104,12 @@ void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, cons
     }
     Table log = Guarded([] { return OpenChangeLogForWrite(); });
     if (numbers.is_range()) {
-        Guarded([&] { AppendRange(&log, numbers.range_seq(), branch_id, operation, from, to); });
+        const ChangeRow row{.seq = numbers.range_seq(),
+                            .branch_id = branch_id,
+                            .operation = operation,
+                            .from = from,
+                            .to = to};
+        Guarded([&] { AppendChange(&log, row); });
     } else {
         ChunkStore chunks(snapshot);
         const Tree items(chunks, to.data_root);
@@ -139,10 +144,14 @@ void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, cons
             Guarded([&] {
                 MemoryContextReset(context);
                 MemoryContext caller = MemoryContextSwitchTo(context);
-                AppendChange(&log, static_cast<int64>(after.change.seq), prev_seq,
-                             static_cast<int64>(after.version), branch_id, operation,
-                             MakeVarlena(change->key), MakeVarlena(*change->to),
-                             item ? MakeVarlena(item_bytes) : Datum{0});
+                AppendChange(&log, {.seq = static_cast<int64>(after.change.seq),
+                                    .prev_seq = prev_seq,
+                                    .version = static_cast<int64>(after.version),
+                                    .branch_id = branch_id,
+                                    .operation = operation,
+                                    .key = MakeVarlena(change->key),
+                                    .meta = MakeVarlena(*change->to),
+                                    .item = item ? MakeVarlena(item_bytes) : 0});
                 MemoryContextSwitchTo(caller);
             });
         }

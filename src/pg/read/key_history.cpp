@@ -133,25 +133,25 @@ bool KeyHistory::FromLog(uint64_t seq) {
     if (!found) {
         return false;
     }
-    if (change.is_range) {
+    if (change.IsRange()) {
         return FromRange(change);
     }
-    if (Contents(change.key) != key_) {
+    if (Contents(DatumGetPointer(change.key)) != key_) {
         throw Error(ErrorCode::kCorruption,
                     "the history of key " + Quoted(key_) + " leads to change " + std::to_string(seq) +
                         ", which is of another key",
                     "SELECT * FROM kvs.check() tells what is damaged.");
     }
     State state;
-    state.metadata = DecodeMetadata(Contents(change.meta)).OrThrow();
-    if (change.item != nullptr) {
-        state.item = Contents(change.item);
+    state.metadata = DecodeMetadata(Contents(DatumGetPointer(change.meta))).OrThrow();
+    if (change.item != 0) {
+        state.item = Contents(DatumGetPointer(change.item));
     }
     Guarded([&] {
-        pfree(change.key);
-        pfree(change.meta);
-        if (change.item != nullptr) {
-            pfree(change.item);
+        pfree(DatumGetPointer(change.key));
+        pfree(DatumGetPointer(change.meta));
+        if (change.item != 0) {
+            pfree(DatumGetPointer(change.item));
         }
     });
     Enter(change.operation, std::move(state));

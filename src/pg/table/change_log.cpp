@@ -163,43 +163,34 @@ Table OpenChangeLogForWrite() {
     return OpenCurrentChangeMember();
 }
 
-void AppendChange(Table* change, int64 seq, int64 prev_seq, int64 version, int32 branch, Operation operation,
-                  Datum key, Datum meta, Datum item) {
-    Datum values[kChangeColumns] = {Int64GetDatum(seq),
-                                    Int64GetDatum(prev_seq),
+void AppendChange(Table* log, const ChangeRow& row) {
+    Datum values[kChangeColumns] = {Int64GetDatum(row.seq),
+                                    Int64GetDatum(row.prev_seq),
                                     FullTransactionIdGetDatum(GetTopFullTransactionId()),
-                                    Int64GetDatum(version),
-                                    Int32GetDatum(branch),
-                                    Int16GetDatum(static_cast<int16>(operation)),
-                                    key,
-                                    meta,
-                                    item};
+                                    Int64GetDatum(row.version),
+                                    Int32GetDatum(row.branch_id),
+                                    Int16GetDatum(static_cast<int16>(row.operation)),
+                                    row.key,
+                                    row.meta,
+                                    row.item};
     bool nulls[kChangeColumns] = {};
-    nulls[kItemColumn - 1] = DatumGetPointer(item) == nullptr;
-    for (int column = kFromDataColumn; column <= kToMetaColumn; column++) {
-        nulls[column - 1] = true;
+    nulls[kKeyColumn - 1] = row.key == 0;
+    nulls[kMetaColumn - 1] = row.meta == 0;
+    nulls[kItemColumn - 1] = row.item == 0;
+    if (!row.IsRange()) {
+        for (int column = kFromDataColumn; column <= kToMetaColumn; column++) {
+            nulls[column - 1] = true;
+        }
+        Insert(log, values, nulls);
+        return;
     }
-    Insert(change, values, nulls);
-}
-
-void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const TreePair& from,
-                 const TreePair& to) {
-    Datum values[kChangeColumns] = {};
-    bool nulls[kChangeColumns] = {};
-    values[kSeqColumn - 1] = Int64GetDatum(seq);
-    values[kPrevSeqColumn - 1] = Int64GetDatum(0);
-    values[kXidColumn - 1] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-    values[kVersionColumn - 1] = Int64GetDatum(0);
-    values[kBranchColumn - 1] = Int32GetDatum(branch);
-    values[kOpColumn - 1] = Int16GetDatum(static_cast<int16>(operation));
-    nulls[kKeyColumn - 1] = nulls[kMetaColumn - 1] = nulls[kItemColumn - 1] = true;
-    values[kFromDataColumn - 1] = HashDatum(from.data_root);
-    values[kFromMetaColumn - 1] = HashDatum(from.meta_root);
-    values[kToDataColumn - 1] = HashDatum(to.data_root);
-    values[kToMetaColumn - 1] = HashDatum(to.meta_root);
+    values[kFromDataColumn - 1] = HashDatum(row.from.data_root);
+    values[kFromMetaColumn - 1] = HashDatum(row.from.meta_root);
+    values[kToDataColumn - 1] = HashDatum(row.to.data_root);
+    values[kToMetaColumn - 1] = HashDatum(row.to.meta_root);
     // Range records alone have an entry in this index, so that garbage collection finds them in a long log.
-    Table with_ranges = *change;
-    Relation ranges = OpenRangeIndex(*change);
+    Table with_ranges = *log;
+    Relation ranges = OpenRangeIndex(*log);
     with_ranges.indexes[with_ranges.index_count] = ranges;
     with_ranges.index_objects[with_ranges.index_count] = Object::kChangeRange;
     with_ranges.index_count++;
@@ -223,13 +214,12 @@ bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
     row->operation = static_cast<Operation>(DatumGetInt16(change->Get(kOpColumn)));
     bool is_null;
     Datum datum = change->Get(kKeyColumn, &is_null);
-    row->is_range = is_null;
-    row->key = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
+    row->key = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
     datum = change->Get(kMetaColumn, &is_null);
-    row->meta = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
+    row->meta = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
     datum = change->Get(kItemColumn, &is_null);
-    row->item = is_null ? nullptr : PG_DETOAST_DATUM_COPY(datum);
-    if (row->is_range) {
+    row->item = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
+    if (row->IsRange()) {
         row->from = {DatumHash(change->Get(kFromDataColumn)), DatumHash(change->Get(kFromMetaColumn))};
         row->to = {DatumHash(change->Get(kToDataColumn)), DatumHash(change->Get(kToMetaColumn))};
     }

@@ -32,31 +32,28 @@ bool IsOwnChange(const ChangeId& change, Snapshot snapshot);
 // The next number. Server code.
 int64 NextChangeSeq();
 
-// One row of _kvs.change, as it is read. Datums live as long as the memory context they were read in.
+// One row of _kvs.change. Its Datums are the caller's; of a row that was read they are detoasted, and live as
+// long as the memory context that was current then.
 struct ChangeRow {
-    int64 seq;
-    int64 prev_seq;  // the key's change before this one in this log; 0: none
-    int64 version;
-    int32 branch_id;
-    Operation operation;
-    bool is_range;
-    struct varlena* key;   // null in a range record
-    struct varlena* meta;  // encoded metadata; null in a range record
-    struct varlena* item;  // encoded data item; null: deleted, or a range record
-    TreePair from;
-    TreePair to;
+    int64 seq = 0;
+    int64 prev_seq = 0;  // the key's change before this one in this log; 0: none, or a range record
+    int64 version = 0;   // 0 in a range record
+    int32 branch_id = 0;
+    Operation operation = {};
+    Datum key = 0;       // 0 in a range record, and there alone
+    Datum meta = 0;      // encoded metadata; 0 in a range record
+    Datum item = 0;      // encoded data item; 0: deleted, or a range record
+    TreePair from = {};  // in a range record alone
+    TreePair to = {};
+
+    bool IsRange() const { return key == 0; }
 };
 
 // The member that new rows go to.
 Table OpenChangeLogForWrite();
 
-// Appends the change of one key. `item` 0: the key was deleted. Server code.
-void AppendChange(Table* change, int64 seq, int64 prev_seq, int64 version, int32 branch, Operation operation,
-                  Datum key, Datum meta, Datum item);
-
-// Appends a range record; returns nothing but raises what the server raises. Server code.
-void AppendRange(Table* change, int64 seq, int32 branch, Operation operation, const TreePair& from,
-                 const TreePair& to);
+// Appends the change of one key, or a range record. Server code.
+void AppendChange(Table* log, const ChangeRow& row);
 
 // Reads the row with this number into `row`; false if there is none. `members` was read under `snapshot`.
 // Server code.
