@@ -12,6 +12,7 @@
 #include "pg/branch/staged_merge.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/remote_table.h"
 #include "pg/table/tag_table.h"

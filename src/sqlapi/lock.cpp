@@ -14,9 +14,9 @@
 #include "kvs/pattern/pattern.h"
 #include "pg/table/access_guard.h"
 #include "pg/table/branch_table.h"
+#include "pg/table/locks.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/entry_point.h"
-#include "pg/wall/server_hasher.h"
 
 namespace kvs::sqlapi {
 
@@ -24,25 +24,7 @@ using namespace kvs::pg;
 
 namespace {
 
-// Tells these tags from those of pg_advisory_lock, which uses 1 and 2 in this field.
-constexpr uint16 kNamespaceLock = 0x6b76;
-
-constexpr LOCKMODE kIntent = RowExclusiveLock;
-constexpr LOCKMODE kExclusive = AccessExclusiveLock;
-
-void LockPath(int32 branch, const std::string& path, LOCKMODE mode) {
-    ServerHasher hasher;
-    const Hash hash = hasher.Sha256("kvs namespace lock " + std::to_string(branch) + " " + path);
-    uint32 words[2];
-    memcpy(words, hash.bytes.data(), sizeof(words));
-    Guarded([&] {
-        LOCKTAG tag;
-        SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, words[0], words[1], kNamespaceLock);
-        LockAcquire(&tag, mode, false, false);
-    });
-}
-
-void LockNamespace(std::string_view pattern_text, std::string_view branch_name) {
+void LockPattern(std::string_view pattern_text, std::string_view branch_name) {
     const Pattern pattern = Pattern::Parse(pattern_text).OrThrow();
     const int32 branch = FindBranch(branch_name, Guarded([] { return GetActiveSnapshot(); })).id;
     std::string path;
@@ -50,11 +32,11 @@ void LockNamespace(std::string_view pattern_text, std::string_view branch_name) 
         if (level.kind != Pattern::LevelKind::kLiteral) {
             break;
         }
-        LockPath(branch, path, kIntent);
+        LockNamespace(branch, path, false);
         path += '/';
         path += level.text;
     }
-    LockPath(branch, path, kExclusive);
+    LockNamespace(branch, path, true);
 }
 
 }  // namespace
@@ -64,7 +46,7 @@ KVS_FUNCTION(kvs_lock)
 {
     RequireWrite(ACL_UPDATE, "kvs.lock()");
     const std::string_view pattern = RequiredBytes(fcinfo, 0, "pattern");
-    LockNamespace(pattern, BytesOrEmpty(fcinfo, 1));
+    LockPattern(pattern, BytesOrEmpty(fcinfo, 1));
     PG_RETURN_BOOL(true);
 }
 

@@ -7,6 +7,7 @@
 #include "pg/read/ref_resolver.h"
 #include "pg/table/access_guard.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/tag_table.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"

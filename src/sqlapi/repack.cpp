@@ -3,6 +3,7 @@
 
 #include "pg/chunk/chunk_store.h"
 #include "pg/table/access_guard.h"
+#include "pg/table/locks.h"
 #include "pg/upkeep/dictionary_training.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/collected_rows.h"
@@ -24,7 +25,7 @@ Datum RepackAll(FunctionCallInfo fcinfo, int64 max_chunks) {
     Guarded([] {
         NoteWrite();
         // In the order of a collection, which locks builders out last.
-        LockChunkMaintenance();
+        LockUpkeep();
         LockChunksForBuild();
     });
     GcReport report;

@@ -1,10 +1,10 @@
 // The collector that the launcher starts in a database: see gc_launcher.h. It removes old changes, collects
 // garbage and packs what only history needs, the latter two where the store has grown by enough. It belongs
 // to no role and runs what SQL there is as the owner of the extension.
+#include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/collector.h"
-#include "pg/upkeep/gc_lock.h"
 #include "pg/upkeep/repack.h"
 #include "pg/upkeep/repack_state.h"
 #include "pg/wall/durability.h"
@@ -86,7 +86,7 @@ Work FindWork() {
     if (IsInstalled()) {
         work.collect = HasGrown();
         work.trim = settings.change_retention >= 0;
-        if ((work.collect || work.trim) && !TryLockCollectionForWorker()) {
+        if ((work.collect || work.trim) && !TryLockUpkeepForWorker()) {
             return {};
         }
         work.is_locked = work.collect || work.trim;
@@ -177,7 +177,7 @@ void TrimAndCollect() {
     }
     if (work.is_locked) {
         Guarded([] { Begin("kvs.gc: done"); });
-        UnlockCollectionOfWorker();
+        UnlockUpkeepOfWorker();
         Guarded([] { Commit(); });
     }
 }
@@ -186,7 +186,7 @@ enum class Packing { kMore, kDone, kLockedOut };
 
 // In a transaction of its own: packs a part.
 Packing RepackPart(RepackResult* sum) {
-    if (!TryLockRepacking()) {
+    if (!TryLockUpkeep() || !TryLockChunksForBuild()) {
         return Packing::kLockedOut;
     }
     Guarded([] { NoteWrite(); });

@@ -12,9 +12,9 @@
 #include "pg/read/ref_list.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/read/view_diff.h"
-#include "pg/table/branch_lock.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/reflog_table.h"
 #include "pg/table/working_batches.h"
@@ -86,11 +86,6 @@ Source SourceOf(std::string_view ref_text) {
     return {ref.commit, ref.roots};
 }
 
-// Deletions come one after the other, so that two of them cannot leave a store without a branch.
-void LockDeletions() {
-    Guarded([] { LockDatabaseObject(ObjectOid(Object::kBranch), 0, 0, ExclusiveLock); });
-}
-
 // The branch as it is now that this transaction holds it.
 Branch ReadHeld(const Branch& seen, Snapshot snapshot) {
     Branch branch;
@@ -157,11 +152,10 @@ void DeleteRows(const Branch& branch) {
 void CreateBranch(std::string_view name, std::string_view from_ref) {
     ValidateRefName(name).OrThrow();
     BeginRefEdit();
-    StoreVirtualMain();
-    const Source source = SourceOf(from_ref);
-    // The name comes last: whoever waits for it holds nothing that the branch's writers need.
     LockRefName(name);
     RequireFreeName(name);
+    StoreVirtualMain();
+    const Source source = SourceOf(from_ref);
     Branch branch = {};
     branch.id = AddBranch(name, source.head, source.working);
     memcpy(branch.name, name.data(), name.size());
@@ -170,7 +164,7 @@ void CreateBranch(std::string_view name, std::string_view from_ref) {
 
 void DeleteBranch(std::string_view name, bool force) {
     BeginRefEdit();
-    LockDeletions();
+    LockBranchDeletions();
     LockRefName(name);
     Snapshot before = RegisterOperationSnapshot();
     const Branch seen = FindNamedBranch(name, before);

@@ -3,8 +3,8 @@
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
-#include "pg/table/branch_lock.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/reflog_table.h"
 #include "pg/table/working_batches.h"
 #include "pg/wall/convert.h"

@@ -11,12 +11,13 @@
 #include "pg/chunk/chunk_store.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/wall/guard.h"
 
 namespace kvs::pg {
 
 MergeReport MergeRef(const MergeCall& call) {
-    Guarded([] { LockChunksForBuild(); });
+    LockChunksForBuild();
     Snapshot active = GetActiveSnapshot();
     const Branch target = FindBranch(call.target, active);
     RequireNoStagedMerge(target.id, target.name);

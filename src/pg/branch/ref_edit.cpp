@@ -4,17 +4,12 @@
 #include <string>
 
 #include "kvs/error.h"
-#include "pg/chunk/chunk_store.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/remote_table.h"
 #include "pg/table/tag_table.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
-
-extern "C" {
-#include "common/hashfn.h"
-}
 
 namespace kvs::pg {
 
@@ -42,10 +37,8 @@ void LockFirstPart(std::string_view name) {
 }  // namespace
 
 void BeginRefEdit() {
-    Guarded([] {
-        NoteWrite();
-        LockChunksForBuild();
-    });
+    Guarded([] { NoteWrite(); });
+    LockChunksForBuild();
 }
 
 Branch FindNamedBranch(std::string_view name, Snapshot snapshot) {

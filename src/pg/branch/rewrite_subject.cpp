@@ -3,12 +3,13 @@
 #include "pg/chunk/chunk_store.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/wall/guard.h"
 
 namespace kvs::pg {
 
 RewriteSubject FindRewriteSubject(std::string_view ref, std::string_view branch) {
-    Guarded([] { LockChunksForBuild(); });
+    LockChunksForBuild();
     Snapshot snapshot = GetActiveSnapshot();
     RewriteSubject subject;
     subject.branch = FindBranch(branch, snapshot);

@@ -9,6 +9,7 @@
 #include "pg/branch/stash_table.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/wall/guard.h"
 
 namespace kvs::pg {
@@ -76,7 +77,7 @@ MergeReport MergeStash(std::string_view branch_name, const Hash& stash, const Me
 }
 
 MergeReport ApplyStash(int64 id, std::string_view branch_name, AppliedStash applied) {
-    Guarded([] { LockChunksForBuild(); });
+    LockChunksForBuild();
     const Branch target = FindBranch(branch_name, GetActiveSnapshot());
     RequireNoStagedMerge(target.id, target.name);
     StagedMerge staged;

@@ -16,11 +16,11 @@
 #include "pg/table/branch_table.h"
 #include "pg/table/commit_rows.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/reflog_table.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/collector.h"
-#include "pg/upkeep/gc_lock.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
@@ -68,7 +68,7 @@ void RepairCommits() {
 // Each move of a head is in the reflog, so the last one tells where the branch stands.
 void RepairHeads() {
     std::vector<std::pair<int32, Hash>> heads;
-    FreshSnapshot fresh;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
     const auto exists = [&](const std::optional<Hash>& commit) {
         return commit && (*commit == kInitialCommit || CommitInserter(*commit, fresh.get()));
     };
@@ -145,7 +145,7 @@ class ChunkRepair {
     }
 
     void FromRows(const char* query) {
-        FreshSnapshot fresh;
+        ActiveSnapshot fresh(RegisterLatestSnapshot());
         OwnerQuery row(query, {Parameter::Int4(static_cast<int32>(kMaxInlineValueSize))});
         while (!damaged_.empty() && row.Next()) {
             const Result<DataItem> item = DecodeDataItem(row.Bytes(1));
@@ -341,7 +341,7 @@ RepairResult RepairStore() {
         RequireReadCommitted();
         NoteWrite();
     });
-    LockCollection();
+    LockUpkeep();
     LockChunksForSweep();
     ExecuteAsOwner("DELETE FROM _kvs.chunk WHERE octet_length(hash) <> 32");
     // While no branch is stored there is main, which has id 1.

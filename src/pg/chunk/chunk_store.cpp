@@ -268,12 +268,4 @@ void ChunkStore::Flush() {
     pending_bytes_ = 0;
 }
 
-void LockChunksForBuild() {
-    LockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock);
-}
-
-void LockChunkMaintenance() {
-    LockDatabaseObject(ObjectOid(Object::kChunk), 0, 0, ExclusiveLock);
-}
-
 }  // namespace kvs::pg

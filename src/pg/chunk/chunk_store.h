@@ -73,12 +73,4 @@ class ChunkStore : public NodeStore {
     uint64_t chunks_fetched_ = 0;
 };
 
-// Takes the lock on _kvs.chunk that whoever writes chunks or creates or moves a ref holds until the end of
-// its transaction, before it reads its source: garbage collection waits for it.
-void LockChunksForBuild();
-
-// Taken by whoever moves chunks into packs, changes packs or collects garbage, until the end of the
-// transaction, so that there is one at a time. Nobody else waits for it. Server code.
-void LockChunkMaintenance();
-
 }  // namespace kvs::pg

@@ -17,7 +17,7 @@ std::string PackWithout(int64 id, std::string_view body, const std::vector<int64
                         PackEncoder* encoder);
 
 // Takes these members, which ascend, out of a pack that is there; the pack goes with the last one. Returns
-// the bytes by which it has become smaller. The lock of LockChunkMaintenance is held. Errors: as above.
+// the bytes by which it has become smaller. The lock of LockUpkeep is held. Errors: as above.
 int64 RemovePackMembers(PackTable* packs, int64 id, const std::vector<int64>& members, Snapshot snapshot,
                         PackEncoder* encoder);
 

@@ -2,7 +2,7 @@
 // bytes of their addresses.
 //
 // A row is never updated in place: who changes a pack deletes its row and inserts another one with the same
-// id. Whoever does so holds the lock of LockChunkMaintenance, so there is one at a time. A chunk may be in
+// id. Whoever does so holds the lock of LockUpkeep, so there is one at a time. A chunk may be in
 // _kvs.chunk as well, where whoever needs it again has stored it.
 //
 // Server code: call under Guarded.

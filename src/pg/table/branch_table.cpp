@@ -5,7 +5,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/version/commit.h"
-#include "pg/table/branch_lock.h"
+#include "pg/table/locks.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
@@ -252,7 +252,7 @@ int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
             FindForWriter(name);
         }
         const int32 id = last_found.id;
-        Guarded([&] { LockBranch(id, mode); });
+        LockBranch(id, mode);
         if (last_found.valid) {
             return id;
         }

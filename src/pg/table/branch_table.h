@@ -49,7 +49,7 @@ struct BranchRow {
 // Calls `visit` for each branch, by id, until it answers false; main of a new store is one.
 void ForEachBranch(Snapshot snapshot, const std::function<bool(const BranchRow& branch)>& visit);
 
-// Locks the branch of this name for a writer (see branch_lock.h) and returns its id. Costs no read where the
+// Locks the branch of this name for a writer (see locks.h) and returns its id. Costs no read where the
 // name is known: whoever renames or deletes a branch holds a lock that conflicts, and calls
 // ForgetBranchNames, which others hear of before they get their lock. Errors: kUnknownRef.
 int32 LockBranchByName(std::string_view name, LOCKMODE mode);

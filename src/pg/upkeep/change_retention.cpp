@@ -6,9 +6,9 @@
 #include "pg/table/catalog.h"
 #include "pg/table/change_log.h"
 #include "pg/table/change_members.h"
+#include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
-#include "pg/upkeep/gc_lock.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
@@ -156,7 +156,7 @@ void CloseMember(int number, const ChangeMembers& members, Snapshot snapshot) {
             return;
         }
         const Oid relation = ChangeMemberOid(number);
-        if (!IsWrittenHere(relation) && ConditionalLockRelationOid(relation, ShareLock)) {
+        if (!IsWrittenHere(relation) && TryLockRelation(relation, ShareLock, 0)) {
             UnlockRelationOid(relation, ShareLock);
             member.closed_at = GetCurrentTimestamp();
             StoreMember(number, member, snapshot);

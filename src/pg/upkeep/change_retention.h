@@ -12,8 +12,8 @@
 // Each step needs that the one before is committed, so it takes three runs to get rid of what was written
 // just now. A step that cannot be taken, because of a lock or of an old snapshot, is left to the next run:
 // locks are tried for, and nobody ever queues behind that. The caller holds the lock against other
-// collections (gc_lock.h) until his transaction ends. Why nothing is lost and nobody is shown half of it:
-// docs/decisions/0017-log-retention.md.
+// collections (pg/table/locks.h) until his transaction ends. Why nothing is lost and nobody is shown half of
+// it: docs/decisions/0017-log-retention.md.
 #pragma once
 
 #include "pg/wall/server.h"

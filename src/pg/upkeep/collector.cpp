@@ -4,10 +4,10 @@
 
 #include "pg/table/catalog.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/reflog_table.h"
 #include "pg/table/table_access.h"
-#include "pg/upkeep/gc_lock.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
@@ -214,7 +214,7 @@ CollectionResult CollectGarbage(bool dry_run, int reflog_retention) {
     collector.reflog_retention_ = reflog_retention;
     collector.exact_bytes_ = dry_run;
     if (!dry_run) {
-        LockCollection();
+        LockUpkeep();
     }
     collector.FindGarbage();
     if (dry_run) {

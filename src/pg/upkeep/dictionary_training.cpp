@@ -9,6 +9,7 @@
 #include "kvs/codec/frame.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/dictionary_cache.h"
+#include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
@@ -138,7 +139,7 @@ Training Train(ChunkClass chunk_class, Reservoir* reservoir, const std::optional
 }  // namespace
 
 std::vector<Training> TrainDictionaries() {
-    LockChunkMaintenance();
+    LockUpkeep();
     ActiveSnapshot active(RegisterOperationSnapshot());
     std::array<Reservoir, kChunkClasses> reservoirs = Sample();
     const NewestDictionaries in_use = ReadNewestDictionaries();

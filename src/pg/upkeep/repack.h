@@ -27,7 +27,7 @@ struct RepackResult {
 // Rewrites up to `max_chunks` chunks, the oldest first, in the current transaction: of the whole history, or
 // of the commits that were made since the last complete repacking, in which case a part that was done is not
 // looked at again. Notes what came of it in _kvs.repacking. The access guard has to be asked before, and the
-// locks of LockChunksForBuild and LockChunkMaintenance are held. Memory: maintenance_work_mem. Errors:
+// locks of LockChunksForBuild and LockUpkeep are held. Memory: maintenance_work_mem. Errors:
 // kCorruption where a tree or a commit is damaged.
 enum class RepackScope { kAll, kNewCommits };
 RepackResult Repack(RepackScope scope, int64 max_chunks, GcReport* report);

@@ -1,6 +1,6 @@
 #include "pg/write/auto_flush.h"
 
-#include "pg/table/branch_lock.h"
+#include "pg/table/locks.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
 #include "pg/write/flush.h"

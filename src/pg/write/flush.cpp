@@ -10,6 +10,7 @@
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/tree_item.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/reflog_table.h"
 #include "pg/table/working_batches.h"
 #include "pg/table/working_table.h"
@@ -111,7 +112,7 @@ FlushSession::FlushSession(std::string_view branch) {
 }
 
 FlushSession::FlushSession(int32 branch_id) {
-    Guarded([] { LockChunksForBuild(); });
+    LockChunksForBuild();
     TakeSnapshot(branch_id);
 }
 

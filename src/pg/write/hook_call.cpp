@@ -1,7 +1,7 @@
 #include "pg/write/hook_call.h"
 
 #include "pg/table/access_guard.h"
-#include "pg/table/branch_lock.h"
+#include "pg/table/locks.h"
 #include "pg/wall/guard.h"
 
 extern "C" {

@@ -1,0 +1,190 @@
+#include "pg/table/locks.h"
+
+#include <algorithm>
+#include <string>
+
+#include "pg/table/catalog.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/lock_timeout.h"
+#include "pg/wall/server_hasher.h"
+#include "pg/wall/settings.h"
+
+extern "C" {
+#include "common/hashfn.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+}
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr long kRetryInterval = 20;  // ms
+
+// Tells kvs.lock's tags from those of pg_advisory_lock, which uses 1 and 2 in this field.
+constexpr uint16 kNamespaceLock = 0x6b76;
+
+int writer_only_scopes = 0;
+
+// Server code.
+LOCKTAG ObjectTag(Object table, uint32 id) {
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ObjectOid(table), id, 0);
+    return tag;
+}
+
+LOCKTAG UpkeepTag() {
+    return ObjectTag(Object::kChunk, 0);
+}
+
+// Catches up with the invalidations of who held it before. Server code.
+void LockObject(Object table, uint32 id, LOCKMODE mode) {
+    LockDatabaseObject(ObjectOid(table), id, 0, mode);
+}
+
+// The same without waiting. Server code.
+bool TryLock(const LOCKTAG& tag, LOCKMODE mode, bool for_session) {
+    return LockAcquire(&tag, mode, for_session, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool IsForbidden(LOCKMODE mode) {
+    return mode > RowExclusiveLock && writer_only_scopes > 0;
+}
+
+// Error context callback: what the server's words of a timeout leave open.
+void ExplainTimeout(void* name) {
+    if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE) {
+        const bool is_ours = LockTimeout == settings.branch_lock_timeout;
+        errdetail("Transactions that write to branch \"%s\", or rewrite it, did not end within %d ms.",
+                  static_cast<const char*>(name), LockTimeout);
+        errhint("Try again when they have ended, or raise %s.",
+                is_ours ? "kvs.branch_lock_timeout" : "lock_timeout");
+    }
+}
+
+// Names with the same hash share a lock, which costs nothing but waiting.
+uint32 IdOfName(std::string_view name) {
+    return hash_bytes(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()));
+}
+
+}  // namespace
+
+void LockUpkeep() {
+    const LockTimeoutScope timeout(settings.gc_lock_timeout);
+    Guarded([] { LockObject(Object::kChunk, 0, ExclusiveLock); });
+}
+
+bool TryLockUpkeep() {
+    return Guarded([] { return TryLock(UpkeepTag(), ExclusiveLock, false); });
+}
+
+bool TryLockUpkeepForWorker() {
+    return Guarded([] { return TryLock(UpkeepTag(), ExclusiveLock, true); });
+}
+
+void UnlockUpkeepOfWorker() {
+    Guarded([] {
+        const LOCKTAG tag = UpkeepTag();
+        LockRelease(&tag, ExclusiveLock, true);
+    });
+}
+
+void LockChunksForBuild() {
+    Guarded([] { LockRelationOid(ObjectOid(Object::kChunk), RowExclusiveLock); });
+}
+
+bool TryLockChunksForBuild() {
+    return TryLockRelation(Guarded([] { return ObjectOid(Object::kChunk); }), RowExclusiveLock, 0);
+}
+
+void LockChunksForSweep() {
+    const LockTimeoutScope timeout(settings.gc_lock_timeout);
+    Guarded([] { LockRelationOid(ObjectOid(Object::kChunk), ShareRowExclusiveLock); });
+}
+
+bool TryLockChunksForSweep() {
+    const int patience = settings.gc_lock_timeout > 0 ? settings.gc_lock_timeout : -1;
+    return TryLockRelation(Guarded([] { return ObjectOid(Object::kChunk); }), ShareRowExclusiveLock,
+                           patience);
+}
+
+void LockBranchDeletions() {
+    Guarded([] { LockObject(Object::kBranch, 0, ExclusiveLock); });
+}
+
+void LockRefName(std::string_view name) {
+    Guarded([&] { LockObject(Object::kTag, IdOfName(name), ExclusiveLock); });
+}
+
+void LockRefNames(std::string_view a, std::string_view b) {
+    Guarded([&] {
+        // In one order for everybody, so that two who swap names do not wait for each other.
+        const auto [first, second] = std::minmax({IdOfName(a), IdOfName(b)});
+        LockObject(Object::kTag, first, ExclusiveLock);
+        LockObject(Object::kTag, second, ExclusiveLock);
+    });
+}
+
+void LockBranch(int32 branch, LOCKMODE mode) {
+    Guarded([&] {
+        if (IsForbidden(mode)) {
+            ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("cannot flush, commit or move a branch from a hook"),
+                    errhint("A hook may read, and write keys, which stay uncommitted work."));
+        }
+        LockObject(Object::kBranch, branch, mode);
+    });
+}
+
+void LockBranchBounded(int32 branch, const char* name, LOCKMODE mode) {
+    const LockTimeoutScope timeout(settings.branch_lock_timeout);
+    Guarded([&] {
+        ErrorContextCallback callback{error_context_stack, ExplainTimeout, const_cast<char*>(name)};
+        error_context_stack = &callback;
+        LockBranch(branch, mode);
+        error_context_stack = callback.previous;
+    });
+}
+
+bool TryLockBranch(int32 branch, LOCKMODE mode) {
+    return !IsForbidden(mode) &&
+           Guarded([&] { return TryLock(ObjectTag(Object::kBranch, branch), mode, false); });
+}
+
+WriterLocksOnly::WriterLocksOnly() {
+    writer_only_scopes++;
+}
+
+WriterLocksOnly::~WriterLocksOnly() {
+    writer_only_scopes--;
+}
+
+void LockNamespace(int32 branch, std::string_view path, bool exclusively) {
+    ServerHasher hasher;
+    const Hash hash = hasher.Sha256("kvs namespace lock " + std::to_string(branch) + " " + std::string(path));
+    uint32 words[2];
+    memcpy(words, hash.bytes.data(), sizeof(words));
+    Guarded([&] {
+        LOCKTAG tag;
+        SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, words[0], words[1], kNamespaceLock);
+        LockAcquire(&tag, exclusively ? AccessExclusiveLock : RowExclusiveLock, false, false);
+    });
+}
+
+bool TryLockRelation(Oid relation, LOCKMODE mode, int patience) {
+    return Guarded([&] {
+        const TimestampTz begin = GetCurrentTimestamp();
+        while (!ConditionalLockRelationOid(relation, mode)) {
+            if (patience >= 0 && TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), patience)) {
+                return false;
+            }
+            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kRetryInterval,
+                      PG_WAIT_EXTENSION);
+            ResetLatch(MyLatch);
+            CHECK_FOR_INTERRUPTS();
+        }
+        return true;
+    });
+}
+
+}  // namespace kvs::pg
