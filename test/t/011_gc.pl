@@ -16,7 +16,9 @@ my $documents = number_of_rows(60_000, 600_000);
 my $rounds    = small_or_long(2, 20);
 
 my $conf = "kvs.reflog_retention = 0\nkvs.autogc_naptime = 1\nkvs.autogc_threshold = 50\nkvs.autogc_growth = 10\nkvs.autorepack = off\n";
-my $node = new_node('main', preload => 1, streaming => 1, conf => "${conf}kvs.autogc = off\nlog_min_messages = log\n");
+# The other kind of background work is on at first, so that there are rounds, and never has reason to begin.
+my $node = new_node('main', preload => 1, streaming => 1,
+    conf => "${conf}kvs.autogc = off\nkvs.autorepack = on\nkvs.autorepack_threshold = 1000000000\nlog_min_messages = log\n");
 
 # A branch with an import, and then without: nothing refers to its chunks any more.
 sub make_garbage
@@ -54,7 +56,7 @@ sub workers
 sub switch_autogc
 {
     my ($setting) = @_;
-    $node->append_conf('postgresql.conf', "kvs.autogc = $setting");
+    $node->append_conf('postgresql.conf', "kvs.autogc = $setting\nkvs.autorepack = off");
     $node->reload;
     return;
 }
@@ -109,7 +111,7 @@ make_garbage('other',    2000);
 cmp_ok(garbage('postgres'), '>', 100, 'there is garbage');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'kvs gc launcher'"),
     'the launcher runs');
-$node->safe_psql('postgres', 'SELECT pg_sleep(3)');
+wait_for_rounds($node);
 is(collections('postgres'), 0, 'autogc = off: nothing is collected');
 switch_autogc('on');
 foreach my $database ('postgres', 'other')
@@ -122,7 +124,7 @@ unchanged('collected');
 
 # Without growth it does not collect again; by the owner of the extension, whoever that is.
 my $done = collections('postgres');
-$node->safe_psql('postgres', 'SELECT pg_sleep(3)');
+wait_for_rounds($node);
 is(collections('postgres'), $done, 'no growth, no collection');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM kvs.gc_progress'), 0, 'nothing runs');
 

@@ -192,7 +192,7 @@ my $kept   = $node->safe_psql('postgres', 'SELECT count(*) FROM _kvs.change');
 $node->append_conf('postgresql.conf', 'kvs.autogc = on');
 $node->reload;
 my $offset = -s $node->logfile;
-$node->safe_psql('postgres', 'SELECT pg_sleep(3)');
+wait_for_rounds($node);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM _kvs.change'), $kept, 'background: nothing is removed by default');
 $node->append_conf('postgresql.conf', "kvs.change_retention = 1\nlog_min_messages = log");
 $node->reload;

@@ -15,8 +15,10 @@ use Test::More;
 my $documents = number_of_rows(20_000, 200_000);
 my $rounds    = small_or_long(2, 20);
 
+# The other kind of background work is on at first, so that there are rounds, and never has reason to begin.
 my $node = new_node('main', preload => 1, conf => <<'CONF');
-kvs.autogc = off
+kvs.autogc = on
+kvs.autogc_threshold = 1000000000
 kvs.autorepack = off
 kvs.autogc_naptime = 1
 kvs.autorepack_threshold = 100
@@ -49,7 +51,7 @@ sub members
 sub switch_autorepack
 {
     my ($setting) = @_;
-    $node->append_conf('postgresql.conf', "kvs.autorepack = $setting");
+    $node->append_conf('postgresql.conf', "kvs.autorepack = $setting\nkvs.autogc = off");
     $node->reload;
     return;
 }
@@ -100,7 +102,7 @@ SQL
 commits(10);
 
 # The switch.
-$node->safe_psql('postgres', 'SELECT pg_sleep(3)');
+wait_for_rounds($node);
 is(members(), 0, 'autorepack = off: nothing is packed');
 switch_autorepack('on');
 ok($node->poll_query_until('postgres', 'SELECT count(*) > 0 FROM _kvs.repacking WHERE is_complete'), 'autorepack = on: a run');
@@ -111,7 +113,7 @@ is($node->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), 0,
 
 # Without growth it does not run again; with growth it goes on behind what is there.
 my $runs = $node->safe_psql('postgres', 'SELECT count(*) FROM _kvs.repacking');
-$node->safe_psql('postgres', 'SELECT pg_sleep(3)');
+wait_for_rounds($node);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM _kvs.repacking'), $runs, 'no growth, no run');
 my $packed = members();
 my $packs  = $node->safe_psql('postgres', 'SELECT count(*) FROM _kvs.pack');

@@ -25,6 +25,7 @@ our @EXPORT = qw(
   pack_store
   small_or_long
   sqlstate_of
+  wait_for_rounds
   wait_until
 );
 
@@ -94,6 +95,27 @@ sub wait_until
         usleep(50_000);
     }
     die "timed out waiting for $what";
+}
+
+# Waits until the launcher of background work has been to every database twice from now on: for what must not have
+# happened then. Either kvs.autogc or kvs.autorepack is on, or there are no rounds. The postmaster tells at this level
+# of each worker that it starts, and the launcher starts one when that before has ended.
+sub wait_for_rounds
+{
+    my ($node) = @_;
+    my $databases = $node->safe_psql('postgres', 'SELECT count(*) FROM pg_database WHERE datallowconn AND NOT datistemplate');
+    my $offset    = -s $node->logfile;
+    $node->append_conf('postgresql.conf', 'log_min_messages = debug1');
+    $node->reload;
+    wait_until(
+        'two rounds of background work',
+        sub {
+            my @started = slurp_file($node->logfile, $offset) =~ /starting background worker process "kvs collector"/g;
+            return @started > 2 * $databases;
+        });
+    $node->append_conf('postgresql.conf', 'log_min_messages = log');
+    $node->reload;
+    return;
 }
 
 # The SQLSTATE that a script ends with; empty if it succeeds.
