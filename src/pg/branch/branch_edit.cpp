@@ -22,6 +22,7 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
+#include "pg/wall/store_error.h"
 #include "pg/write/commit_maker.h"
 #include "pg/write/flush.h"
 
@@ -40,9 +41,7 @@ std::string Named(const char* what, std::string_view name) {
 }
 
 [[noreturn]] void ThrowConcurrentChange(std::string_view branch) {
-    throw Error(ErrorCode::kSerialization,
-                "could not serialize access due to a concurrent change of " + Named("branch", branch),
-                "Retry the transaction.");
+    throw CouldNotSerialize("a concurrent change of " + Named("branch", branch));
 }
 
 bool MainIsVirtual(Snapshot snapshot) {

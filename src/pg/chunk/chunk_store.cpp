@@ -1,6 +1,5 @@
 #include "pg/chunk/chunk_store.h"
 
-#include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
 #include "pg/chunk/node_cache.h"
@@ -11,6 +10,7 @@
 #include "pg/wall/server_hasher.h"
 #include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -55,8 +55,7 @@ bool HasRow(const Hash& address, Snapshot snapshot) {
 }
 
 [[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
-    throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
-                "SELECT * FROM kvs.check() tells what is damaged.");
+    throw Damaged("chunk " + address.ToHex() + " " + problem);
 }
 
 // Looks for a chunk in rows and packs as each of some snapshots shows them, until `look` finds it.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "kvs/error.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -20,9 +20,7 @@ std::string PackWithout(int64 id, std::string_view body, const std::vector<int64
                         PackEncoder* encoder) {
     const Result<Pack> pack = encoder->Decode(body);
     if (!pack.ok()) {
-        throw Error(
-            ErrorCode::kCorruption, "pack " + std::to_string(id) + ": " + pack.error().what(),
-            "Nothing is collected from a damaged store. SELECT * FROM kvs.check() tells what is damaged.");
+        throw DamagedNotCollected("pack " + std::to_string(id) + ": " + pack.error().what());
     }
     Pack rest;
     for (size_t i = 0; i < pack.value().count(); i++) {

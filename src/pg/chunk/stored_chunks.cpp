@@ -9,6 +9,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -21,8 +22,7 @@ constexpr size_t kPackBytes = size_t{16} << 20;
 constexpr size_t kLargestKept = size_t{1} << 20;
 
 [[noreturn]] void ThrowCorrupt(const Hash& address, const std::string& problem) {
-    throw Error(ErrorCode::kCorruption, "chunk " + address.ToHex() + " " + problem,
-                "SELECT * FROM kvs.check() tells what is damaged.");
+    throw Damaged("chunk " + address.ToHex() + " " + problem);
 }
 
 [[noreturn]] void ThrowReadOnly() {

@@ -4,13 +4,13 @@
 #include <iterator>
 
 #include "kvs/codec/item.h"
-#include "kvs/error.h"
 #include "kvs/tree/cursor.h"
 #include "kvs/tree/diff.h"
 #include "kvs/util/quote.h"
 #include "pg/table/commit_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -201,9 +201,7 @@ void Blame::Convict(const Hash& hash, const Commit& commit, const Keys& keys) {
     for (const uint32_t index : keys) {
         BlamedKey& blamed = batch_[index];
         if (!metadata.Seek(blamed.key) || metadata.CompareKey(blamed.key) != 0) {
-            throw Error(ErrorCode::kCorruption,
-                        "key " + Quoted(blamed.key) + " has no metadata in commit " + hash.ToHex(),
-                        "SELECT * FROM kvs.check() tells what is damaged.");
+            throw Damaged("key " + Quoted(blamed.key) + " has no metadata in commit " + hash.ToHex());
         }
         blamed.version = DecodeMetadataHeader(metadata.value()).OrThrow().version;
         blamed.commit = &commits_.back();

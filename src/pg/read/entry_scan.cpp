@@ -117,8 +117,7 @@ bool EntryScan::TakeTreeEntry() {
     item_ = DecodeDataItem(data_.value()).OrThrow();
     if (options_.with_meta) {
         if (!SeekMetadata()) {
-            throw Error(ErrorCode::kCorruption, "key \"" + key_ + "\" has no metadata",
-                        "SELECT * FROM kvs.check() tells what is damaged.");
+            throw Damaged("key \"" + key_ + "\" has no metadata");
         }
         meta_leaf_ = metadata_.leaf();
         meta_ = metadata_.value();

@@ -12,6 +12,7 @@
 #include "pg/read/object_json.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/table/commit_table.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -43,8 +44,7 @@ Json::Object ChunkMembers(const Hash& hash, StoredChunk chunk) {
         throw Error(ErrorCode::kNotFound, "object " + hash.ToHex() + " does not exist");
     }
     if (chunk.state == StoredChunk::State::kDamaged) {
-        throw Error(ErrorCode::kCorruption, "chunk " + hash.ToHex() + " is damaged: " + chunk.problem,
-                    "SELECT * FROM kvs.check() tells what is damaged.");
+        throw Damaged("chunk " + hash.ToHex() + " is damaged: " + chunk.problem);
     }
     const size_t size = chunk.raw.size();
     Json::Object members;

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "kvs/error.h"
 #include "kvs/tree/tree.h"
 #include "kvs/util/quote.h"
 #include "pg/chunk/tree_item.h"
@@ -14,6 +13,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -137,10 +137,8 @@ bool KeyHistory::FromLog(uint64_t seq) {
         return FromRange(change);
     }
     if (Contents(DatumGetPointer(change.key)) != key_) {
-        throw Error(ErrorCode::kCorruption,
-                    "the history of key " + Quoted(key_) + " leads to change " + std::to_string(seq) +
-                        ", which is of another key",
-                    "SELECT * FROM kvs.check() tells what is damaged.");
+        throw Damaged("the history of key " + Quoted(key_) + " leads to change " + std::to_string(seq) +
+                      ", which is of another key");
     }
     State state;
     state.metadata = DecodeMetadata(Contents(DatumGetPointer(change.meta))).OrThrow();
@@ -201,9 +199,7 @@ bool KeyHistory::Older() {
                        (before_range_ && FindState(*before_range_, &state) && FromState(std::move(state))) ||
                        FromCommits(version);
     if (found && current_.metadata.version >= version) {
-        throw Error(ErrorCode::kCorruption,
-                    "history of key " + Quoted(key_) + " is broken at version " + std::to_string(version),
-                    "SELECT * FROM kvs.check() tells what is damaged.");
+        throw Damaged("history of key " + Quoted(key_) + " is broken at version " + std::to_string(version));
     }
     return found;
 }

@@ -6,6 +6,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -80,8 +81,7 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
         if (with_meta) {
             value = Tree(chunks_, view_.roots.meta_root).Get(key_bytes);
             if (!value) {
-                throw Error(ErrorCode::kCorruption, "key \"" + std::string(key_bytes) + "\" has no metadata",
-                            "SELECT * FROM kvs.check() tells what is damaged.");
+                throw Damaged("key \"" + std::string(key_bytes) + "\" has no metadata");
             }
             found->meta = {value->value, std::move(value->leaf)};
         }

@@ -4,13 +4,13 @@
 #include <string>
 #include <unordered_set>
 
-#include "kvs/error.h"
 #include "kvs/version/commit.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/remote_table.h"
 #include "pg/table/tag_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -18,8 +18,7 @@ namespace {
 
 Hash Whole(const std::optional<Hash>& address, const char* table) {
     if (!address) {
-        throw Error(ErrorCode::kCorruption, std::string(table) + " holds something that is no address",
-                    "SELECT * FROM kvs.check() tells what is damaged.");
+        throw Damaged(std::string(table) + " holds something that is no address");
     }
     return *address;
 }

@@ -10,6 +10,7 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -162,10 +163,7 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
 }
 
 [[noreturn]] void ThrowMoved(const Branch& branch) {
-    throw Error(
-        ErrorCode::kSerialization,
-        "could not serialize access due to a concurrent move of branch \"" + std::string(branch.name) + "\"",
-        "Retry the transaction.");
+    throw CouldNotSerialize("a concurrent move of branch \"" + std::string(branch.name) + "\"");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "pg/wall/server_hasher.h"
 #include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
+#include "pg/wall/store_error.h"
 
 extern "C" {
 #include "access/detoast.h"
@@ -60,12 +61,9 @@ Datum SnapshotDatum(Snapshot snapshot) {
 // fetched. Then the commit is there now, and nothing is damaged.
 [[noreturn]] void ThrowUnseen(const Hash& hash) {
     if (Guarded([&] { return IsolationUsesXactSnapshot() && FindBody(hash, SnapshotSelf) != nullptr; })) {
-        throw Error(ErrorCode::kSerialization,
-                    "could not serialize access due to commit " + hash.ToHex() + ", which was stored since",
-                    "Retry the transaction.");
+        throw CouldNotSerialize("commit " + hash.ToHex() + ", which was stored since");
     }
-    throw Error(ErrorCode::kCorruption, "commit " + hash.ToHex() + " is missing",
-                "SELECT * FROM kvs.check() tells what is damaged.");
+    throw Damaged("commit " + hash.ToHex() + " is missing");
 }
 
 }  // namespace
@@ -81,8 +79,7 @@ std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot) {
     const std::string_view encoded = Contents(body);
     ServerHasher hasher;
     if (HashCommit(hasher, encoded) != hash) {
-        throw Error(ErrorCode::kCorruption, "commit " + hash.ToHex() + " does not hash to its address",
-                    "SELECT * FROM kvs.check() tells what is damaged.");
+        throw Damaged("commit " + hash.ToHex() + " does not hash to its address");
     }
     Commit commit = DecodeCommit(encoded).OrThrow();
     pfree(body);
@@ -184,9 +181,7 @@ void LockCommitForReference(const Hash& commit) {
         return;
     }
     if (Guarded([] { return IsolationUsesXactSnapshot(); })) {
-        throw Error(ErrorCode::kSerialization,
-                    "could not serialize access due to a concurrent collection of commit " + commit.ToHex(),
-                    "Retry the transaction.");
+        throw CouldNotSerialize("a concurrent collection of commit " + commit.ToHex());
     }
     throw Error(ErrorCode::kUnknownRef, "commit " + commit.ToHex() + " does not exist");
 }

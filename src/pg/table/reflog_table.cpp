@@ -1,10 +1,10 @@
 #include "pg/table/reflog_table.h"
 
-#include "kvs/error.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -61,8 +61,7 @@ void ForEachMoveOf(std::string_view branch, Snapshot snapshot,
 
 std::optional<Hash> Whole(const MoveAddress& address) {
     if (!address.is_null && !address.hash) {
-        throw Error(ErrorCode::kCorruption, "_kvs.reflog holds something that is no address",
-                    "SELECT * FROM kvs.check() tells what is damaged.");
+        throw Damaged("_kvs.reflog holds something that is no address");
     }
     return address.hash;
 }

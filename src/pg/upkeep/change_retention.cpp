@@ -12,6 +12,7 @@
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
+#include "pg/wall/store_error.h"
 
 extern "C" {
 #include "storage/procarray.h"
@@ -49,9 +50,7 @@ void StoreMember(int number, const ChangeMember& member, Snapshot snapshot) {
     } else {
         ItemPointerData tid = member.tid;
         if (Update(&table, &tid, values, nulls, snapshot) != TM_Ok) {
-            ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("could not serialize access due to concurrent change of the change log's members"),
-                    errhint("Retry the transaction."));
+            throw CouldNotSerialize("concurrent change of the change log's members");
         }
     }
     Close(&table);

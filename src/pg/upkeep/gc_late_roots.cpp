@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "kvs/codec/item.h"
-#include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
 #include "kvs/version/commit.h"
@@ -12,6 +11,7 @@
 #include "pg/table/commit_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -20,9 +20,7 @@ namespace {
 constexpr size_t kBytesPerObject = 96;  // in the sets
 
 [[noreturn]] void ThrowMissing(const char* what, const Hash& address) {
-    throw Error(
-        ErrorCode::kCorruption, std::string(what) + " " + address.ToHex() + " is missing",
-        "Nothing is collected from a damaged store. SELECT * FROM kvs.check() tells what is damaged.");
+    throw DamagedNotCollected(std::string(what) + " " + address.ToHex() + " is missing");
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <unordered_set>
 
 #include "kvs/codec/item.h"
-#include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/version/commit.h"
 #include "pg/chunk/pack_edit.h"
@@ -16,6 +15,7 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
 #include "pg/wall/server_hasher.h"
+#include "pg/wall/store_error.h"
 
 extern "C" {
 #include "access/detoast.h"
@@ -39,9 +39,7 @@ int SortMemory() {
 }
 
 [[noreturn]] void ThrowDamaged(const std::string& problem) {
-    throw Error(
-        ErrorCode::kCorruption, problem,
-        "Nothing is collected from a damaged store. SELECT * FROM kvs.check() tells what is damaged.");
+    throw DamagedNotCollected(problem);
 }
 
 // The commits by descending generation; those that are referred to and do not exist come first, with the hash

@@ -1,7 +1,7 @@
 #include "pg/upkeep/gc_roots.h"
 
-#include "kvs/error.h"
 #include "pg/table/owner_query.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -58,10 +58,8 @@ void ScanColumn(const RootColumn& root, const RootScope& scope,
     while (row.Next()) {
         const std::optional<Hash> address = row.Address(1);
         if (!address) {
-            throw Error(
-                ErrorCode::kCorruption,
-                std::string("_kvs.") + root.table + "." + root.column + " holds something that is no address",
-                "SELECT * FROM kvs.check() tells what is damaged.");
+            throw Damaged(std::string("_kvs.") + root.table + "." + root.column +
+                          " holds something that is no address");
         }
         visit({root.kind, *address});
     }

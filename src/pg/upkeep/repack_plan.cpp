@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
 #include "kvs/tree/replaced_nodes.h"
@@ -14,6 +13,7 @@
 #include "pg/table/tag_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -100,9 +100,7 @@ void RepackPlan::AddBelow(const Node& node) {
             hot_.AddNode(child);
             const NodeRef child_node = chunks_->ReadNode(child);
             if (child_node->level() != node.level() - 1) {
-                throw Error(ErrorCode::kCorruption,
-                            "tree node " + child.ToHex() + " does not fit its parent: wrong level",
-                            "SELECT * FROM kvs.check() tells what is damaged.");
+                throw Damaged("tree node " + child.ToHex() + " does not fit its parent: wrong level");
             }
             AddBelow(*child_node);
         }

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "kvs/codec/item.h"
-#include "kvs/error.h"
 #include "kvs/tree/editor.h"
+#include "kvs/util/quote.h"
 #include "kvs/version/same_contents.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/tree_item.h"
@@ -18,6 +18,7 @@
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
+#include "pg/wall/store_error.h"
 #include "pg/write/auto_flush.h"
 #include "pg/write/commit_maker.h"
 #include "pg/write/hooks.h"
@@ -129,10 +130,7 @@ void FlushSession::TakeSnapshot(int32 branch_id) {
                               now.head == branch_.head && now.working.meta_root == branch_.working.meta_root;
             ReleaseSnapshot(latest);
             if (!same) {
-                ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                        errmsg("could not serialize access due to a concurrent move of branch \"%s\"",
-                               branch_.name),
-                        errhint("Retry the transaction."));
+                throw CouldNotSerialize("a concurrent move of branch " + Quoted(branch_.name));
             }
         }
     });
@@ -207,10 +205,7 @@ void RequireNothingLeft(const Branch& branch) {
     const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
     ReleaseSnapshot(latest);
     if (rows_left) {
-        throw Error(ErrorCode::kSerialization,
-                    "could not serialize access due to concurrent writes to branch \"" +
-                        std::string(branch.name) + "\"",
-                    "Retry the transaction.");
+        throw CouldNotSerialize("concurrent writes to branch \"" + std::string(branch.name) + "\"");
     }
 }
 

@@ -11,6 +11,7 @@
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
+#include "pg/wall/store_error.h"
 #include "pg/write/auto_flush.h"
 
 namespace kvs::pg {
@@ -18,9 +19,7 @@ namespace kvs::pg {
 namespace {
 
 [[noreturn]] void ThrowConcurrentUpdate(std::string_view key) {
-    throw Error(ErrorCode::kSerialization,
-                "could not serialize access due to concurrent update of key \"" + std::string(key) + "\"",
-                "Retry the transaction.");
+    throw CouldNotSerialize("concurrent update of key \"" + std::string(key) + "\"");
 }
 
 }  // namespace
