@@ -6,47 +6,10 @@ namespace {
 
 constexpr int kObjectCount = static_cast<int>(Object::kCount);
 
-// Names in the order of Object; all but the first live in schema _kvs.
 constexpr const char* kNames[kObjectCount] = {
-    "entries",
-    "store",
-    "store_pkey",
-    "store_epoch_key",
-    "chunk",
-    "chunk_pkey",
-    "pack",
-    "pack_pkey",
-    "pack_next",
-    "pack_addresses",
-    "dictionary",
-    "dictionary_pkey",
-    "commit",
-    "commit_pkey",
-    "branch",
-    "branch_pkey",
-    "branch_name_key",
-    "tag",
-    "tag_pkey",
-    "reflog",
-    "reflog_pkey",
-    "reflog_branch_id",
-    "remote_ref",
-    "remote_ref_pkey",
-    "working",
-    "working_pkey",
-    "change",
-    "change_pkey",
-    "change_xid",
-    "change_member",
-    "change_member_pkey",
-    "hook",
-    "hook_pkey",
-    "change_range",
-    "branch_id",
-    "reflog_id",
-    "change_seq",
-    "dictionary_id",
-    "pack_id",
+#define KVS_OBJECT(object, name) name,
+    KVS_OBJECTS(KVS_OBJECT)
+#undef KVS_OBJECT
 };
 
 struct Cache {

@@ -8,47 +8,53 @@
 
 namespace kvs::pg {
 
+// The objects and their names: X(object, name). kvs.entries is the foreign table that carries the privileges;
+// all others lie in schema _kvs.
+#define KVS_OBJECTS(X)                         \
+    X(kEntries, "entries")                     \
+    X(kStore, "store")                         \
+    X(kStorePkey, "store_pkey")                \
+    X(kStoreEpoch, "store_epoch_key")          \
+    X(kChunk, "chunk")                         \
+    X(kChunkPkey, "chunk_pkey")                \
+    X(kPack, "pack")                           \
+    X(kPackPkey, "pack_pkey")                  \
+    X(kPackNext, "pack_next")                  \
+    X(kPackAddresses, "pack_addresses")        \
+    X(kDictionary, "dictionary")               \
+    X(kDictionaryPkey, "dictionary_pkey")      \
+    X(kCommit, "commit")                       \
+    X(kCommitPkey, "commit_pkey")              \
+    X(kBranch, "branch")                       \
+    X(kBranchPkey, "branch_pkey")              \
+    X(kBranchName, "branch_name_key")          \
+    X(kTag, "tag")                             \
+    X(kTagPkey, "tag_pkey")                    \
+    X(kReflog, "reflog")                       \
+    X(kReflogPkey, "reflog_pkey")              \
+    X(kReflogBranch, "reflog_branch_id")       \
+    X(kRemoteRef, "remote_ref")                \
+    X(kRemoteRefPkey, "remote_ref_pkey")       \
+    X(kWorking, "working")                     \
+    X(kWorkingPkey, "working_pkey")            \
+    X(kChangePkey, "change_pkey")              \
+    X(kChangeXid, "change_xid")                \
+    X(kChangeMember, "change_member")          \
+    X(kChangeMemberPkey, "change_member_pkey") \
+    X(kHook, "hook")                           \
+    X(kHookPkey, "hook_pkey")                  \
+    X(kChangeRange, "change_range")            \
+    X(kBranchIdSequence, "branch_id")          \
+    X(kReflogIdSequence, "reflog_id")          \
+    X(kChangeSequence, "change_seq")           \
+    X(kDictionaryIdSequence, "dictionary_id")  \
+    X(kPackIdSequence, "pack_id")
+
 enum class Object : int {
-    kEntries,  // the foreign table kvs.entries, which carries the privileges
-    kStore,
-    kStorePkey,
-    kStoreEpoch,
-    kChunk,
-    kChunkPkey,
-    kPack,
-    kPackPkey,
-    kPackNext,
-    kPackAddresses,
-    kDictionary,
-    kDictionaryPkey,
-    kCommit,
-    kCommitPkey,
-    kBranch,
-    kBranchPkey,
-    kBranchName,
-    kTag,
-    kTagPkey,
-    kReflog,
-    kReflogPkey,
-    kReflogBranch,
-    kRemoteRef,
-    kRemoteRefPkey,
-    kWorking,
-    kWorkingPkey,
-    kChange,
-    kChangePkey,
-    kChangeXid,
-    kChangeMember,
-    kChangeMemberPkey,
-    kHook,
-    kHookPkey,
-    kChangeRange,
-    kBranchIdSequence,
-    kReflogIdSequence,
-    kChangeSequence,
-    kDictionaryIdSequence,
-    kPackIdSequence,
-    kCount,
+#define KVS_OBJECT(object, name) object,
+    KVS_OBJECTS(KVS_OBJECT)
+#undef KVS_OBJECT
+        kCount,
 };
 
 // Errors: 42704 with a hint when the extension is not installed in this database.
