@@ -2,11 +2,10 @@
 // garbage and packs what only history needs, the latter two where the store has grown by enough. It belongs
 // to no role and runs what SQL there is as the owner of the extension.
 #include "pg/table/locks.h"
-#include "pg/table/owner_query.h"
 #include "pg/upkeep/change_retention.h"
+#include "pg/upkeep/chunk_growth.h"
 #include "pg/upkeep/collector.h"
 #include "pg/upkeep/repack.h"
-#include "pg/upkeep/repack_state.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/guard.h"
@@ -33,18 +32,6 @@ using namespace kvs::pg;
 // Whoever stores one of them anew waits for the transaction.
 constexpr int64 kChunksPerTransaction = 50000;
 
-// Whether $1 chunks, and $2 percent of those that the last collection left, were stored since then. Where the
-// server's statistics began anew meanwhile (a crash, another server), nobody knows, and one collection too
-// many does no harm; where there was none yet, what vacuum has counted helps.
-constexpr const char* kGrowthQuery = R"(
-SELECT coalesce(s.inserted < l.chunks_inserted OR pg_stat_get_bgwriter_stat_reset_time() > l.at, false)
-    OR CASE WHEN l.at IS NULL THEN greatest(s.inserted, s.rows) ELSE s.inserted - l.chunks_inserted END
-       >= $1 + $2 / 100.0 * coalesce(l.objects_live, 0)
-FROM (SELECT pg_stat_get_tuples_inserted(c.oid) AS inserted, c.reltuples::bigint AS rows
-      FROM pg_class AS c WHERE c.oid = '_kvs.chunk'::regclass) AS s
-     LEFT JOIN (SELECT * FROM _kvs.collection ORDER BY at DESC LIMIT 1) AS l ON true
-)";
-
 // Begins a transaction with an active snapshot. Server code.
 void Begin(const char* activity) {
     SetCurrentStatementStartTimestamp();
@@ -58,14 +45,6 @@ void Commit() {
     CommitTransactionCommand();
     pgstat_report_stat(true);
     pgstat_report_activity(STATE_IDLE, nullptr);
-}
-
-bool HasGrown() {
-    OwnerQuery row(kGrowthQuery,
-                   {Parameter::Int8(settings.autogc_threshold), Parameter::Int8(settings.autogc_growth)});
-    const bool has_grown = row.Next() && row.Bool(1);
-    row.Finish();
-    return has_grown;
 }
 
 // In a transaction.
@@ -84,7 +63,7 @@ struct Work {
 Work FindWork() {
     Work work;
     if (IsInstalled()) {
-        work.collect = HasGrown();
+        work.collect = IsCollectionDue(settings.autogc_threshold, settings.autogc_growth);
         work.trim = settings.change_retention >= 0;
         if ((work.collect || work.trim) && !TryLockUpkeepForWorker()) {
             return {};

@@ -8,16 +8,6 @@ namespace kvs::pg {
 
 namespace {
 
-// Where the server's statistics began anew meanwhile (a crash, another server), nobody knows, and one
-// repacking too many does no harm; where there was none yet, what vacuum has counted helps.
-constexpr const char* kDueQuery = R"(
-SELECT coalesce(NOT l.is_complete OR s.inserted < l.chunks_inserted OR pg_stat_get_bgwriter_stat_reset_time() > l.at, false)
-    OR CASE WHEN l.at IS NULL THEN greatest(s.inserted, s.rows) ELSE s.inserted - l.chunks_inserted END >= $1
-FROM (SELECT pg_stat_get_tuples_inserted(c.oid) AS inserted, c.reltuples::bigint AS rows
-      FROM pg_class AS c WHERE c.oid = '_kvs.chunk'::regclass) AS s
-     LEFT JOIN (SELECT * FROM _kvs.repacking ORDER BY at DESC LIMIT 1) AS l ON true
-)";
-
 // $5: the frontier, NULL to go on with that of before.
 constexpr const char* kNoteQuery = R"(
 WITH before AS (SELECT * FROM _kvs.repacking ORDER BY at DESC LIMIT 1),
@@ -50,13 +40,6 @@ void NoteRepacking(const RepackResult& result, const std::unordered_set<Hash, Ha
                     Parameter::Int8(result.bytes_after), Parameter::Bool(result.is_complete),
                     frontier != nullptr ? Parameter::Addresses({frontier->begin(), frontier->end()})
                                         : Parameter::Null(BYTEAARRAYOID)});
-}
-
-bool IsRepackingDue(int64 new_chunks) {
-    OwnerQuery row(kDueQuery, {Parameter::Int8(new_chunks)});
-    const bool is_due = row.Next() && row.Bool(1);
-    row.Finish();
-    return is_due;
 }
 
 }  // namespace kvs::pg

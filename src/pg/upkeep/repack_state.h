@@ -16,7 +16,4 @@ std::vector<Hash> ReadRepackFrontier();
 // before. What follows one that is not complete is counted as its continuation.
 void NoteRepacking(const RepackResult& result, const std::unordered_set<Hash, HashOfHash>* frontier);
 
-// Whether `new_chunks` were stored since the last complete repacking, or one is to be continued.
-bool IsRepackingDue(int64 new_chunks);
-
 }  // namespace kvs::pg
