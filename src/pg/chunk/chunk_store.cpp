@@ -2,9 +2,9 @@
 
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
+#include "pg/chunk/chunk_table.h"
 #include "pg/chunk/node_cache.h"
 #include "pg/chunk/pack_reader.h"
-#include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
@@ -18,8 +18,6 @@ namespace {
 
 constexpr size_t kMaxPendingBytes = size_t{8} << 20;
 
-enum ChunkColumn { kHashColumn = 1, kBodyColumn, kChunkColumns = kBodyColumn };
-
 FrameCodec& Codec() {
     static FrameCodec* codec = nullptr;
     if (codec == nullptr) {
@@ -30,27 +28,19 @@ FrameCodec& Codec() {
 
 // The frame's bytes in the current memory context, nullptr if there is no such chunk.
 struct varlena* FindFrame(const Hash& address, Snapshot snapshot) {
-    Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
-    const Datum hash = HashDatum(address);
-    ScanKeyData key;
-    KeyBytea(&key, kHashColumn, hash);
+    Table chunks = OpenChunksForRead();
     struct varlena* frame = nullptr;
-    if (Lookup(&chunk, snapshot, &key, 1)) {
-        frame = PG_DETOAST_DATUM_COPY(chunk.Get(kBodyColumn));
+    if (FindChunkRow(&chunks, snapshot, address)) {
+        frame = CopyChunkRowFrame(chunks.slot);
     }
-    Close(&chunk);
-    pfree(DatumGetPointer(hash));
+    Close(&chunks);
     return frame;
 }
 
 bool HasRow(const Hash& address, Snapshot snapshot) {
-    Table chunk = OpenForRead(Object::kChunk, Object::kChunkPkey);
-    const Datum hash = HashDatum(address);
-    ScanKeyData key;
-    KeyBytea(&key, kHashColumn, hash);
-    const bool found = Lookup(&chunk, snapshot, &key, 1);
-    Close(&chunk);
-    pfree(DatumGetPointer(hash));
+    Table chunks = OpenChunksForRead();
+    const bool found = FindChunkRow(&chunks, snapshot, address);
+    Close(&chunks);
     return found;
 }
 
@@ -240,26 +230,17 @@ void ChunkStore::Flush() {
     if (pending_.empty()) {
         return;
     }
-    Table chunk = Guarded([] {
-        const Object index = Object::kChunkPkey;
-        return OpenForWrite(Object::kChunk, &index, 1);
-    });
+    Table chunks = Guarded([] { return OpenChunksForWrite(); });
     for (const auto& entry : pending_) {
         const Hash& address = entry.first;
         const std::string& frame = entry.second;
         Guarded([&] {
             CHECK_FOR_INTERRUPTS();
-            Datum values[kChunkColumns] = {HashDatum(address), MakeVarlena(frame)};
-            bool nulls[kChunkColumns] = {false, false};
-            ScanKeyData key;
-            KeyBytea(&key, kHashColumn, values[0]);
-            InsertIfAbsent(&chunk, values, nulls, &key, 1);
-            pfree(DatumGetPointer(values[0]));
-            pfree(DatumGetPointer(values[1]));
+            InsertChunkRow(&chunks, address, frame);
         });
     }
     Guarded([&] {
-        Close(&chunk);
+        Close(&chunks);
         // What was inserted is to be seen by the scans that follow in this transaction.
         CommandCounterIncrement();
     });

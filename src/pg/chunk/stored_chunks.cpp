@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
+#include "pg/chunk/chunk_table.h"
 #include "pg/chunk/dictionary_cache.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -14,8 +15,6 @@
 namespace kvs::pg {
 
 namespace {
-
-enum ChunkColumn { kHashColumn = 1, kBodyColumn };
 
 constexpr size_t kVerifiedBytes = size_t{4} << 20;  // of one generation
 constexpr size_t kPackBytes = size_t{16} << 20;
@@ -32,7 +31,7 @@ constexpr size_t kLargestKept = size_t{1} << 20;
 }  // namespace
 
 StoredChunks::StoredChunks(Snapshot snapshot) : snapshot_(snapshot), packs_(kPackBytes) {
-    table_ = Guarded([] { return OpenForRead(Object::kChunk, Object::kChunkPkey); });
+    table_ = Guarded([] { return OpenChunksForRead(); });
 }
 
 void StoredChunks::Finish() {
@@ -67,14 +66,10 @@ struct varlena* StoredChunks::Fetch(const Hash& address) {
     return Guarded([&] {
         CHECK_FOR_INTERRUPTS();
         struct varlena* found = nullptr;
-        const Datum key_datum = HashDatum(address);
-        ScanKeyData key;
-        KeyBytea(&key, kHashColumn, key_datum);
-        if (Lookup(&table_, snapshot_, &key, 1)) {
-            found = PG_DETOAST_DATUM_COPY(table_.Get(kBodyColumn));
+        if (FindChunkRow(&table_, snapshot_, address)) {
+            found = CopyChunkRowFrame(table_.slot);
             ExecClearTuple(table_.slot);
         }
-        pfree(DatumGetPointer(key_datum));
         return found;
     });
 }
@@ -108,12 +103,10 @@ bool StoredChunks::HasWholeRow(int64 prefix) {
     const Hash first = FirstAddress(prefix);
     Hash found = first;
     const bool is_there = Guarded([&] {
-        ScanKeyData key;
-        KeyBytea(&key, kHashColumn, HashDatum(first), BTGreaterEqualStrategyNumber);
-        IndexScanDesc scan = BeginScan(&table_, snapshot_, &key, 1);
+        IndexScanDesc scan = BeginChunkScan(&table_, snapshot_, &first);
         bool more = index_getnext_slot(scan, ForwardScanDirection, table_.slot);
         if (more) {
-            const std::string_view address = DatumContents(table_.Get(kHashColumn));
+            const std::string_view address = ChunkRowAddress(table_.slot);
             more = address.size() == Hash::kSize;
             if (more) {
                 found = Hash::FromBytes(address);
@@ -206,8 +199,8 @@ Hash StoredChunks::WriteBlob(std::string_view) {
 
 StoredChunkScan::StoredChunkScan(Snapshot snapshot) {
     Guarded([&] {
-        table_ = OpenForRead(Object::kChunk, Object::kChunkPkey);
-        scan_ = BeginScan(&table_, snapshot, nullptr, 0);
+        table_ = OpenChunksForRead();
+        scan_ = BeginChunkScan(&table_, snapshot, nullptr);
         row_context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs chunk scan", ALLOCSET_DEFAULT_SIZES);
     });
 }
@@ -220,7 +213,7 @@ bool StoredChunkScan::Next() {
             return false;
         }
         MemoryContext caller = MemoryContextSwitchTo(row_context_);
-        address_ = DatumContents(table_.Get(kHashColumn));
+        address_ = ChunkRowAddress(table_.slot);
         MemoryContextSwitchTo(caller);
         return true;
     });
@@ -229,7 +222,7 @@ bool StoredChunkScan::Next() {
 std::string_view StoredChunkScan::frame() {
     return Guarded([&] {
         MemoryContext caller = MemoryContextSwitchTo(row_context_);
-        const std::string_view bytes = DatumContents(table_.Get(kBodyColumn));
+        const std::string_view bytes = ChunkRowFrame(table_.slot);
         MemoryContextSwitchTo(caller);
         return bytes;
     });

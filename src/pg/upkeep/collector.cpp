@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "pg/chunk/chunk_table.h"
 #include "pg/table/catalog.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/locks.h"
@@ -14,34 +15,11 @@
 #include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
 
-extern "C" {
-#include "access/detoast.h"
-}
-
 namespace kvs::pg {
 
 namespace {
 
 constexpr size_t kBatch = 10000;  // objects that a worker deletes in one transaction
-constexpr int kBodyColumn = 2;
-
-// The size of its frame, or -1 if there is no such chunk any more. Server code.
-int64 DeleteChunk(Table* chunk, const Hash& address, Snapshot snapshot) {
-    const Datum key_datum = HashDatum(address);
-    ScanKeyData key;
-    KeyBytea(&key, 1, key_datum);
-    int64 size = -1;
-    if (Lookup(chunk, snapshot, &key, 1)) {
-        size = static_cast<int64>(toast_raw_datum_size(chunk->Get(kBodyColumn))) - VARHDRSZ;
-        ItemPointerData tid = chunk->slot->tts_tid;
-        ExecClearTuple(chunk->slot);
-        if (kvs::pg::Delete(chunk, &tid, snapshot, true) != TM_Ok) {
-            size = -1;
-        }
-    }
-    pfree(DatumGetPointer(key_datum));
-    return size;
-}
 
 // Server code.
 int64 EstimatedChunks() {
@@ -123,10 +101,7 @@ bool Collector::DeleteCommits(Snapshot snapshot, size_t limit) {
 }
 
 bool Collector::DeleteChunks(Snapshot snapshot, size_t limit) {
-    Table chunk = Guarded([] {
-        const Object index = Object::kChunkPkey;
-        return OpenForWrite(Object::kChunk, &index, 1);
-    });
+    Table chunk = Guarded([] { return OpenChunksForWrite(); });
     Hash address;
     size_t done = 0;
     bool more = true;
@@ -137,7 +112,7 @@ bool Collector::DeleteChunks(Snapshot snapshot, size_t limit) {
         }
         const int64 size = Guarded([&] {
             CHECK_FOR_INTERRUPTS();
-            return DeleteChunk(&chunk, address, snapshot);
+            return DeleteChunkRow(&chunk, snapshot, address);
         });
         if (size >= 0) {
             result_.objects_removed++;

@@ -7,6 +7,7 @@
 #include "kvs/codec/item.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/version/commit.h"
+#include "pg/chunk/chunk_table.h"
 #include "pg/chunk/pack_edit.h"
 #include "pg/chunk/pack_table.h"
 #include "pg/table/commit_table.h"
@@ -24,8 +25,6 @@ extern "C" {
 namespace kvs::pg {
 
 namespace {
-
-enum ChunkColumn { kHashColumn = 1, kBodyColumn };
 
 // What stands beside an address in a sort: of which kind of tree it is a node.
 constexpr int64 kData = 1;
@@ -258,10 +257,8 @@ int64 Mark::CollectStored(AddressSort* stored) {
             CHECK_FOR_INTERRUPTS();
             MemoryContextReset(context);
             MemoryContext caller = MemoryContextSwitchTo(context);
-            bool is_null;
-            const std::string_view address = DatumContents(slot_getattr(row, kHashColumn, &is_null));
-            const Datum body = slot_getattr(row, kBodyColumn, &is_null);
-            const auto size = static_cast<int64>(toast_raw_datum_size(body)) - VARHDRSZ;
+            const std::string_view address = ChunkRowAddress(row);
+            const int64 size = ChunkRowFrameSize(row);
             MemoryContextSwitchTo(caller);
             if (address.size() == Hash::kSize) {
                 stored->Add(Hash::FromBytes(address), size);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "pg/chunk/chunk_table.h"
 #include "pg/chunk/pack_encoder.h"
 #include "pg/chunk/pack_reader.h"
 #include "pg/chunk/pack_table.h"
@@ -22,8 +23,6 @@
 namespace kvs::pg {
 
 namespace {
-
-enum ChunkColumn { kHashColumn = 1, kBodyColumn };
 
 // What rows and their index entries take besides frames and packs, about.
 constexpr size_t kChunkOverhead = 130;
@@ -102,8 +101,7 @@ class Repacking {
 
     void Open() {
         Guarded([&] {
-            const Object index = Object::kChunkPkey;
-            table_ = OpenForWrite(Object::kChunk, &index, 1);
+            table_ = OpenChunksForWrite();
             packs_ = OpenPacks(RowExclusiveLock);
             has_packs_ = HasPacks(&packs_);
             scratch_ = AllocSetContextCreate(CurrentMemoryContext, "kvs repack", ALLOCSET_DEFAULT_SIZES);
@@ -145,12 +143,10 @@ class Repacking {
     bool FindRow(const Hash& address, Row* row) {
         MemoryContextReset(scratch_);
         MemoryContext caller = MemoryContextSwitchTo(scratch_);
-        ScanKeyData key;
-        KeyBytea(&key, kHashColumn, HashDatum(address));
-        const bool found = Lookup(&table_, SnapshotSelf, &key, 1);
+        const bool found = FindChunkRow(&table_, SnapshotSelf, address);
         if (found && row != nullptr) {
             row->tid = table_.slot->tts_tid;
-            row->frame = PG_DETOAST_DATUM_COPY(table_.Get(kBodyColumn));
+            row->frame = CopyChunkRowFrame(table_.slot);
         }
         ExecClearTuple(table_.slot);
         MemoryContextSwitchTo(caller);
