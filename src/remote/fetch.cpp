@@ -6,6 +6,7 @@
 
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
+#include "kvs/util/quote.h"
 #include "kvs/version/merge_base.h"
 #include "pg/branch/branch_move.h"
 #include "pg/branch/ref_edit.h"
@@ -18,7 +19,6 @@
 #include "pg/table/tag_table.h"
 #include "pg/transfer/commit_sort.h"
 #include "pg/transfer/object_intake.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/scratch.h"
 #include "pg/wall/snapshot.h"
@@ -134,7 +134,7 @@ class Fetcher {
             }
             if (met.size() == before && wanted.size() == wanted_before) {
                 throw Error(ErrorCode::kCorruption,
-                            "remote \"" + store_.name() + "\" has not sent commit " + asked[0].ToHex());
+                            "remote " + Quoted(store_.name()) + " has not sent commit " + asked[0].ToHex());
             }
         }
     }
@@ -210,7 +210,7 @@ std::string WhatIsInTheWay() {
     pg::FreshSnapshot latest;
     pg::ForEachBranch(latest.get(), [&](const pg::BranchRow& branch) {
         if (branch.name != pg::kMainBranchName) {
-            found = "There is branch \"" + std::string(branch.name) + "\".";
+            found = "There is branch " + Quoted(branch.name) + ".";
         } else if (branch.head != kInitialCommit) {
             found = "Branch \"main\" has commits.";
         } else if (branch.data_root != kEmptyRoot) {
@@ -219,7 +219,7 @@ std::string WhatIsInTheWay() {
         return found.empty();
     });
     pg::ForEachTag(latest.get(), [&](std::string_view name, const std::optional<Hash>&) {
-        found = "There is tag \"" + std::string(name) + "\".";
+        found = "There is tag " + Quoted(name) + ".";
         return false;
     });
     pg::OwnerQuery entry("SELECT FROM _kvs.working WHERE item IS NOT NULL LIMIT 1");
@@ -263,9 +263,8 @@ std::vector<RefTransfer> Fetch(std::string_view remote, std::optional<std::strin
         is_found |= reports.size() > before;
     }
     if (!is_found) {
-        throw Error(ErrorCode::kUnknownRef, "branch \"" + std::string(*branch) +
-                                                "\" does not exist on remote \"" + std::string(remote) +
-                                                "\"");
+        throw Error(ErrorCode::kUnknownRef,
+                    "branch " + Quoted(*branch) + " does not exist on remote " + Quoted(remote));
     }
     TakeTags(refs, std::string(remote), &fetcher, &reports);
     fetcher.Finish();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "kvs/version/merge_base.h"
 #include "pg/branch/ref_edit.h"
 #include "pg/chunk/chunk_store.h"
@@ -184,8 +185,8 @@ struct Pushed {
     std::optional<pg::Tag> tag;
 
     std::string Refusal(std::string_view remote) const {
-        return std::string("cannot push ") + (tag ? "tag \"" : "branch \"") + name + "\" to remote \"" +
-               std::string(remote) + "\"";
+        return std::string("cannot push ") + (tag ? "tag " : "branch ") + Quoted(name) + " to remote " +
+               Quoted(remote);
     }
 };
 
@@ -251,7 +252,7 @@ std::optional<Hash> Send(const Pushed& pushed, bool force, Store* store, Snapsho
 
 RefTransfer Push(std::string_view remote, std::string_view name, bool force) {
     pg::BeginRefEdit();
-    Snapshot snapshot = pg::RegisterNewestSnapshot();
+    Snapshot snapshot = pg::RegisterLatestSnapshot();
     const Pushed pushed = FindPushed(name, snapshot);
     Store store(remote);
     RefTransfer report;

@@ -1,6 +1,7 @@
 #include "remote/store.h"
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "pg/table/remote_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/lock_timeout.h"
@@ -30,7 +31,8 @@ T ReadNumber(std::string_view bytes) {
 }
 
 [[noreturn]] void ThrowNonsense(const std::string& remote) {
-    throw Error(ErrorCode::kCorruption, "remote \"" + remote + "\" sent something else than was asked for");
+    throw Error(ErrorCode::kCorruption,
+                "remote " + Quoted(remote) + " sent something else than was asked for");
 }
 
 }  // namespace
@@ -56,7 +58,7 @@ void Store::CheckProtocol() {
     }
     if (protocol != kProtocol) {
         throw Error(ErrorCode::kWrongState,
-                    "the database of remote \"" + name() + "\" has no kvs that this one can talk to",
+                    "the database of remote " + Quoted(name()) + " has no kvs that this one can talk to",
                     "CREATE EXTENSION kvs there, or bring both to the same version.");
     }
 }

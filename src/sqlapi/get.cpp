@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "pg/read/entry_row.h"
 #include "pg/read/read_view.h"
 #include "pg/table/access_guard.h"
@@ -32,10 +33,10 @@ ReadArguments GetReadArguments(FunctionCallInfo fcinfo) {
 [[noreturn]] void ThrowWrongType(Datum key, ValueType found) {
     const std::string name(Contents(DatumGetPointer(key)));
     if (found == ValueType::kBytes) {
-        throw Error(ErrorCode::kWrongType, "key \"" + name + "\" holds bytes, not JSON",
+        throw Error(ErrorCode::kWrongType, "key " + Quoted(name) + " holds bytes, not JSON",
                     "Use kvs.get_bytes().");
     }
-    throw Error(ErrorCode::kWrongType, "key \"" + name + "\" holds JSON, not bytes", "Use kvs.get().");
+    throw Error(ErrorCode::kWrongType, "key " + Quoted(name) + " holds JSON, not bytes", "Use kvs.get().");
 }
 
 // The value as a varlena of its type; 0 if absent.

@@ -58,9 +58,8 @@ KVS_FUNCTION(kvs_json_patch)
     const PatchArguments arguments = GetPatchArguments(fcinfo, "kvs.json_patch()", "operations");
     return Patch(arguments, [&](std::optional<Json> document) {
         if (!document) {
-            throw Error(
-                ErrorCode::kNotFound,
-                "key \"" + std::string(Contents(DatumGetPointer(arguments.key))) + "\" does not exist");
+            throw Error(ErrorCode::kNotFound,
+                        "key " + Quoted(Contents(DatumGetPointer(arguments.key))) + " does not exist");
         }
         return JsonPatch(*std::move(document), JsonFromJsonb(arguments.patch)).OrThrow();
     });

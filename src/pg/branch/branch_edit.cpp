@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "kvs/version/ref.h"
 #include "pg/branch/ref_edit.h"
 #include "pg/branch/staged_merge.h"
@@ -37,7 +38,7 @@ struct Source {
 };
 
 std::string Named(const char* what, std::string_view name) {
-    return what + (" \"" + std::string(name) + "\"");
+    return what + (" " + Quoted(name));
 }
 
 [[noreturn]] void ThrowConcurrentChange(std::string_view branch) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "kvs/version/merge_base.h"
 #include "kvs/version/ref.h"
 #include "pg/branch/branch_edit.h"
@@ -17,8 +18,7 @@ namespace kvs::pg {
 namespace {
 
 Error Refusal(const Branch& branch, const std::string& reason, const char* hint) {
-    return {ErrorCode::kWrongState, "cannot move branch \"" + std::string(branch.name) + "\": " + reason,
-            hint};
+    return {ErrorCode::kWrongState, "cannot move branch " + Quoted(branch.name) + ": " + reason, hint};
 }
 
 RewritePlan PlanMove(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, const Hash& head,

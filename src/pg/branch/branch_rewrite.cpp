@@ -115,7 +115,7 @@ void RefuseUnlessClean(const Branch& branch, ChunkStore* chunks, Snapshot snapsh
     if (!IsClean(branch, chunks, snapshot)) {
         plan->refusal.emplace(
             ErrorCode::kWrongState,
-            std::string("cannot ") + operation + ": branch \"" + branch.name + "\" has uncommitted work",
+            std::string("cannot ") + operation + ": branch " + Quoted(branch.name) + " has uncommitted work",
             "Commit it with kvs.commit(), or put it aside with kvs.stash().");
     }
 }
@@ -135,8 +135,8 @@ void PlanWorking(const Branch& branch, ChunkStore* chunks, Snapshot snapshot, co
             keys += (keys.empty() ? "" : ", ") + Quoted(key);
         }
         plan->refusal.emplace(ErrorCode::kWrongState,
-                              "uncommitted changes of branch \"" + std::string(branch.name) +
-                                  "\" would be overwritten: " + keys +
+                              "uncommitted changes of branch " + Quoted(branch.name) +
+                                  " would be overwritten: " + keys +
                                   (carried.collisions.size() == kMaxCollisions ? ", ..." : ""),
                               "Commit them with kvs.commit(), or put them aside with kvs.stash().");
     }

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
 #include "pg/table/remote_table.h"
 #include "pg/table/tag_table.h"
 #include "pg/wall/durability.h"
@@ -76,11 +78,11 @@ void RequireFreeName(std::string_view name) {
     if (IsNameOfRemote(name)) {
         const std::string remote(name.substr(0, name.find('/')));
         throw Error(ErrorCode::kInvalidArgument,
-                    "name \"" + std::string(name) + "\" is that of a branch of remote \"" + remote + "\"",
+                    "name " + Quoted(name) + " is that of a branch of remote " + Quoted(remote),
                     remote == kBundleRemote ? "So are called the branches and tags that bundles brought."
                                             : "Choose another name, or another one for the remote.");
     }
-    Snapshot latest = RegisterNewestSnapshot();
+    Snapshot latest = RegisterLatestSnapshot();
     Branch branch;
     const char* taken_by = nullptr;
     if (TryFindBranch(name, latest, &branch)) {
@@ -90,8 +92,7 @@ void RequireFreeName(std::string_view name) {
     }
     ReleaseSnapshot(latest);
     if (taken_by != nullptr) {
-        throw Error(ErrorCode::kAlreadyExists,
-                    std::string(taken_by) + " \"" + std::string(name) + "\" already exists",
+        throw Error(ErrorCode::kAlreadyExists, std::string(taken_by) + " " + Quoted(name) + " already exists",
                     "Branches and tags share one name space.");
     }
 }

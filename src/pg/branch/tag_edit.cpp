@@ -8,13 +8,15 @@
 #include "pg/branch/ref_edit.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/locks.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
 namespace {
 
 std::optional<Hash> FindLatest(std::string_view name) {
-    Snapshot latest = RegisterNewestSnapshot();
+    Snapshot latest = RegisterLatestSnapshot();
     const std::optional<Hash> found = FindTag(name, latest);
     ReleaseSnapshot(latest);
     return found;
@@ -25,12 +27,12 @@ std::optional<Hash> FindLatest(std::string_view name) {
 Hash CreateTag(std::string_view name, std::string_view ref, std::optional<std::string_view> message) {
     ValidateRefName(name).OrThrow();
     BeginRefEdit();
-    Snapshot snapshot = RegisterEditSnapshot();
+    LockRefName(name);
+    RequireFreeName(name);
+    Snapshot snapshot = RegisterOperationSnapshot();
     const Hash commit = ResolveCommit(ref, {}, snapshot);
     ReleaseSnapshot(snapshot);
     LockCommitForReference(commit);
-    LockRefName(name);
-    RequireFreeName(name);
     AddTag({std::string(name), commit, std::optional<std::string>(message), AuthorName({}),
             GetCurrentTimestamp()});
     return commit;
@@ -45,8 +47,8 @@ bool DeleteTag(std::string_view name) {
 std::optional<Hash> PlaceTag(const Tag& tag, bool force) {
     ValidateRefName(tag.name).OrThrow();
     BeginRefEdit();
-    LockCommitForReference(tag.commit);
     LockRefName(tag.name);
+    LockCommitForReference(tag.commit);
     const std::optional<Hash> before = FindLatest(tag.name);
     if (before == tag.commit) {
         return before;

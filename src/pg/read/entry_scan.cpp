@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "kvs/entry/expiry.h"
+#include "kvs/util/quote.h"
+#include "pg/wall/store_error.h"
 
 namespace kvs::pg {
 
@@ -117,7 +119,7 @@ bool EntryScan::TakeTreeEntry() {
     item_ = DecodeDataItem(data_.value()).OrThrow();
     if (options_.with_meta) {
         if (!SeekMetadata()) {
-            throw Damaged("key \"" + key_ + "\" has no metadata");
+            throw Damaged("key " + Quoted(key_) + " has no metadata");
         }
         meta_leaf_ = metadata_.leaf();
         meta_ = metadata_.value();

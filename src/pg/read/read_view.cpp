@@ -2,6 +2,7 @@
 
 #include "kvs/entry/expiry.h"
 #include "kvs/tree/tree.h"
+#include "kvs/util/quote.h"
 #include "pg/table/commit_table.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -81,7 +82,7 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
         if (with_meta) {
             value = Tree(chunks_, view_.roots.meta_root).Get(key_bytes);
             if (!value) {
-                throw Damaged("key \"" + std::string(key_bytes) + "\" has no metadata");
+                throw Damaged("key " + Quoted(key_bytes) + " has no metadata");
             }
             found->meta = {value->value, std::move(value->leaf)};
         }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kvs/util/quote.h"
 #include "kvs/version/ref.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/reflog_table.h"
@@ -18,7 +19,7 @@ namespace kvs::pg {
 namespace {
 
 [[noreturn]] void ThrowUnknown(std::string_view text, const std::string& detail = {}) {
-    throw Error(ErrorCode::kUnknownRef, "unknown ref \"" + std::string(text) + "\"",
+    throw Error(ErrorCode::kUnknownRef, "unknown ref " + Quoted(text),
                 "A ref is HEAD, WORKING, a branch, a tag or a commit hash, followed by ~n, ^n or @{...}.",
                 detail);
 }
@@ -26,10 +27,10 @@ namespace {
 Hash ResolveHash(const Ref& ref, std::string_view text, Snapshot snapshot) {
     const std::vector<Hash> found = FindCommits(ref.name, snapshot);
     if (found.empty()) {
-        ThrowUnknown(text, "No commit has a hash that begins with \"" + ref.name + "\".");
+        ThrowUnknown(text, "No commit has a hash that begins with " + Quoted(ref.name) + ".");
     }
     if (found.size() > 1) {
-        ThrowUnknown(text, "Several commits have a hash that begins with \"" + ref.name + "\".");
+        ThrowUnknown(text, "Several commits have a hash that begins with " + Quoted(ref.name) + ".");
     }
     return found[0];
 }
@@ -50,7 +51,7 @@ TimestampTz ParseMoment(const std::string& text) {
 // The errors by which the server says that a text is no moment are one here.
 TimestampTz MomentOf(const std::string& text) {
     const auto refuse = [&] {
-        throw Error(ErrorCode::kInvalidArgument, "\"" + text + "\" is not a moment",
+        throw Error(ErrorCode::kInvalidArgument, Quoted(text) + " is not a moment",
                     "Between @{ and } stands a number of moves, a timestamp, or an interval such as "
                     "2 hours ago.");
     };
@@ -73,8 +74,7 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
         hash = ReflogAt(branch, MomentOf(step.moment), snapshot);
     }
     if (!hash) {
-        ThrowUnknown(
-            text, "The reflog of branch \"" + std::string(branch.name) + "\" does not reach back that far.");
+        ThrowUnknown(text, "The reflog of branch " + Quoted(branch.name) + " does not reach back that far.");
     }
     return *hash;
 }
@@ -131,10 +131,10 @@ ResolvedRef ResolveRef(std::string_view text, std::string_view branch_name, Snap
             const std::optional<Hash> tag = FindTag(ref.name, snapshot);
             const std::optional<Hash> named = tag ? tag : FindRemoteRef(ref.name, snapshot);
             if (!named) {
-                ThrowUnknown(text, "There is no branch or tag \"" + ref.name + "\".");
+                ThrowUnknown(text, "There is no branch or tag " + Quoted(ref.name) + ".");
             }
             if (has_move) {
-                ThrowUnknown(text, "\"" + ref.name + "\" is a " + (tag ? "tag" : "branch of a remote") +
+                ThrowUnknown(text, Quoted(ref.name) + " is a " + (tag ? "tag" : "branch of a remote") +
                                        "; only a branch has a reflog.");
             }
             resolved.commit = *named;

@@ -4,6 +4,7 @@
 
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
+#include "kvs/util/quote.h"
 #include "kvs/version/commit.h"
 #include "pg/table/locks.h"
 #include "pg/wall/convert.h"
@@ -163,7 +164,7 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
 }
 
 [[noreturn]] void ThrowMoved(const Branch& branch) {
-    throw CouldNotSerialize("a concurrent move of branch \"" + std::string(branch.name) + "\"");
+    throw CouldNotSerialize("a concurrent move of branch " + Quoted(branch.name));
 }
 
 }  // namespace
@@ -235,7 +236,7 @@ Branch FindBranch(std::string_view name, Snapshot snapshot) {
     Branch branch;
     if (!TryFindBranch(name, snapshot, &branch)) {
         const std::string shown(name.empty() ? std::string_view(settings.branch) : name);
-        throw Error(ErrorCode::kUnknownRef, "branch \"" + shown + "\" does not exist",
+        throw Error(ErrorCode::kUnknownRef, "branch " + Quoted(shown) + " does not exist",
                     "The view kvs.branches lists the branches; kvs.create_branch(name) makes one.");
     }
     return branch;
@@ -318,9 +319,7 @@ int32 AddBranch(std::string_view name, const Hash& head, const TreePair& working
             branch.id = static_cast<int32>(nextval_internal(ObjectOid(Object::kBranchIdSequence), false));
             InsertBranch(branch, nullptr);
         },
-        [&] {
-            throw Error(ErrorCode::kAlreadyExists, "branch \"" + std::string(name) + "\" already exists");
-        });
+        [&] { throw Error(ErrorCode::kAlreadyExists, "branch " + Quoted(name) + " already exists"); });
     return branch.id;
 }
 

@@ -1,13 +1,13 @@
 #include "pg/table/remote_table.h"
 
 #include "kvs/error.h"
+#include "kvs/util/quote.h"
 #include "kvs/version/ref.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
 #include "pg/table/tag_table.h"
 #include "pg/wall/convert.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 
 namespace kvs::pg {
@@ -19,13 +19,11 @@ enum RemoteRefColumn { kRemoteColumn = 1, kBranchColumn, kHeadColumn };
 void ValidateRemoteName(std::string_view name) {
     ValidateRefName(name).OrThrow();
     if (name.find('/') != std::string_view::npos) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "\"" + std::string(name) + "\" is not a valid name of a remote",
+        throw Error(ErrorCode::kInvalidArgument, Quoted(name) + " is not a valid name of a remote",
                     "A slash parts a remote's name from that of a branch.");
     }
     if (name == kBundleRemote) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "\"" + std::string(name) + "\" is not a valid name of a remote",
+        throw Error(ErrorCode::kInvalidArgument, Quoted(name) + " is not a valid name of a remote",
                     "Refs of that name are what bundles brought.");
     }
 }
@@ -37,13 +35,13 @@ void RequireNoRefBelow(std::string_view remote) {
     FreshSnapshot latest;
     ForEachBranch(latest.get(), [&](const BranchRow& branch) {
         if (branch.name.starts_with(prefix)) {
-            taken = "branch \"" + std::string(branch.name) + "\"";
+            taken = "branch " + Quoted(branch.name);
         }
         return taken.empty();
     });
     ForEachTag(latest.get(), [&](std::string_view name, const std::optional<Hash>&) {
         if (name.starts_with(prefix)) {
-            taken = "tag \"" + std::string(name) + "\"";
+            taken = "tag " + Quoted(name);
         }
         return taken.empty();
     });
@@ -66,7 +64,7 @@ void AddRemote(std::string_view name, const Remote& remote) {
         {Parameter::Text(name), Parameter::Text(remote.conninfo), Parameter::Text(remote.server_owner),
          Parameter::Text(user)});
     if (added == 0) {
-        throw Error(ErrorCode::kAlreadyExists, "remote \"" + std::string(name) + "\" already exists");
+        throw Error(ErrorCode::kAlreadyExists, "remote " + Quoted(name) + " already exists");
     }
 }
 
@@ -100,7 +98,7 @@ Remote FindRemote(std::string_view name) {
     }
     query.Finish();
     if (!remote) {
-        throw Error(ErrorCode::kUnknownRef, "remote \"" + std::string(name) + "\" does not exist",
+        throw Error(ErrorCode::kUnknownRef, "remote " + Quoted(name) + " does not exist",
                     "The view kvs.remotes lists the remotes; kvs.add_remote(name, conninfo) adds one.");
     }
     return *remote;

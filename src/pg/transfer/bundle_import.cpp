@@ -10,7 +10,6 @@
 #include "pg/table/remote_table.h"
 #include "pg/transfer/object_intake.h"
 #include "pg/wall/convert.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
 

@@ -14,7 +14,6 @@
 #include "pg/transfer/object_intake.h"
 #include "pg/transfer/whole_commits.h"
 #include "pg/wall/convert.h"
-#include "pg/wall/fresh_snapshot.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/scratch.h"
 

@@ -205,7 +205,7 @@ void RequireNothingLeft(const Branch& branch) {
     const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
     ReleaseSnapshot(latest);
     if (rows_left) {
-        throw CouldNotSerialize("concurrent writes to branch \"" + std::string(branch.name) + "\"");
+        throw CouldNotSerialize("concurrent writes to branch " + Quoted(branch.name));
     }
 }
 

@@ -5,6 +5,7 @@
 #include "kvs/codec/key.h"
 #include "kvs/error.h"
 #include "kvs/tree/tree.h"
+#include "kvs/util/quote.h"
 #include "pg/read/read_view.h"
 #include "pg/table/commit_table.h"
 #include "pg/wall/convert.h"
@@ -19,7 +20,7 @@ namespace kvs::pg {
 namespace {
 
 [[noreturn]] void ThrowConcurrentUpdate(std::string_view key) {
-    throw CouldNotSerialize("concurrent update of key \"" + std::string(key) + "\"");
+    throw CouldNotSerialize("concurrent update of key " + Quoted(key));
 }
 
 }  // namespace
@@ -175,8 +176,14 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
                         (pass.old.change.log_id == log_ || IsOwnChange(pass.old.change, pass.snapshot))) {
                         prev_seq = static_cast<int64>(pass.old.change.seq);
                     }
-                    AppendChange(&change_, pass.seq, prev_seq, pass.version, branch_id_, request.operation,
-                                 key, pass.new_meta, pass.new_item);
+                    AppendChange(&change_, {.seq = pass.seq,
+                                            .prev_seq = prev_seq,
+                                            .version = pass.version,
+                                            .branch_id = branch_id_,
+                                            .operation = request.operation,
+                                            .key = key,
+                                            .meta = pass.new_meta,
+                                            .item = pass.new_item});
                     CommandCounterIncrement();
                 });
             }
@@ -204,8 +211,8 @@ bool Writer::TryUpdate(Datum key, Pass* pass) {
         return kvs::pg::Update(&working_, &pass->row.tid, values, nulls, pass->snapshot);
     });
     if (result != TM_Ok && result != TM_Updated && result != TM_Deleted) {
-        throw Error(ErrorCode::kWrongState, "key \"" + std::string(Contents(DatumGetPointer(key))) +
-                                                "\" was changed by the statement that is running");
+        throw Error(ErrorCode::kWrongState, "key " + Quoted(Contents(DatumGetPointer(key))) +
+                                                " was changed by the statement that is running");
     }
     return result == TM_Ok;
 }
