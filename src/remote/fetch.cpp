@@ -186,7 +186,7 @@ void TakeTags(const std::vector<RemoteRef>& refs, const std::string& remote, Fet
 void Prune(const std::vector<RemoteRef>& refs, const std::string& remote,
            std::optional<std::string_view> branch, std::vector<RefTransfer>* reports) {
     std::vector<std::string> gone;
-    pg::FreshSnapshot latest;
+    pg::ActiveSnapshot latest(pg::RegisterLatestSnapshot());
     pg::ForEachRemoteRef(latest.get(), [&](const pg::RemoteRefRow& row) {
         const bool is_there = std::any_of(refs.begin(), refs.end(), [&](const RemoteRef& ref) {
             return !ref.is_tag && ref.name == row.branch;
@@ -207,7 +207,7 @@ void Prune(const std::vector<RemoteRef>& refs, const std::string& remote,
 // the versions of keys that are deleted, which a clone goes on from.
 std::string WhatIsInTheWay() {
     std::string found;
-    pg::FreshSnapshot latest;
+    pg::ActiveSnapshot latest(pg::RegisterLatestSnapshot());
     pg::ForEachBranch(latest.get(), [&](const pg::BranchRow& branch) {
         if (branch.name != pg::kMainBranchName) {
             found = "There is branch " + Quoted(branch.name) + ".";

@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "kvs/json/json.h"
 #include "kvs/json/patch.h"
+#include "kvs/util/quote.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"

@@ -173,7 +173,7 @@ int64 LowestKeptChange() {
     if (IsInParallelMode()) {
         return ReadChangeMembers(GetActiveSnapshot()).low_seq;
     }
-    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    Snapshot snapshot = RegisterLatestSnapshot();
     const int64 low_seq = ReadChangeMembers(snapshot).low_seq;
     ReleaseSnapshot(snapshot);
     return low_seq;

@@ -9,6 +9,7 @@
 #include "pg/table/tag_table.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -32,7 +33,7 @@ void ValidateRemoteName(std::string_view name) {
 void RequireNoRefBelow(std::string_view remote) {
     const std::string prefix = std::string(remote) + "/";
     std::string taken;
-    FreshSnapshot latest;
+    ActiveSnapshot latest(RegisterLatestSnapshot());
     ForEachBranch(latest.get(), [&](const BranchRow& branch) {
         if (branch.name.starts_with(prefix)) {
             taken = "branch " + Quoted(branch.name);

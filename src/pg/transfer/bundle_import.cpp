@@ -12,6 +12,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/server_hasher.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -82,7 +83,7 @@ void RequireRefName(const std::string& name) {
 }  // namespace
 
 Hash ImportBundle(const DatumArray& parts) {
-    FreshSnapshot latest;
+    ActiveSnapshot latest(RegisterLatestSnapshot());
     ServerHasher hasher;
     BundleReader reader(hasher);
     BundleImport import(latest.get());

@@ -16,6 +16,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/scratch.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -102,7 +103,7 @@ void SendMissingChunks(const DatumArray& addresses, const SendObject& send) {
 }
 
 int64 ReceiveChunks(const DatumArray& frames) {
-    FreshSnapshot latest;
+    ActiveSnapshot latest(RegisterLatestSnapshot());
     ObjectIntake intake(latest.get());
     for (int i = 0; i < frames.count; i++) {
         intake.AddChunk(Guarded([&] {
@@ -116,7 +117,7 @@ int64 ReceiveChunks(const DatumArray& frames) {
 }
 
 int64 ReceiveCommits(const DatumArray& encoded) {
-    FreshSnapshot latest;
+    ActiveSnapshot latest(RegisterLatestSnapshot());
     ObjectIntake intake(latest.get());
     std::vector<NamedCommit> window;
     for (int i = 0; i < encoded.count; i++) {
@@ -132,7 +133,7 @@ int64 ReceiveCommits(const DatumArray& encoded) {
 
 Hash RequireWholeCommit(std::string_view address) {
     const Hash commit = AddressFrom(address);
-    FreshSnapshot latest;
+    ActiveSnapshot latest(RegisterLatestSnapshot());
     if (!WholeCommits(latest.get()).Contains(commit)) {
         throw Error(ErrorCode::kWrongState, "commit " + commit.ToHex() + " is missing", "Push again.");
     }

@@ -67,10 +67,9 @@ Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const 
         std::optional<Json> document;
         if (current.item != nullptr) {
             if (current.item->type != ValueType::kJson) {
-                throw Error(
-                    ErrorCode::kWrongType,
-                    "key \"" + std::string(Contents(DatumGetPointer(key))) + "\" holds bytes, not JSON",
-                    "Only documents can be patched.");
+                throw Error(ErrorCode::kWrongType,
+                            "key " + Quoted(Contents(DatumGetPointer(key))) + " holds bytes, not JSON",
+                            "Only documents can be patched.");
             }
             std::string blob;
             document = JsonFromJsonb(current.Payload(&blob));
