@@ -6,6 +6,7 @@
 
 #include "pg/branch/ref_edit.h"
 #include "pg/table/access_guard.h"
+#include "pg/table/locks.h"
 #include "pg/table/remote_table.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/collected_rows.h"

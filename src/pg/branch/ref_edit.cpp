@@ -15,29 +15,6 @@
 
 namespace kvs::pg {
 
-namespace {
-
-uint32 LockIdOf(std::string_view name) {
-    return DatumGetUInt32(
-        hash_any(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size())));
-}
-
-// Names with the same hash share a lock, which costs nothing but waiting.
-void LockId(uint32 id, LOCKMODE mode) {
-    Guarded([&] { LockDatabaseObject(ObjectOid(Object::kTag), id, 0, mode); });
-}
-
-// What stands before the first slash of a name, with the slash, as no name does: whether that is a remote
-// stays as it is meanwhile.
-void LockFirstPart(std::string_view name) {
-    const size_t slash = name.find('/');
-    if (slash != std::string_view::npos) {
-        LockId(LockIdOf(name.substr(0, slash + 1)), ShareLock);
-    }
-}
-
-}  // namespace
-
 void BeginRefEdit() {
     Guarded([] { NoteWrite(); });
     LockChunksForBuild();
@@ -48,25 +25,6 @@ Branch FindNamedBranch(std::string_view name, Snapshot snapshot) {
         throw Error(ErrorCode::kUnknownRef, "branch \"\" does not exist");
     }
     return FindBranch(name, snapshot);
-}
-
-void LockRefName(std::string_view name) {
-    LockFirstPart(name);
-    LockId(LockIdOf(name), ExclusiveLock);
-}
-
-void LockRemoteName(std::string_view remote) {
-    LockId(LockIdOf(std::string(remote) + "/"), ExclusiveLock);
-}
-
-void LockRefNames(std::string_view a, std::string_view b) {
-    LockFirstPart(a);
-    LockFirstPart(b);
-    const uint32 first = LockIdOf(a);
-    const uint32 second = LockIdOf(b);
-    // In one order for everybody, so that two who swap names do not wait for each other.
-    LockId(std::min(first, second), ExclusiveLock);
-    LockId(std::max(first, second), ExclusiveLock);
 }
 
 bool IsNameOfRemote(std::string_view name) {

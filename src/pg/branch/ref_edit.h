@@ -18,13 +18,6 @@ void BeginRefEdit();
 // FindBranch, but an empty name is no branch instead of the session's.
 Branch FindNamedBranch(std::string_view name, Snapshot snapshot);
 
-// Takes the lock of a name until the end of the transaction. Who needs two takes them in one call.
-void LockRefName(std::string_view name);
-void LockRefNames(std::string_view a, std::string_view b);
-
-// The same for the name of a remote: waits for whoever takes a name REMOTE/..., and keeps others from it.
-void LockRemoteName(std::string_view remote);
-
 // Whether branches of a remote are called so: REMOTE/BRANCH.
 bool IsNameOfRemote(std::string_view name);
 

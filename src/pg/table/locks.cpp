@@ -1,6 +1,5 @@
 #include "pg/table/locks.h"
 
-#include <algorithm>
 #include <string>
 
 #include "pg/table/catalog.h"
@@ -67,6 +66,19 @@ uint32 IdOfName(std::string_view name) {
     return hash_bytes(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()));
 }
 
+void LockName(std::string_view name, LOCKMODE mode) {
+    Guarded([&] { LockObject(Object::kTag, IdOfName(name), mode); });
+}
+
+// What stands before the first slash of a name, with the slash, as no name does: whether that is a remote
+// stays as it is meanwhile.
+void LockFirstPart(std::string_view name) {
+    const size_t slash = name.find('/');
+    if (slash != std::string_view::npos) {
+        LockName(name.substr(0, slash + 1), ShareLock);
+    }
+}
+
 }  // namespace
 
 void LockUpkeep() {
@@ -113,16 +125,21 @@ void LockBranchDeletions() {
 }
 
 void LockRefName(std::string_view name) {
-    Guarded([&] { LockObject(Object::kTag, IdOfName(name), ExclusiveLock); });
+    LockFirstPart(name);
+    LockName(name, ExclusiveLock);
 }
 
 void LockRefNames(std::string_view a, std::string_view b) {
-    Guarded([&] {
-        // In one order for everybody, so that two who swap names do not wait for each other.
-        const auto [first, second] = std::minmax({IdOfName(a), IdOfName(b)});
-        LockObject(Object::kTag, first, ExclusiveLock);
-        LockObject(Object::kTag, second, ExclusiveLock);
-    });
+    LockFirstPart(a);
+    LockFirstPart(b);
+    // In one order for everybody, so that two who swap names do not wait for each other.
+    const bool in_order = IdOfName(a) < IdOfName(b);
+    LockName(in_order ? a : b, ExclusiveLock);
+    LockName(in_order ? b : a, ExclusiveLock);
+}
+
+void LockRemoteName(std::string_view remote) {
+    LockName(std::string(remote) + "/", ExclusiveLock);
 }
 
 void LockBranch(int32 branch, LOCKMODE mode) {

@@ -11,7 +11,8 @@
 //                                             ShareRowExclusive     who removes chunks, last of what he takes
 //   deletions      object branch, 0           Exclusive             delete_branch
 //   names of refs  object tag, hash of name   Exclusive             who gives a branch or a tag a name, or
-//                                                                   takes it away
+//                                                                   takes it away; "REMOTE/": add_remote
+//                                             Share                 "REMOTE/": who takes a name REMOTE/...
 //   a branch       object branch, id          RowExclusive          who writes keys
 //                                             ShareUpdateExclusive  flush, commit, rename_branch
 //                                             ShareRowExclusive     who rewrites the branch, at the very end
@@ -72,6 +73,9 @@ void LockBranchDeletions();
 // takes them in one call.
 void LockRefName(std::string_view name);
 void LockRefNames(std::string_view a, std::string_view b);
+
+// The same for the name of a remote: waits for whoever takes a name REMOTE/..., and keeps others from it.
+void LockRemoteName(std::string_view remote);
 
 // --- branches ---
 

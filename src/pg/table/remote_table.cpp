@@ -82,7 +82,7 @@ bool HasRemote(std::string_view name) {
     if (name == kBundleRemote) {
         return true;
     }
-    FreshSnapshot latest;
+    ActiveSnapshot latest(RegisterLatestSnapshot());
     OwnerQuery query("SELECT FROM _kvs.remote WHERE name = $1", {Parameter::Text(name)});
     const bool found = query.Next();
     query.Finish();
