@@ -64,7 +64,7 @@ clean_indexes() {
 
 # check_cluster NAME [OPTION=VALUE ...]
 check_cluster() {
-    local name=$1 dir script
+    local name=$1 dir script parallel
     shift
     dir=$(make_server_dir "$name")
     dirs+=("$dir")
@@ -75,7 +75,8 @@ check_cluster() {
     cluster_env "$dir"
     run_regress "$name-regress" ISOLATION "$(count_files test/regress/sql '*.sql')"
     if [ "$name" = preload ]; then
-        PGOPTIONS=$(parallel_settings) run_regress "$name-parallel" ISOLATION "$(count_files test/regress/sql '*.sql')"
+        parallel=$(parallel_settings)
+        PGOPTIONS=$parallel run_regress "$name-parallel" ISOLATION "$(count_files test/regress/sql '*.sql')"
     fi
     stage "$name-amcheck" clean_indexes
     run_regress "$name-isolation" REGRESS "$(count_files test/isolation/specs '*.spec')"
