@@ -10,8 +10,8 @@ EntryRow MakeEntryRow(std::string_view key, const DataItem& item, std::string_vi
                       std::string_view meta, uint32 wanted) {
     const bool wants_meta = (wanted & kEntryMetaColumns) != 0;
     const Metadata metadata = wants_meta ? DecodeMetadata(meta).OrThrow() : Metadata{};
-    return Guarded([&] {
-        EntryRow row;
+    EntryRow row;
+    Guarded([&] {
         const auto set = [&](EntryColumn column, bool present, auto make) {
             if (present && (wanted & EntryBit(column)) != 0) {
                 row.Set(column, make());
@@ -23,7 +23,7 @@ EntryRow MakeEntryRow(std::string_view key, const DataItem& item, std::string_vi
         set(kEntryType, true, [&] { return MakeVarlena(is_json ? "json" : "bytes"); });
         set(kEntryExpiresAt, item.expires_at.has_value(), [&] { return TimeDatum(*item.expires_at); });
         if (!wants_meta) {
-            return row;
+            return;
         }
         set(kEntryVersion, true, [&] { return Int64GetDatum(static_cast<int64>(metadata.version)); });
         set(kEntryCreatedAt, true, [&] { return TimeDatum(metadata.created_at); });
@@ -34,8 +34,8 @@ EntryRow MakeEntryRow(std::string_view key, const DataItem& item, std::string_vi
         set(kEntryTags, true, [&] { return TextArray(metadata.tags); });
         set(kEntrySchemaHash, metadata.schema_hash.has_value(),
             [&] { return MakeVarlena(*metadata.schema_hash); });
-        return row;
     });
+    return row;
 }
 
 }  // namespace kvs::pg

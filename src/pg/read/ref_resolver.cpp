@@ -105,6 +105,13 @@ Hash ApplyStep(const Hash& commit, const RefStep& step, std::string_view text, S
 
 }  // namespace
 
+// A ref is read from left to right: what it begins with, then at most one move, then steps to ancestors.
+//
+//     main@{2}~3^2     the branch main, where it stood two moves ago, three first parents up, the second
+//     parent
+//
+// A move asks the reflog of a branch, so it stands behind a branch only. A name is a branch before it is a
+// tag, and a tag before it is a branch of a remote.
 ResolvedRef ResolveRef(std::string_view text, std::string_view branch_name, Snapshot snapshot) {
     const Ref ref = ParseRef(text).OrThrow();
     ResolvedRef resolved = {};
