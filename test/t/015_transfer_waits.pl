@@ -12,8 +12,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_node('node');
-add_store($node, $_) foreach 'west', 'east';
-foreach my $remote ([ 'west', 'me', 'west' ], [ 'west', 'other', 'east' ], [ 'east', 'other', 'west' ])
+add_store($node, $_) foreach 'west', 'east', 'north', 'south';
+foreach my $remote ([ 'west', 'me', 'west' ], [ 'west', 'other', 'east' ], [ 'north', 'other', 'south' ],
+    [ 'south', 'other', 'north' ])
 {
     my ($database, $name, $target) = @$remote;
     (my $conninfo = $node->connstr($target)) =~ s/'/''/g;
@@ -51,24 +52,24 @@ is(state_of(q(BEGIN; SELECT kvs.put('a', '1', branch => 'old'), kvs.commit('a', 
 
 # Two stores that push equal contents to each other
 
-my %session = map { $_ => $node->background_psql($_, on_error_stop => 0) } 'west', 'east';
+my %session = map { $_ => $node->background_psql($_, on_error_stop => 0) } 'north', 'south';
 foreach my $session (values %session)
 {
     $session->query_safe("\\set VERBOSITY sqlstate\n$bounded");
     $session->query_safe(q(BEGIN; SELECT kvs.put('same', '"contents"'), kvs.commit('same')));
 }
-$session{west}->query_until(qr/pushing/, "\\echo pushing\nSELECT kvs.push('other', 'main');\n");
+$session{north}->query_until(qr/pushing/, "\\echo pushing\nSELECT kvs.push('other', 'main');\n");
 my %error = ();
-foreach my $name ('east', 'west')
+foreach my $name ('south', 'north')
 {
-    $session{$name}->query($name eq 'east' ? q(SELECT kvs.push('other', 'main')) : '\echo ended');
+    $session{$name}->query($name eq 'south' ? q(SELECT kvs.push('other', 'main')) : '\echo ended');
     $error{$name} = $session{$name}->{stderr};
     $session{$name}->{stderr} = '';
 }
 # The one that gives up first lets the other one go on.
-like($error{$_}, qr/^(?:.*ERROR:  55P03\n?)?$/, "the push from $_ ends") foreach 'west', 'east';
+like($error{$_}, qr/^(?:.*ERROR:  55P03\n?)?$/, "the push from $_ ends") foreach 'north', 'south';
 like(join('', values %error), qr/55P03/, 'one of them by its limit');
-foreach my $name ('west', 'east')
+foreach my $name ('north', 'south')
 {
     $session{$name}->query_safe('ROLLBACK');
     $session{$name}->quit;
@@ -94,6 +95,6 @@ is(sqlstate_of($node, 'west', q(SET statement_timeout = '60s'; SET kvs.branch_lo
 $pusher->query_safe('ROLLBACK');
 $pusher->quit;
 
-finish($node, databases => [ 'west', 'east' ]);
+finish($node, databases => [ 'west', 'east', 'north', 'south' ]);
 
 done_testing();
