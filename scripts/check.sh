@@ -36,7 +36,7 @@ trap cleanup EXIT
 
 # ctest; every GoogleTest case is one result.
 check_core() {
-    say "core: unit and model tests, examples"
+    say "core: unit tests, examples"
     run_ctest core "$KVS_ROOT/build/core" "-DKVS_COVERAGE=${KVS_COVERAGE:-OFF}"
 }
 
@@ -88,6 +88,12 @@ check_cluster() {
     cluster_stop "$dir"
 }
 
+# The oracle of a TAP test, which is a program of the core's build.
+build_oracle() {
+    cmake -S "$KVS_ROOT" -B "$KVS_ROOT/build/core" -DKVS_BENCH=OFF "-DKVS_COVERAGE=${KVS_COVERAGE:-OFF}" >/dev/null &&
+        cmake --build "$KVS_ROOT/build/core" -j"$KVS_JOBS" --target versioned_store_script
+}
+
 # TAP: each ok of each script is one result. The tests run as the server's user, who may not be able to read this
 # tree, so they run on a copy.
 check_tap() {
@@ -97,10 +103,12 @@ check_tap() {
     dirs+=("$dir")
     log=$dir/prove.log
     cp -R "$KVS_ROOT/test" "$dir/test"
+    stage tap-oracle build_oracle
+    cp "$KVS_ROOT/build/core/versioned_store_script" "$dir/" || true
     [ "$(id -u)" -ne 0 ] || chown -R "$(server_user)" "$dir"
     # PostgreSQL 15 takes TESTDIR, later ones the other two.
     as_server env -C "$dir/test" TESTDIR="$dir" TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
-        PATH="$PG_BINDIR:$PATH" PG_REGRESS="$PG_TESTDIR/regress/pg_regress" \
+        KVS_VERSIONED_STORE_SCRIPT="$dir/versioned_store_script" PATH="$PG_BINDIR:$PATH" PG_REGRESS="$PG_TESTDIR/regress/pg_regress" \
         KVS_STRESS="${KVS_STRESS:-}" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-180}" TMPDIR="$dir" HOME="$dir" \
         prove --verbose --timer --ext=.pl -I "$PG_TESTDIR/perl" -I "$dir/test/t/lib" ${PROVE_FLAGS:-} t/ >"$log" 2>&1 || status=$?
     record_tap tap "$log" "$status"

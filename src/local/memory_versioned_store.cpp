@@ -175,14 +175,7 @@ void MemoryVersionedStore::Reset(const std::string& branch, CommitNumber commit,
         }
         next.metadata.change = NextChange();
         next.operation = Operation::kReset;
-        std::vector<StoredEntry>& history = target.working[key];
-        if (history.empty()) {
-            history = wanted.at(key);
-            std::erase_if(history, [&](const StoredEntry& revision) {
-                return revision.metadata.version >= next.metadata.version;
-            });
-        }
-        history.push_back(next);
+        target.working[key].push_back(next);
     }
     target.head = commit;
 }
@@ -200,6 +193,9 @@ void MemoryVersionedStore::DeleteBranch(const std::string& name) {
 
 void MemoryVersionedStore::RenameBranch(const std::string& name, const std::string& new_name) {
     Branch branch = Find(name);
+    if (name == new_name) {
+        return;
+    }
     RequireFreeName(new_name);
     branches_.erase(name);
     branches_[new_name] = std::move(branch);

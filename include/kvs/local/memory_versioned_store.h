@@ -76,8 +76,8 @@ class MemoryVersionedStore {
 
     // Moves the head, and gives the working state the content of that commit. A key whose content differs
     // takes a new revision, by `author` and of a version above both; one whose content is the same, but whose
-    // version is below the commit's, takes a revision of that version. A key that was never written here has
-    // the commit's history before that. Nothing happens where head and content are those of the commit
+    // version is below the commit's, takes a revision of that version. The history of a key that was never
+    // written here begins with that revision. Nothing happens where head and content are those of the commit
     // already.
     void Reset(const std::string& branch, CommitNumber commit, const std::string& author, Timestamp now);
 
