@@ -201,7 +201,7 @@ CREATE TABLE _kvs.reflog (
 );
 CREATE INDEX reflog_branch_id ON _kvs.reflog (branch, id);
 COMMENT ON TABLE _kvs.reflog IS 'Every move of a branch head, so that nothing is lost by a move';
-COMMENT ON COLUMN _kvs.reflog.from_commit IS 'null when the branch was created';
+COMMENT ON COLUMN _kvs.reflog.from_commit IS 'null when the branch was created, or when the commit was collected';
 COMMENT ON COLUMN _kvs.reflog.to_commit IS 'null when the branch was deleted';
 COMMENT ON COLUMN _kvs.reflog.discarded_root IS 'data root of uncommitted work that the move threw away';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.reflog', '');

@@ -155,20 +155,21 @@ void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit
             if (DatumGetTimestampTz(value(kAtColumn)) >= moment) {
                 continue;
             }
-            bool names_collected = false;
-            for (const int column : {kFromColumn, kToColumn}) {
+            const auto names_collected = [&](int column) {
                 const std::optional<Hash> commit =
                     is_null(column) ? std::nullopt : DatumAddress(value(column));
-                names_collected |= commit && is_collected(*commit);
-            }
+                return commit && is_collected(*commit);
+            };
             ItemPointerData tid = row->tts_tid;
-            if (names_collected) {
+            const bool forgets_from = names_collected(kFromColumn);
+            if (names_collected(kToColumn)) {
                 Delete(&table, &tid, snapshot, true);
-            } else if (!is_null(kDiscardedColumn)) {
+            } else if (forgets_from || !is_null(kDiscardedColumn)) {
                 Datum values[kReflogColumns];
                 bool nulls[kReflogColumns];
                 memcpy(values, row->tts_values, sizeof(values));
                 memcpy(nulls, row->tts_isnull, sizeof(nulls));
+                nulls[kFromColumn - 1] |= forgets_from;
                 nulls[kDiscardedColumn - 1] = true;
                 Update(&table, &tid, values, nulls, snapshot);
             }

@@ -53,8 +53,10 @@ void ForEachMove(Snapshot snapshot, const std::function<bool(const Move& move)>&
 // Whether moves before that moment say what they discarded.
 bool HoldsDiscardedWork(TimestampTz moment);
 
-// Takes collected commits out of the reflog, of whose rows before `moment` one may name them: such rows are
-// deleted, and the others no longer say what they discarded.
+// Takes collected commits out of the reflog, of whose rows before `moment` one may name them: rows of moves
+// to them are deleted, rows of moves away from them forget where they came from, and none says any more what
+// it discarded. So the last move of a branch always stays, and tells where the branch stands, or that it is
+// gone.
 void ForgetMoves(TimestampTz moment, const std::function<bool(const Hash& commit)>& is_collected,
                  Snapshot snapshot);
 

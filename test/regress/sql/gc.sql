@@ -100,6 +100,20 @@ SELECT * FROM pg_temp.collect();
 SELECT pg_temp.is_stored(:'discarded');
 SELECT operation, discarded_root FROM kvs.reflog WHERE branch = 'gc-work' ORDER BY n;
 
+-- A branch that left what is collected: its last move stays, so that the reflog tells where it stands, or that it is gone.
+SELECT kvs.create_branch('gc-moved', :'large');
+SELECT kvs.put('gc:moved', '"moved"', branch => 'gc-moved');
+SELECT kvs.commit('g moved', branch => 'gc-moved') IS NOT NULL AS committed;
+SELECT kvs.reset('gc', 'hard', 'gc-moved') = kvs.rev_parse('gc') AS at_gc;
+SELECT removed, findings FROM pg_temp.collect();
+SELECT operation, from_commit, to_commit = kvs.rev_parse('gc') AS to_gc FROM kvs.reflog WHERE branch = 'gc-moved' ORDER BY n;
+SELECT kvs.rev_parse('gc-moved@{0 seconds ago}') = kvs.rev_parse('gc') AS at_gc;
+SELECT kvs.put('gc:moved', '"gone"', branch => 'gc-moved');
+SELECT kvs.commit('g gone', branch => 'gc-moved') IS NOT NULL AS committed;
+SELECT kvs.delete_branch('gc-moved', force => true);
+SELECT removed, findings FROM pg_temp.collect();
+SELECT operation, from_commit, to_commit = kvs.rev_parse('gc') AS to_gc FROM kvs.reflog WHERE branch = 'gc-moved' ORDER BY n;
+
 -- An import's record in the log holds the states before and after it.
 SET kvs.bulk_log_threshold = 1;
 SELECT kvs.import($$SELECT 'gc:' || i, to_jsonb(-i) FROM generate_series(1, 50) AS i$$);
