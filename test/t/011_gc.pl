@@ -29,8 +29,10 @@ SELECT kvs.create_branch('garbage', (SELECT hash FROM kvs.log() WHERE parents = 
 SELECT kvs.import(\$\$SELECT 'doc:' || lpad(i::text, 7, '0'), jsonb_build_object('n', i, 'text', repeat(md5(random()::text), 60))
     FROM generate_series(1, $rows) AS i\$\$, branch => 'garbage', message => 'import');
 SELECT kvs.delete_branch('garbage', force => true);
--- What the record of the import says is kept with the log; so that it becomes garbage here, it is forgotten.
+-- What the record of the import says is kept with the log; so that it becomes garbage here, it is forgotten, and what
+-- leads to its entries.
 DELETE FROM _kvs.change WHERE branch_id NOT IN (SELECT id FROM _kvs.branch);
+DELETE FROM _kvs.reflog WHERE branch = 'garbage';
 SQL
     return;
 }

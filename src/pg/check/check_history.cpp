@@ -8,6 +8,8 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/util/quote.h"
+#include "pg/check/key_text.h"
+#include "pg/check/state_problem.h"
 #include "pg/table/change_members.h"
 #include "pg/table/owner_query.h"
 #include "pg/wall/guard.h"
@@ -17,48 +19,6 @@
 namespace kvs::pg {
 
 namespace {
-
-// A key as text, quoted and escaped if it is none.
-std::string KeyText(std::string_view key) {
-    const bool is_text =
-        Guarded([&] { return pg_verifymbstr(key.data(), static_cast<int>(key.size()), true); });
-    return is_text ? std::string(key) : Quoted(key);
-}
-
-// What is wrong with the encoded form of a state, empty if nothing is. `item` absent: a deletion.
-std::string StateProblem(std::string_view meta, std::optional<std::string_view> item, int64 version,
-                         int64 seq) {
-    const Result<Metadata> metadata = DecodeMetadata(meta);
-    if (!metadata.ok()) {
-        return metadata.error().what();
-    }
-    if (item) {
-        const Result<DataItem> decoded = DecodeDataItem(*item);
-        if (!decoded.ok()) {
-            return decoded.error().what();
-        }
-        if (decoded.value().blob) {
-            return "it refers to a blob, where only a tree may";
-        }
-    }
-    if (metadata.value().deleted == item.has_value()) {
-        return item ? "it has a value but its metadata says that it was deleted"
-                    : "it has no value but its metadata says that it lives";
-    }
-    if (metadata.value().version != static_cast<uint64_t>(version)) {
-        return "its metadata says version " + std::to_string(metadata.value().version);
-    }
-    if (metadata.value().change.seq != static_cast<uint64_t>(seq)) {
-        return "its metadata says change " + std::to_string(metadata.value().change.seq);
-    }
-    return {};
-}
-
-// These take over what the key is elsewhere, and may skip versions.
-bool MaySkipVersions(Operation operation) {
-    return operation == Operation::kMerge || operation == Operation::kRevert ||
-           operation == Operation::kReset;
-}
 
 enum ChangeQueryColumn {
     kSeq = 1,
@@ -78,20 +38,60 @@ enum ChangeQueryColumn {
     kPrevVersion,
     kPrevToMeta,
     kTable,
+    kXid,
 };
 
 constexpr const char* kChangeQuery =
     "SELECT c.seq, c.prev_seq, c.version, c.branch_id, c.op::int4, c.key, c.meta, c.item, c.from_data_root,"
     " c.from_meta_root, c.to_data_root, c.to_meta_root, p.seq IS NOT NULL, p.key, p.version, p.to_meta_root,"
-    " c.tableoid::int8 "
+    " c.tableoid::int8, c.xid "
     "FROM _kvs.change AS c LEFT JOIN _kvs.change AS p ON p.seq = c.prev_seq "
     "ORDER BY c.seq";
 
+// What writes a key: whether its kind of operation is known, and can leave, or take away, a value.
+const char* OperationProblem(Operation operation, bool has_value) {
+    switch (operation) {
+        case Operation::kSet:
+        case Operation::kPatch:
+        case Operation::kExpire:
+        case Operation::kImport:
+            return has_value ? nullptr : "it writes a value but has none";
+        case Operation::kDelete:
+            return has_value ? "it deletes but has a value" : nullptr;
+        case Operation::kMerge:
+        case Operation::kRevert:
+        case Operation::kReset:
+        case Operation::kRestore:
+            return nullptr;
+    }
+    return "its operation is unknown";
+}
+
+const char* RangeProblem(Operation operation) {
+    switch (operation) {
+        case Operation::kImport:
+        case Operation::kMerge:
+        case Operation::kRevert:
+        case Operation::kReset:
+            return nullptr;
+        default:
+            return "its operation makes no range records";
+    }
+}
+
 class ChangeLogCheck {
   public:
-    ChangeLogCheck(ObjectCheck* objects, MemoryContext scratch, const FindingSink& sink)
-        : objects_(objects), scratch_(scratch), sink_(sink), change_(kChangeQuery) {
+    ChangeLogCheck(ObjectCheck* objects, const LogEpochs* epochs, ChangeClaims* claims, BranchReplay* replay,
+                   MemoryContext scratch, const FindingSink& sink)
+        : objects_(objects),
+          epochs_(epochs),
+          claims_(claims),
+          replay_(replay),
+          scratch_(scratch),
+          sink_(sink),
+          change_(kChangeQuery) {
         Guarded([&] {
+            next_xid_ = U64FromFullTransactionId(ReadNextFullTransactionId());
             // The query has locked the log: what is removed from it now was so before.
             low_seq_ = LowestKeptChange();
             Snapshot latest = RegisterLatestSnapshot();
@@ -119,32 +119,55 @@ class ChangeLogCheck {
         change_.Finish();
     }
 
+    int64 low_seq() const { return low_seq_; }
+
   private:
     std::string Name() { return "change " + std::to_string(change_.Int8(kSeq)); }
 
     void Broken(const std::string& problem) {
+        is_told_ = true;
         sink_({"error", "broken_history", KeyText(change_.Bytes(kKey)), problem});
     }
+
+    void Contradicts(const std::string& problem) {
+        Broken(Name() + ", version " + std::to_string(change_.Int8(kVersion)) + ": " + problem);
+    }
+
+    // The transactions of a restored log were another server's.
+    bool IsFuture() { return change_.Int8(kSeq) >= epochs_->first_seq_here() && Xid() >= next_xid_; }
+    uint64 Xid() { return static_cast<uint64>(change_.Int8(kXid)); }
 
     void CheckChange() {
         const int64 seq = change_.Int8(kSeq);
         const int64 version = change_.Int8(kVersion);
+        const std::string_view meta = change_.Bytes(kMeta);
         std::optional<std::string_view> item;
         if (!change_.IsNull(kItem)) {
             item = change_.Bytes(kItem);
         }
+        is_told_ = false;
         if (!IsInUse(static_cast<Oid>(change_.Int8(kTable)))) {
-            Broken(Name() + ", version " + std::to_string(version) +
-                   ": it lies in a member of the log that is not in use");
+            Contradicts("it lies in a member of the log that is not in use");
         }
-        const std::string problem = StateProblem(change_.Bytes(kMeta), item, version, seq);
-        if (!problem.empty()) {
-            Broken(Name() + ", version " + std::to_string(version) + ": " + problem);
+        if (const std::string problem = StateProblem(meta, item, version, seq); !problem.empty()) {
+            Contradicts(problem);
+        } else if (!epochs_->Own(DecodeMetadataHeader(meta).OrThrow().change)) {
+            Contradicts("its metadata says that it is of another log");
+        } else if (const char* wrong = OperationProblem(operation(), item.has_value())) {
+            Contradicts(wrong);
+        }
+        if (IsFuture()) {
+            Contradicts("transaction " + std::to_string(Xid()) + " has not begun");
         }
         if (change_.Int8(kPrevSeq) != 0) {
             CheckPrevious(seq, version);
         }
+        claims_->AddChange(seq, change_.Bytes(kKey), version, meta);
+        replay_->AddChange({change_.Int4(kBranchId), change_.Bytes(kKey), seq, change_.Int8(kPrevSeq),
+                            version, operation(), is_told_, meta, item});
     }
+
+    Operation operation() { return static_cast<Operation>(change_.Int4(kOp)); }
 
     void CheckPrevious(int64 seq, int64 version) {
         const int64 prev_seq = change_.Int8(kPrevSeq);
@@ -179,9 +202,7 @@ class ChangeLogCheck {
             }
             prev_version = static_cast<int64>(header.version);
         }
-        const bool fits = MaySkipVersions(static_cast<Operation>(change_.Int4(kOp)))
-                              ? prev_version < version
-                              : prev_version == version - 1;
+        const bool fits = MaySkipVersions(operation()) ? prev_version < version : prev_version == version - 1;
         if (!fits) {
             Broken(link + ", which is version " + std::to_string(prev_version));
         }
@@ -198,10 +219,18 @@ class ChangeLogCheck {
         if (!roots[0] || !roots[1] || !roots[2] || !roots[3]) {
             objects_->NoteUnreached();
             sink_({"error", "broken_history", Name(), "the range record does not name four roots"});
+            claims_->AddDamagedRange(change_.Int8(kSeq));
+            replay_->AddRange(change_.Int4(kBranchId), change_.Int8(kSeq), std::nullopt);
             return;
         }
         const TreePair from{*roots[0], *roots[1]};
         const TreePair to{*roots[2], *roots[3]};
+        if (const char* problem = RangeProblem(operation())) {
+            sink_({"error", "broken_history", Name(), problem});
+        } else if (IsFuture()) {
+            sink_({"error", "broken_history", Name(),
+                   "transaction " + std::to_string(Xid()) + " has not begun"});
+        }
         // One range record of a branch begins near where the one before it ended.
         std::optional<TreePair>& last = last_of_branch_[change_.Int4(kBranchId)];
         const bool from_in_order =
@@ -213,7 +242,9 @@ class ChangeLogCheck {
         if (to_in_order) {
             last = to;
         }
-        if (from_in_order && to_in_order && static_cast<Operation>(change_.Int4(kOp)) == Operation::kImport) {
+        claims_->AddRange(change_.Int8(kSeq), from, to);
+        replay_->AddRange(change_.Int4(kBranchId), change_.Int8(kSeq), to);
+        if (from_in_order && to_in_order && operation() == Operation::kImport) {
             CheckImport(from, to);
         }
     }
@@ -235,70 +266,26 @@ class ChangeLogCheck {
     }
 
     ObjectCheck* objects_;
+    const LogEpochs* epochs_;
+    ChangeClaims* claims_;
+    BranchReplay* replay_;
     MemoryContext scratch_;
     const FindingSink& sink_;
     OwnerQuery change_;
+    bool is_told_ = false;  // something is wrong with the change at hand
     int64 low_seq_;
+    uint64 next_xid_;
     Oid tables_in_use_[kChangeMembers];
     std::map<int32, std::optional<TreePair>> last_of_branch_;
 };
 
 }  // namespace
 
-void CheckChangeLog(ObjectCheck* objects, MemoryContext scratch, const FindingSink& sink) {
-    ChangeLogCheck(objects, scratch, sink).Run();
-    OwnerQuery repeated(
-        "SELECT key, version, branch_id, count(*) FROM _kvs.change WHERE key IS NOT NULL "
-        "GROUP BY key, version, branch_id HAVING count(*) > 1 ORDER BY key, version, branch_id");
-    while (repeated.Next()) {
-        sink({"error", "broken_history", KeyText(repeated.Bytes(1)),
-              "version " + std::to_string(repeated.Int8(2)) + " was made " +
-                  std::to_string(repeated.Int8(4)) + " times on branch " + std::to_string(repeated.Int4(3))});
-    }
-    repeated.Finish();
-}
-
-void CheckWorkingRows(const FindingSink& sink) {
-    // While no branch is stored there is main, which has id 1.
-    OwnerQuery stray(
-        "SELECT w.branch_id, count(*) FROM _kvs.working AS w "
-        "WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b WHERE b.id = w.branch_id)"
-        " AND (w.branch_id <> 1 OR EXISTS (SELECT FROM _kvs.branch)) "
-        "GROUP BY w.branch_id ORDER BY w.branch_id");
-    while (stray.Next()) {
-        sink({"error", "dangling_ref", "branch " + std::to_string(stray.Int4(1)),
-              "the branch does not exist but has uncommitted work (" + std::to_string(stray.Int8(2)) +
-                  " keys)"});
-    }
-    stray.Finish();
-
-    enum Column { kSeqOfRow = 1, kVersionOfRow, kKeyOfRow, kMetaOfRow, kItemOfRow, kLogged, kAgrees };
-    OwnerQuery row(
-        "SELECT w.change_seq, w.version, w.key, w.meta, w.item, c.seq IS NOT NULL,"
-        " c.key IS NOT DISTINCT FROM w.key AND c.branch_id = w.branch_id AND c.version = w.version"
-        " AND c.meta IS NOT DISTINCT FROM w.meta AND c.item IS NOT DISTINCT FROM w.item "
-        "FROM _kvs.working AS w LEFT JOIN _kvs.change AS c ON c.seq = w.change_seq "
-        "ORDER BY w.branch_id, w.key");
-    const int64 low_seq = Guarded([] { return LowestKeptChange(); });
-    while (row.Next()) {
-        const int64 seq = row.Int8(kSeqOfRow);
-        std::optional<std::string_view> item;
-        if (!row.IsNull(kItemOfRow)) {
-            item = row.Bytes(kItemOfRow);
-        }
-        std::string problem = StateProblem(row.Bytes(kMetaOfRow), item, row.Int8(kVersionOfRow), seq);
-        const bool is_logged = row.Bool(kLogged);
-        if (problem.empty() && !is_logged && seq >= low_seq) {
-            problem = "change " + std::to_string(seq) + " does not exist";
-        } else if (problem.empty() && is_logged && !row.Bool(kAgrees)) {
-            problem = "change " + std::to_string(seq) + " says something else";
-        }
-        if (!problem.empty()) {
-            sink({"error", "broken_history", KeyText(row.Bytes(kKeyOfRow)),
-                  "uncommitted version " + std::to_string(row.Int8(kVersionOfRow)) + ": " + problem});
-        }
-    }
-    row.Finish();
+int64 CheckChangeLog(ObjectCheck* objects, const LogEpochs* epochs, ChangeClaims* claims,
+                     BranchReplay* replay, MemoryContext scratch, const FindingSink& sink) {
+    ChangeLogCheck check(objects, epochs, claims, replay, scratch, sink);
+    check.Run();
+    return check.low_seq();
 }
 
 }  // namespace kvs::pg

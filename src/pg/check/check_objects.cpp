@@ -1,14 +1,10 @@
-// XXH3 compiled in, as in the core.
-#define XXH_INLINE_ALL
-
 #include "pg/check/check_objects.h"
-
-#include <xxhash.h>
 
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/diff.h"
 #include "kvs/tree/tree.h"
 #include "kvs/util/quote.h"
+#include "pg/check/fingerprint.h"
 #include "pg/chunk/pack_table.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -22,13 +18,6 @@ constexpr size_t kMaxStates = 50000;  // that are remembered to be in order, twi
 // Of maintenance_work_mem, which the three audits share.
 size_t AuditMemory(size_t percent) {
     return static_cast<size_t>(maintenance_work_mem) * 1024 / 100 * percent;
-}
-
-// The fingerprint of a tree is the sum of this over the keys of its living entries; so the data and the
-// metadata of a state that have the same keys have the same fingerprint, and others, but for one in 2^64,
-// have not.
-uint64_t KeyFingerprint(std::string_view key) {
-    return XXH3_64bits(key.data(), key.size());
 }
 
 // Keys of one kind of disagreement: how many, and one of them.
@@ -70,8 +59,9 @@ bool IsLiving(const std::optional<std::string_view>& meta) {
 
 }  // namespace
 
-ObjectCheck::ObjectCheck(Snapshot snapshot, const FindingSink& sink)
+ObjectCheck::ObjectCheck(Snapshot snapshot, ChangeClaims* claims, const FindingSink& sink)
     : sink_(sink),
+      claims_(claims),
       snapshot_(snapshot),
       stored_(snapshot),
       chunks_(snapshot),
@@ -118,6 +108,8 @@ void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::s
     Report(type, address, problem, keys);
 }
 
+// The fingerprint of a tree is the sum of those of its living keys; so the data and the metadata of a state
+// that have the same keys have the same fingerprint, and others have not.
 std::string ObjectCheck::VisitData(const Hash& address, const Node& node, uint64_t* fingerprint) {
     met_.AddNode(address);
     std::string key;
@@ -144,8 +136,12 @@ std::string ObjectCheck::VisitMetadata(const Hash& address, const Node& node, ui
         if (!metadata.ok()) {
             return "metadata of key " + Quoted(node.Key(i, &key)) + ": " + metadata.error().what();
         }
+        node.Key(i, &key);
+        const uint64_t key_fingerprint = KeyFingerprint(key);
+        claims_->AddItem(key, key_fingerprint, node.Value(i), metadata.value().version,
+                         metadata.value().change);
         if (!metadata.value().deleted) {
-            *fingerprint += KeyFingerprint(node.Key(i, &key));
+            *fingerprint += key_fingerprint;
         }
     }
     return {};
@@ -188,6 +184,7 @@ bool ObjectCheck::CheckState(const TreePair& roots, const std::string& where, co
             base = last_in_order_ ? &*last_in_order_ : &nothing;
         }
         if (!CheckAgreement(*base, roots, where)) {
+            disagreeing_.emplace(roots.data_root, roots.meta_root);
             return false;
         }
     }

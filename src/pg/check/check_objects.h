@@ -4,13 +4,16 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "kvs/codec/item.h"
 #include "kvs/tree/diff.h"
+#include "pg/check/change_claims.h"
 #include "pg/check/check_store.h"
 #include "pg/check/tree_audit.h"
 #include "pg/chunk/chunk_store.h"
@@ -23,7 +26,8 @@ namespace kvs::pg {
 
 class ObjectCheck {
   public:
-    ObjectCheck(Snapshot snapshot, const FindingSink& sink);
+    // `claims` takes what trees of metadata say of the log.
+    ObjectCheck(Snapshot snapshot, ChangeClaims* claims, const FindingSink& sink);
 
     // Checks the trees of a state, and that each key that has a value has living metadata and the other way
     // round. `where` names the state in findings. `base` is a state that was checked, whatever came out, and
@@ -34,6 +38,16 @@ class ObjectCheck {
     // A single tree: of data, or of another kind whose items are not looked at.
     bool CheckDataTree(const Hash& root, const std::string& where, const TreePair* base);
     bool CheckOtherTree(const Hash& root, const std::string& where);
+
+    // Whether a tree that was checked is whole. Then it can be read by way of chunks().
+    bool IsWhole(const Hash& root) const { return !bad_.contains(root); }
+    ChunkStore& chunks() { return chunks_; }
+
+    // Whether the trees of a state that was checked are whole, and have the same keys.
+    bool IsSound(const TreePair& roots) const {
+        return IsWhole(roots.data_root) && IsWhole(roots.meta_root) &&
+               !disagreeing_.contains({roots.data_root, roots.meta_root});
+    }
 
     // For reading a metadata tree that was found whole; false if it is not that.
     bool FindMetadata(const Hash& meta_root, std::string_view key, MetadataHeader* header);
@@ -69,6 +83,7 @@ class ObjectCheck {
                     const std::string& keys);
 
     const FindingSink& sink_;
+    ChangeClaims* claims_;
     Snapshot snapshot_;
     StoredChunks stored_;
     ChunkStore chunks_;  // for trees that were found whole
@@ -83,6 +98,7 @@ class ObjectCheck {
     std::unordered_map<Hash, Hash, HashOfHash> in_order_;
     std::unordered_map<Hash, Hash, HashOfHash> in_order_before_;
     std::unordered_set<Hash, HashOfHash> bad_;      // roots of trees that are not whole
+    std::set<std::pair<Hash, Hash>> disagreeing_;   // whole trees of data and metadata with other keys
     std::unordered_set<Hash, HashOfHash> missing_;  // chunks that were reported
 };
 

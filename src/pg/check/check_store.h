@@ -1,7 +1,11 @@
 // Verifies the whole store under one snapshot: every ref, commit, tree, blob, change and working row, and
 // what no ref reaches. It reads the tables themselves, past every cache, and changes nothing.
 //
-// Memory: an address per commit, and twice maintenance_work_mem.
+// It looks in both directions: from what refers to what is referred to, and from the change log to the states
+// that it must have made and back (branch_replay.h, change_claims.h). What it cannot see stands in
+// docs/promises.md.
+//
+// Memory: an address per commit and range record, and three times maintenance_work_mem.
 #pragma once
 
 #include <functional>
@@ -20,6 +24,8 @@ struct Finding {
     std::string object;       // an address, a ref or a key
     std::string detail;       // lower case, no full stop
     bool is_garbage = false;  // nothing refers to the object: a collection removes it
+    // A change that the log keeps and its branch has lost: put back as uncommitted work, it is there again.
+    int64 lost_change = 0;
 };
 
 using FindingSink = std::function<void(const Finding& finding)>;

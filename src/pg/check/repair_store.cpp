@@ -89,8 +89,7 @@ void RepairHeads() {
 }
 
 // Versions ascend one by one per key and branch: where the branch has made the version before, once, that
-// change is the one before. Operations that may skip versions are let alone, and so are links to changes
-// below the low-water mark of the log, which may have been removed.
+// change is the one before. Operations that may skip versions are let alone.
 void RepairChangeLinks() {
     const Datum may_skip = Guarded([] {
         Datum operations[] = {Int16GetDatum(static_cast<int16>(Operation::kMerge)),
@@ -103,10 +102,8 @@ void RepairChangeLinks() {
         "WITH broken AS MATERIALIZED ("
         "  SELECT c.seq, c.key, c.branch_id, c.version FROM _kvs.change AS c"
         "  LEFT JOIN _kvs.change AS p ON p.seq = c.prev_seq"
-        "  WHERE c.key IS NOT NULL AND c.prev_seq <> 0 AND c.op <> ALL ($1)"
-        "    AND (p.seq IS NULL AND c.prev_seq >= (SELECT coalesce(max(m.low_seq), 0) FROM "
-        "_kvs.change_member AS m)"
-        "         OR p.seq >= c.seq"
+        "  WHERE c.key IS NOT NULL AND c.version > 1 AND c.op <> ALL ($1)"
+        "    AND (p.seq IS NULL OR p.seq >= c.seq"
         "         OR p.key IS NOT NULL AND (p.key <> c.key OR p.version <> c.version - 1))),"
         " found AS ("
         "  SELECT b.seq, min(p.seq) AS prev_seq FROM broken AS b JOIN _kvs.change AS p"
@@ -276,11 +273,33 @@ class PackRepair {
     }
 };
 
-// The addresses in what a check finds; those of commits are among them.
-Addresses DamagedObjects() {
+// Puts changes that their branch has lost back into it as the uncommitted work that they were, or became: the
+// log has all that a working row says. What a writer has made of such a key meanwhile stays.
+void RestoreLostWork(const std::vector<int64>& changes) {
+    std::vector<Datum> numbers;
+    numbers.reserve(changes.size());
+    for (const int64 change : changes) {
+        numbers.push_back(Int64GetDatum(change));
+    }
+    const Datum array = Guarded([&] {
+        return PointerGetDatum(construct_array(numbers.data(), static_cast<int>(numbers.size()), INT8OID,
+                                               sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+    });
+    ExecuteAsOwner(
+        "INSERT INTO _kvs.working (branch_id, change_seq, version, key, meta, item)"
+        " SELECT c.branch_id, c.seq, c.version, c.key, c.meta, c.item FROM _kvs.change AS c"
+        " WHERE c.seq = ANY ($1) ON CONFLICT DO NOTHING",
+        {Parameter::Of(INT8ARRAYOID, array)});
+}
+
+// The addresses in what a check finds; those of commits are among them. And the changes that branches lost.
+Addresses DamagedObjects(std::vector<int64>* lost_changes) {
     Addresses damaged;
     ActiveSnapshot fresh(RegisterLatestSnapshot());
     CheckStore(fresh.get(), [&](const Finding& finding) {
+        if (finding.lost_change != 0) {
+            lost_changes->push_back(finding.lost_change);
+        }
         const std::string_view type = finding.type;
         if (type == "missing_object" || type == "corrupt_object") {
             if (const std::optional<Hash> address = Hash::FromHex(finding.object)) {
@@ -353,7 +372,9 @@ RepairResult RepairStore() {
     RepairHeads();
     RepairChangeMembers();
     RepairChangeLinks();
-    Addresses damaged = DamagedObjects();
+    std::vector<int64> lost_changes;
+    Addresses damaged = DamagedObjects(&lost_changes);
+    RestoreLostWork(lost_changes);
     PackRepair::Addresses(&damaged);
     if (!damaged.empty()) {
         ChunkRepair(std::move(damaged)).Run();

@@ -8,12 +8,15 @@
 //   - nodes that a cache still holds whole
 //   - large values, from the rows of the change log and the working rows, which carry them inline
 //   - the link of a change to the one before it, where the same branch has made the version before it
+//   - uncommitted work that a branch has lost, from the newest changes of its keys
 // What was derived of a pack stands in a row by itself, and no longer in the pack. Removed are uncommitted
 // rows of branches that do not exist, chunks whose address is none, and, once nothing is damaged on which it
 // depends what is in use, what nothing refers to.
 //
 // Not derived are, among others: nodes that no cache holds, a branch whose working trees are damaged though
-// its head is whole (its uncommitted work may be more than the head has), data and metadata that disagree.
+// its head is whole (its uncommitted work may be more than the head has), data and metadata that disagree, a
+// change that the log has lost (nothing else knows its operation and its transaction), a head and a reflog
+// that name different commits.
 #pragma once
 
 #include <string>

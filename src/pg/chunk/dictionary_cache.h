@@ -21,6 +21,9 @@ class DictionaryCache : public DictionarySource {
 
     const Dictionary* FindDictionary(uint32_t id) override;
 
+    // What is asked for next is read from the table: for who does not trust what was read before.
+    void Forget() { dictionaries_.clear(); }
+
   private:
     DictionaryCache() = default;
 

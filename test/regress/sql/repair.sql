@@ -112,6 +112,23 @@ SELECT * FROM pg_temp.repair();
 SELECT count(*) FROM kvs.scan('repair:', as_of => :'two');
 ROLLBACK;
 
+-- Uncommitted work that a branch has lost, from the log: rows that are gone, working trees of an earlier commit.
+BEGIN;
+DELETE FROM _kvs.working WHERE key IN ('repair:1', 'repair:3');
+SELECT damage, errors, left_over FROM pg_temp.repair();
+SELECT kvs.get('repair:1'), kvs.get('repair:3'), kvs.put('repair:1', '11111');
+UPDATE _kvs.branch SET working_data_root = pg_temp.root(:'one'), working_meta_root = pg_temp.root(:'one', 'meta_root') WHERE name = 'repair';
+SELECT damage > 2900 AS much, errors, left_over FROM pg_temp.repair();
+SELECT kvs.get('repair:1'), kvs.get('repair:2'), count(*) FROM kvs.scan('repair:');
+ROLLBACK;
+-- The link of a change that says that it follows nothing. Not a change: nothing else knows its operation.
+BEGIN;
+UPDATE _kvs.change SET prev_seq = 0 WHERE key = 'repair:1' AND version > 1;
+SELECT damage, errors, left_over FROM pg_temp.repair();
+DELETE FROM _kvs.change WHERE key = 'repair:3';
+SELECT damage > 0 AS damage, errors[1] FROM pg_temp.repair();
+ROLLBACK;
+
 -- A large value, from the change log; not without it.
 SELECT decode(item->>'blob', 'hex') AS blob
 FROM jsonb_array_elements(kvs.dump_object(encode(pg_temp.root(:'one'), 'hex'))->'items') AS item WHERE item ? 'blob' \gset
