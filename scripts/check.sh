@@ -52,7 +52,7 @@ clean_log() {
 
 # Every query that may be parallel is, as far as the labels of functions allow it: a wrong label is an error then.
 parallel_settings() {
-    psql -d postgres -qAt -c "SELECT string_agg('-c ' || name || '=' || CASE type WHEN 'enum' THEN 'regress' ELSE '0' END, ' ')
+    psql -d postgres -qAt -c "SELECT string_agg('-c ' || name || '=' || CASE vartype WHEN 'enum' THEN 'regress' ELSE '0' END, ' ')
         FROM pg_settings
         WHERE name IN ('force_parallel_mode', 'debug_parallel_query', 'parallel_setup_cost', 'parallel_tuple_cost',
                        'min_parallel_table_scan_size', 'min_parallel_index_scan_size')"
