@@ -61,7 +61,7 @@ pg/check       core core/util core/codec core/tree core/version pg/wall pg/table
 pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 
 remote         core core/util core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
-sqlapi         core core/util core/codec core/entry core/json core/pattern core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer remote
+sqlapi         core core/util core/codec core/json core/pattern core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer remote
 fdw            core core/tree core/version pg/wall pg/table pg/chunk pg/read
 worker         pg/wall pg/table pg/upkeep
 module         pg/wall pg/chunk pg/upkeep worker
