@@ -6,8 +6,7 @@
 //   lock           tag                        mode                  who
 //   upkeep         object chunk, 0            Exclusive             gc, repack, train_dictionaries, repair:
 //                                                                   one of them at a time; nobody else
-//   builds         relation _kvs.chunk        RowExclusive          who writes chunks, or makes or moves a
-//   ref
+//   builds         relation _kvs.chunk        RowExclusive          who writes chunks, or moves a ref
 //                                             ShareRowExclusive     who removes chunks, last of what he takes
 //   deletions      object branch, 0           Exclusive             delete_branch
 //   names of refs  object tag, hash of name   Exclusive             who gives a branch or a tag a name, or
