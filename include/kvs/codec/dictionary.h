@@ -61,7 +61,7 @@ class DictionarySource {
 };
 
 // Trains a dictionary of at most `capacity` bytes on raw chunks; nullopt if they are too few or too much
-// alike for it.
+// alike for it. zstd 1.5.4 crashes here when memory ends: not to be called in a process that must not.
 std::optional<std::string> TrainDictionary(const std::vector<std::string>& samples, size_t capacity);
 
 }  // namespace kvs

@@ -4,6 +4,7 @@
 
 #include "dictionary_forms.h"
 #include "kvs/tree/chunk.h"
+#include "zstd_contexts.h"
 
 namespace kvs {
 
@@ -55,7 +56,7 @@ std::optional<std::string> TrainDictionary(const std::vector<std::string>& sampl
     std::string dictionary(capacity, '\0');
     const size_t size = ZDICT_trainFromBuffer(dictionary.data(), dictionary.size(), joined.data(),
                                               sizes.data(), static_cast<unsigned>(sizes.size()));
-    if (ZDICT_isError(size)) {
+    if (ZDICT_isError(SizeOrBadAlloc(size))) {
         return std::nullopt;
     }
     dictionary.resize(size);

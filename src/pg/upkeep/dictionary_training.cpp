@@ -11,6 +11,7 @@
 #include "pg/chunk/dictionary_cache.h"
 #include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
+#include "pg/wall/child_process.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
 #include "pg/wall/settings.h"
@@ -101,6 +102,12 @@ int64 EncodedSize(const std::vector<std::string>& chunks, const Dictionary* dict
     return size;
 }
 
+// Empty: no dictionary comes of it. The trainer of zstd 1.5.4 crashes when memory ends, as it makes the
+// compressor's form of what it tries; nor can it be interrupted.
+std::string TrainApart(const std::vector<std::string>& samples, size_t capacity) {
+    return InChildProcess([&] { return TrainDictionary(samples, capacity).value_or(""); });
+}
+
 Training Train(ChunkClass chunk_class, Reservoir* reservoir, const std::optional<uint32_t>& in_use) {
     std::vector<std::string> training;
     std::vector<std::string> test;
@@ -113,16 +120,15 @@ Training Train(ChunkClass chunk_class, Reservoir* reservoir, const std::optional
     result.bytes_with = result.bytes_without;
     std::string best;
     for (const size_t capacity : kCapacities) {
-        Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        std::optional<std::string> bytes = TrainDictionary(training, capacity);
-        if (!bytes) {
+        std::string bytes = TrainApart(training, capacity);
+        if (bytes.empty()) {
             continue;
         }
-        const Dictionary dictionary(0, *bytes);
+        const Dictionary dictionary(0, bytes);
         const int64 size = EncodedSize(test, &dictionary);
         if (best.empty() || size < result.bytes_with) {
             result.bytes_with = size;
-            best = *std::move(bytes);
+            best = std::move(bytes);
         }
     }
     if (best.empty()) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <exception>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -41,9 +42,18 @@ struct SavedErrorState {
 
     // Takes the server's error off its stack and throws it. Must be called after the jump.
     [[noreturn]] void Rethrow() const {
-        Restore();
+        sigjmp_buf jump;
+        if (sigsetjmp(jump, 0) != 0) {
+            // There was no memory for the copy. That error may not jump over the C++ frames either.
+            Restore();
+            MemoryContextSwitchTo(memory_context);
+            FlushErrorState();
+            throw std::bad_alloc();
+        }
+        PG_exception_stack = &jump;
         MemoryContextSwitchTo(memory_context);
         ErrorData* data = CopyErrorData();
+        Restore();
         FlushErrorState();
         throw PgError(data);
     }
