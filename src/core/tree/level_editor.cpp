@@ -2,31 +2,29 @@
 
 namespace kvs {
 
+// Catches up with the old items before the key, then puts the new item in the place of the old one, if there
+// is one.
 void LevelEditor::Apply(const ItemEdit& edit) {
-    bool replaces = false;
     bool ends_old_node = false;
     if (has_old_nodes()) {
-        if (in_run_) {
-            AdvanceTo(&edit.key);
-        }
-        if (!in_run_) {
+        AdvanceTo(&edit.key);
+        if (state_ == State::kOutside) {
             cursor_.Seek(edit.key);
             if (ChangesNothing(edit)) {
                 return;
             }
-            in_run_ = true;
-            touched_ = true;
-            in_step_ = true;
+            state_ = State::kInStep;
             position_ = 0;
             AdvanceTo(&edit.key);
         }
         const Node& node = *cursor_.node();
-        replaces = position_ < node.count() && node.CompareKey(position_, edit.key) == 0;
-        if (replaces) {
+        if (position_ < node.count() && node.CompareKey(position_, edit.key) == 0) {
             ++position_;
             ends_old_node = position_ == node.count();
         }
-        in_step_ = false;
+        if (state_ == State::kInStep) {
+            state_ = State::kOutOfStep;
+        }
     }
     if (edit.is_put) {
         ending_ = ends_old_node ? cursor_.node() : nullptr;
@@ -47,10 +45,10 @@ bool LevelEditor::ChangesNothing(const ItemEdit& edit) const {
                           : node.ChildHash(*i) == edit.child && node.ChildEntries(*i) == edit.entries;
 }
 
-// Adds the old items before `key` (null: all of them), until the run meets the old nodes again or the level
-// ends.
+// In a run, adds the old items before `key` (null: all of them), until it meets the old nodes again or the
+// level ends.
 void LevelEditor::AdvanceTo(const std::string_view* key) {
-    while (in_run_ && !at_level_end_) {
+    while (state_ == State::kInStep || state_ == State::kOutOfStep) {
         if (position_ == cursor_.node()->count()) {
             cursor_.Next();
             position_ = 0;
@@ -80,7 +78,7 @@ void LevelEditor::AddOldItem() {
     ++position_;
     const bool ends_old_node = position_ == node->count();
     ending_ = ends_old_node ? node : nullptr;
-    AddItem(item, in_step_ && !ends_old_node);
+    AddItem(item, state_ == State::kInStep && !ends_old_node);
     if (ends_old_node) {
         LeaveOldNode(true);
     }
@@ -104,9 +102,10 @@ void LevelEditor::AddItem(const ItemEdit& item, bool known_inside) {
     }
 }
 
-// The run has consumed the cursor's node to its end.
+// The run has consumed the cursor's node to its end. Its entry in the level above has to go, unless the node
+// that has just been closed ends with the same item: then it was overwritten. If a new node ends here as
+// well, the run is over.
 void LevelEditor::LeaveOldNode(bool kept_last_item) {
-    in_step_ = false;
     const Node& node = *cursor_.node();
     if (has_old_parents() && !(kept_last_item && builder_.empty())) {
         node.AppendKey(node.count() - 1, &replaced_.emplace_back());
@@ -115,12 +114,15 @@ void LevelEditor::LeaveOldNode(bool kept_last_item) {
         FlushReplaced();
     }
     if (cursor_.IsLast()) {
-        at_level_end_ = true;
-    } else if (builder_.empty()) {
-        in_run_ = false;
+        state_ = State::kAtEnd;
+    } else {
+        state_ = builder_.empty() ? State::kOutside : State::kOutOfStep;
     }
 }
 
+// Three cases write nothing: a single child, which takes this node's place as the root; a node that came out
+// as the old one that ends here, whose entry above stands as it is; and that one without an entry above, the
+// old root.
 void LevelEditor::CloseNode() {
     ItemEdit put;
     put.key = builder_.last_key();
@@ -189,7 +191,9 @@ Hash LevelEditor::Finish() {
     if (parent_) {
         return parent_->Finish();
     }
-    if (has_old_parents() || (has_old_nodes() && !touched_)) {
+    // Nothing has reached the level above. If there is one, its nodes stand. The top level of the old tree
+    // has one node, whose run ends only with the level.
+    if (has_old_parents() || (has_old_nodes() && state_ == State::kOutside)) {
         return old_.root();
     }
     return SingleNode();

@@ -7,6 +7,15 @@
 // old nodes' last keys, what it made becomes puts of the new nodes' last keys, both in key order; they are
 // applied to the level above while they come.
 //
+//     old nodes [a c] [f k] [p t], put g; the run starts at f
+//     no boundary at g:   [f g k]     ends where [f k] did; above: put k (the new address)
+//     a boundary at g:    [f g] [k]   the same;             above: put g, put k
+//     delete k instead:   [f p t]     ends where [p t] did; above: delete k, put t
+//
+// Invariant: between two calls of Apply, all new nodes before the last change have been written and put into
+// the level above, but for one that is open in the builder, and every old node whose end the run has passed
+// is deleted there, overwritten there, or held in replaced_.
+//
 // Levels above the old root have no old nodes, nor has any level of the empty tree: there, everything that is
 // put is all there is.
 #pragma once
@@ -51,6 +60,19 @@ class LevelEditor {
     Hash Finish();
 
   private:
+    enum class State {
+        // No run: the builder is empty, and the old nodes stand from here on, or there are none.
+        kOutside,
+        // In a run, and the open node has begun with an old one and consists of its items so far: the old
+        // node
+        // tells where there is no boundary, without asking the splitter.
+        kInStep,
+        // In a run, and a change or the end of an old node lies within the open node: the splitter tells.
+        kOutOfStep,
+        // The run has consumed the last old node: what is put now is all that follows.
+        kAtEnd,
+    };
+
     bool has_old_nodes() const { return level_ <= old_.height(); }
     // Whether the level above has items of its own; else this level's nodes are all it gets.
     bool has_old_parents() const { return level_ < old_.height(); }
@@ -74,11 +96,8 @@ class LevelEditor {
 
     // Where the run stands in the old level.
     LevelCursor cursor_;
-    bool in_run_ = false;
-    bool touched_ = false;       // a run has been started
-    bool at_level_end_ = false;  // the run has consumed the last old node
-    bool in_step_ = false;       // so far the open node consists of the old node's items
-    size_t position_ = 0;        // next item of cursor_.node()
+    State state_ = State::kOutside;
+    size_t position_ = 0;  // next item of cursor_.node(), in a run
 
     // The node that is being filled.
     NodeBuilder builder_;

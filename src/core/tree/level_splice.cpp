@@ -152,12 +152,10 @@ void LevelEditor::ReplaceItems(OldTree& source, const KeyRange& range) {
 
 // Whether a node of the new level ends with `key`, which is the last one that was put.
 bool LevelEditor::EndsNodeWith(const std::string& key) {
-    if (in_run_) {
-        const std::string after = After(key);
-        const std::string_view stop = after;
-        AdvanceTo(&stop);
-    }
-    if (in_run_ || !has_old_nodes()) {
+    const std::string after = After(key);
+    const std::string_view stop = after;
+    AdvanceTo(&stop);
+    if (state_ != State::kOutside || !has_old_nodes()) {
         return builder_.empty();
     }
     // Here the old nodes stand. One without a parent would have to be put into the level above.
@@ -175,16 +173,20 @@ void LevelEditor::SpliceNodes(OldTree& source, const KeyRange& range) {
         ++nodes_out_;
     }
     Parent().Splice(source, range);
-    touched_ = true;
     if (!has_old_nodes()) {
         return;
     }
     // Of the old level goes on what lies behind the range.
     cursor_.Seek(*range.end);
     position_ = cursor_.node()->LowerBound(*range.end);
-    at_level_end_ = position_ == cursor_.node()->count();
-    in_step_ = position_ == 0;
-    in_run_ = !in_step_ || !has_old_parents();
+    if (position_ == cursor_.node()->count()) {
+        state_ = State::kAtEnd;
+    } else if (position_ > 0) {
+        state_ = State::kOutOfStep;
+    } else {
+        // A node without an entry above, the old root, cannot stand.
+        state_ = has_old_parents() ? State::kOutside : State::kInStep;
+    }
 }
 
 }  // namespace kvs
