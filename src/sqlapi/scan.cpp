@@ -172,12 +172,17 @@ class AskedEntries {
             return false;
         }
         reader_->set_snapshot(GetActiveSnapshot());
+        if (in_batch_ == batch_.size()) {
+            const int count = std::min(kBatch, keys_.count - next_);
+            batch_ = reader_->FindMany({keys_.elements + next_, static_cast<size_t>(count)});
+            in_batch_ = 0;
+        }
         const Datum key = keys_.elements[next_++];
-        const std::optional<FoundEntry> found = reader_->Find(key, true);
         EntryRow entry;
-        if (found) {
-            entry = MakeEntryRow(Contents(DatumGetPointer(key)), found->item,
-                                 reader_->LoadPayload(found->item), found->meta.bytes);
+        if (const std::optional<EncodedEntry>& found = batch_[in_batch_++]) {
+            const DataItem item = DecodeDataItem(found->item).OrThrow();
+            entry =
+                MakeEntryRow(Contents(DatumGetPointer(key)), item, reader_->LoadPayload(item), found->meta);
         } else {
             entry.Set(kEntryKey, key);
         }
@@ -186,9 +191,14 @@ class AskedEntries {
     }
 
   private:
+    // Looked up together: many share a leaf where a thousand keys are asked for, and few are held.
+    static constexpr int kBatch = 1000;
+
     TupleDesc row_type_;
     DatumArray keys_;
     int next_ = 0;
+    std::vector<std::optional<EncodedEntry>> batch_;
+    size_t in_batch_ = 0;
     ReadView view_;
     std::optional<EntryReader> reader_;
 };

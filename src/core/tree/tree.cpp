@@ -38,7 +38,8 @@ void GetManyBelow(NodeStore& store, const Node& node, std::span<const std::strin
             while (end < last && node.CompareKey(i, keys[end]) >= 0) {
                 ++end;
             }
-            GetManyBelow(store, *ReadChild(store, node, i), keys, first, end, callback);
+            const NodeRef child = node.level() == 1 ? BorrowChild(store, node, i) : ReadChild(store, node, i);
+            GetManyBelow(store, *child, keys, first, end, callback);
             first = end;
         }
     }

@@ -1,5 +1,7 @@
 #include "pg/read/read_view.h"
 
+#include <algorithm>
+
 #include "kvs/entry/expiry.h"
 #include "kvs/tree/tree.h"
 #include "kvs/util/quote.h"
@@ -45,6 +47,16 @@ ReadView CommitView(const Commit& commit, Snapshot snapshot) {
     return {snapshot, 0, {commit.data_root, commit.meta_root}, commit.committed_at};
 }
 
+namespace {
+
+constexpr size_t kMaxRowBytes = size_t{1} << 20;  // of working rows held at once
+
+[[noreturn]] void ThrowNoMetadata(std::string_view key) {
+    throw Damaged("key " + Quoted(key) + " has no metadata");
+}
+
+}  // namespace
+
 std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
     std::optional<FoundEntry> found;
     const std::string_view key_bytes = Contents(DatumGetPointer(key));
@@ -82,13 +94,67 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
         if (with_meta) {
             value = Tree(chunks_, view_.roots.meta_root).Get(key_bytes);
             if (!value) {
-                throw Damaged("key " + Quoted(key_bytes) + " has no metadata");
+                ThrowNoMetadata(key_bytes);
             }
             found->meta = {value->value, std::move(value->leaf)};
         }
     }
     if (IsExpired(found->item.expires_at, view_.now)) {
         found.reset();
+    }
+    return found;
+}
+
+std::vector<std::optional<EncodedEntry>> EntryReader::FindMany(std::span<const Datum> keys) {
+    std::vector<WorkingRow> rows(keys.size());
+    std::vector<char> is_dirty(keys.size());
+    if (view_.IsLive()) {
+        // A row holds its value whole, unlike a leaf.
+        const size_t count = Guarded([&] {
+            Table working = OpenWorkingForRead();
+            size_t i = 0;
+            for (size_t bytes = 0; i < keys.size() && bytes < kMaxRowBytes; i++) {
+                is_dirty[i] = FindWorking(&working, view_.snapshot, view_.overlay, keys[i],
+                                          kWorkingItem | kWorkingMeta, &rows[i]);
+                bytes += is_dirty[i] && rows[i].item != nullptr ? Contents(rows[i].item).size() : 0;
+            }
+            Close(&working);
+            return i;
+        });
+        keys = keys.first(count);
+    }
+    std::vector<std::optional<EncodedEntry>> found(keys.size());
+    const auto bytes_of = [&](size_t i) { return Contents(DatumGetPointer(keys[i])); };
+    std::vector<size_t> clean;
+    for (size_t i = 0; i < keys.size(); i++) {
+        if (!is_dirty[i]) {
+            clean.push_back(i);
+        } else if (rows[i].item != nullptr) {
+            found[i] = {std::string(Contents(rows[i].item)), std::string(Contents(rows[i].meta))};
+        }
+    }
+    std::sort(clean.begin(), clean.end(), [&](size_t a, size_t b) { return bytes_of(a) < bytes_of(b); });
+    std::vector<std::string_view> sorted;
+    for (const size_t i : clean) {
+        sorted.push_back(bytes_of(i));
+    }
+    Tree(chunks_, view_.roots.data_root).GetMany(sorted, [&](size_t n, std::optional<std::string_view> item) {
+        if (item) {
+            found[clean[n]].emplace().item = *item;
+        }
+    });
+    Tree(chunks_, view_.roots.meta_root).GetMany(sorted, [&](size_t n, std::optional<std::string_view> meta) {
+        if (std::optional<EncodedEntry>& entry = found[clean[n]]) {
+            if (!meta) {
+                ThrowNoMetadata(sorted[n]);
+            }
+            entry->meta = *meta;
+        }
+    });
+    for (std::optional<EncodedEntry>& entry : found) {
+        if (entry && IsExpired(DecodeDataItem(entry->item).OrThrow().expires_at, view_.now)) {
+            entry.reset();
+        }
     }
     return found;
 }

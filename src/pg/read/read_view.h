@@ -3,8 +3,10 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kvs/codec/item.h"
 #include "kvs/entry.h"
@@ -57,6 +59,12 @@ struct FoundEntry {
     FoundBytes meta;  // encoded metadata; empty unless asked for
 };
 
+// An entry as it is encoded, copied.
+struct EncodedEntry {
+    std::string item;
+    std::string meta;
+};
+
 // Point look-ups in a view.
 class EntryReader {
   public:
@@ -64,6 +72,10 @@ class EntryReader {
 
     // The living entry at `key` (a detoasted text or bytea), nullopt if it is absent, deleted or expired.
     std::optional<FoundEntry> Find(Datum key, bool with_meta);
+
+    // The living entries at the first of `keys`, in their order: as many as fit some MB. The keys are looked
+    // up in key order, so that each node of the trees is read once.
+    std::vector<std::optional<EncodedEntry>> FindMany(std::span<const Datum> keys);
 
     // The payload of an item that was found, wherever it lies; a blob's is valid until the next call.
     std::string_view LoadPayload(const DataItem& item) { return PayloadOf(item, &chunks_, &blob_); }
