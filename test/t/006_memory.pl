@@ -104,6 +104,32 @@ BEGIN
 END $$; SELECT 1 AS done
 SQL
 
+# Operations that are cancelled give back what they had. Measured is memory of the session's own, once the node cache is
+# full; between two looks the allocator may keep or have given back some MB.
+my @cancelled = (
+    q(SELECT count(*) FROM kvs.scan()),
+    q(SELECT count(*) FROM kvs.diff('empty', 'main')),
+    q(SELECT kvs.import($$SELECT 'new:' || i, to_jsonb(i) FROM generate_series(1, 100000) AS i$$)),
+    q(SELECT kvs.delete_prefix('doc:2')),
+    q(SELECT kvs.restore('doc:3*', 'empty')),
+    q(SELECT count(*) FROM kvs.check()));
+my $number = 0;
+my $cancel_some = sub {
+    return map {
+        my $sql = $cancelled[ $number++ % @cancelled ];
+        sprintf("SET statement_timeout = %d;\nBEGIN;\n%s;\nROLLBACK;\n", 2 + $number % 37, $sql)
+    } 1 .. shift;
+};
+my $own = "RESET statement_timeout;\n"
+  . q(SELECT 'own', (regexp_match(pg_read_file('/proc/self/status'), 'RssAnon:\s+(\d+)'))[1];) . "\n";
+$node->psql('postgres',
+    join('', "SELECT count(*) FROM kvs.scan();\n", $cancel_some->(60), $own, $cancel_some->(small_or_long(300, 6000)), $own),
+    stdout => \my $looks, stderr => \my $errors, on_error_stop => 0);
+my ($first, $last) = $looks =~ /^own\|(\d+)$/mg;
+my $count = () = $errors =~ /canceling statement/g;
+cmp_ok($count, '>=', small_or_long(150, 3000), "cancelled: $count");
+cmp_ok(($last - $first) / 1024, '<=', 16, sprintf('cancelled operations: %.0f MB', ($last - $first) / 1024));
+
 finish($node);
 
 done_testing();
