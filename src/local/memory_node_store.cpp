@@ -127,22 +127,4 @@ void MemoryNodeStore::ResetCounters() {
     writes_ = 0;
 }
 
-bool MemoryNodeStore::Erase(const Hash& address) {
-    const std::unique_lock lock(mutex_);
-    return chunks_.erase(address) > 0;
-}
-
-bool MemoryNodeStore::FlipBit(const Hash& address, size_t bit) {
-    const std::unique_lock lock(mutex_);
-    const auto found = chunks_.find(address);
-    if (found == chunks_.end()) {
-        return false;
-    }
-    Chunk& chunk = found->second;
-    std::string raw(chunk.bytes());
-    raw[bit / 8 % raw.size()] ^= static_cast<char>(1u << bit % 8);
-    chunk = Chunk{std::move(raw), nullptr};
-    return true;
-}
-
 }  // namespace kvs

@@ -1,4 +1,4 @@
-// A NodeStore in memory, for tests, examples and benches: counts what it is asked for, and can be damaged.
+// A NodeStore in memory, for tests, examples and benches: counts what it is asked for.
 //
 // Safe for concurrent use if its hasher is. Chunks are verified when they are read for the first time, as a
 // persistent store does when a node enters its cache.
@@ -40,23 +40,20 @@ class MemoryNodeStore : public NodeStore {
     uint64_t writes() const { return writes_; }
     void ResetCounters();
 
-    // Damage, for tests of its detection. Both tell whether there was such a chunk.
-    bool Erase(const Hash& address);
-    // Flips bit `bit % 8` of byte `bit / 8` (modulo the chunk's size).
-    bool FlipBit(const Hash& address, size_t bit);
-
-  private:
+  protected:
     struct Chunk {
         std::string raw;  // empty once a node has taken the bytes over
         NodeRef node;
         std::string_view bytes() const;
     };
 
+    mutable std::shared_mutex mutex_;  // guards chunks_
+    std::unordered_map<Hash, Chunk, HashOfHash> chunks_;
+
+  private:
     Hash Write(std::string raw);
 
     Hasher* hasher_;
-    mutable std::shared_mutex mutex_;  // guards chunks_
-    std::unordered_map<Hash, Chunk, HashOfHash> chunks_;
     std::atomic<uint64_t> reads_{0};
     std::atomic<uint64_t> writes_{0};
 };

@@ -9,6 +9,7 @@
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
 #include "kvs/tree/node_builder.h"
+#include "unit/damageable_node_store.h"
 
 namespace kvs::test {
 namespace {
@@ -34,7 +35,7 @@ class MemoryNodeStoreTest : public testing::Test {
     }
 
     OpenSslHasher hasher_;
-    MemoryNodeStore store_{hasher_};
+    DamageableNodeStore store_{hasher_};
 };
 
 TEST_F(MemoryNodeStoreTest, KeepsNodes) {

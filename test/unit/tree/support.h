@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "kvs/error.h"
-#include "kvs/local/memory_node_store.h"
 #include "kvs/local/openssl_hasher.h"
 #include "kvs/tree/check.h"
 #include "kvs/tree/chunk.h"
@@ -19,6 +18,7 @@
 #include "kvs/tree/editor.h"
 #include "kvs/tree/node_builder.h"
 #include "kvs/tree/splitter.h"
+#include "unit/damageable_node_store.h"
 
 namespace kvs::test {
 
@@ -27,7 +27,7 @@ using Random = std::mt19937_64;
 
 struct TestStore {
     OpenSslHasher hasher;
-    MemoryNodeStore nodes{hasher};
+    DamageableNodeStore nodes{hasher};
 };
 
 inline uint64_t Below(Random& random, uint64_t limit) {
