@@ -50,7 +50,6 @@ class Json {
 
     Kind kind() const { return static_cast<Kind>(value_.index()); }
     bool IsNull() const { return kind() == Kind::kNull; }
-    bool IsBool() const { return kind() == Kind::kBool; }
     bool IsNumber() const { return kind() == Kind::kNumber; }
     bool IsString() const { return kind() == Kind::kString; }
     bool IsArray() const { return kind() == Kind::kArray; }

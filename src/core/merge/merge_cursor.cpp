@@ -12,6 +12,17 @@ namespace kvs {
 
 namespace {
 
+// How three states are compared at the cost of theirs' changes. The diff of base and theirs drives: each
+// change of it gives base and theirs. What ours has at that key is looked up on two paths, in ours and in the
+// base, downwards from the root: where both paths come to one node, ours has below it what the base has, and
+// is read no further.
+//
+//     base and ours share all but the leaf of "m"; theirs changed "c" and "m"
+//     c: the two paths meet at the first child of the root: ours = base;  m: they do not meet: ours is read
+//
+// Data and metadata are two such merges side by side, and the smaller of their next keys is the cursor's.
+// Invariant: the paths stand at the key moved to last, and keys ascend, so no node of a path is read twice.
+
 // The path to a key that moves on to larger keys, read no further down than asked for. What the paths to two
 // keys have in common is read once.
 class Path {

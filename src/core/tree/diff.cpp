@@ -10,6 +10,24 @@ namespace kvs {
 
 namespace {
 
+// How two trees are compared. Each side stands before its first entry that has not been compared yet. There,
+// again and again:
+//   1. If subtrees with one address start here in both trees, both sides move behind the largest such pair,
+//   unread.
+//      It need not be at one height in the two trees as a whole: levels are counted from the leaves.
+//   2. Otherwise both paths are read down to the next entry, and the one with the smaller key is a change of
+//   its side
+//      alone; equal keys with different values are a change of both. Only the sides that had the entry move
+//      behind it.
+//
+//     from: [a b] [c d] [e f]    to: [a b] [c x] [e f]    each in [..] a leaf
+//     a: leaf [a b] in both, skipped;  c: no leaf in common, equal entries;  d < x: "d" deleted;  x < e: "x"
+//     added; e: leaf [e f] starts here in both, skipped
+//
+// Invariant: all changes with keys before both positions have been returned. After step 2 the sides may stand
+// at different keys (behind d, before x). Step 1 is right there too: subtrees with one address begin with one
+// key, so they start at both sides only if these stand at the same key.
+
 // A position between entries of one tree that knows, without reading further down, which subtrees start
 // there.
 class Side {
@@ -149,8 +167,8 @@ class DiffCursor::Impl {
     }
 
   private:
-    // Moves both sides to the next change: the sign of which side's key comes first, 0 for a key of both;
-    // nullopt after the last.
+    // Moves both sides to the next change (steps 1 and 2 above): the sign of which side's key comes first, 0
+    // for a key of both; nullopt after the last.
     std::optional<int> Find() {
         if (from_emitted_) {
             from_.Skip(0);

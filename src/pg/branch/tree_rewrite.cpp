@@ -96,6 +96,21 @@ TreePair RaiseVersions(ChunkStore* chunks, const TreePair& of, const TreePair& a
     return edit.Finish().roots;
 }
 
+// A change for each key whose metadata differ: its number and version are those that the rewrite has given
+// it, in the metadata of `to`. prev_seq, which makes the changes of a key a chain, is the first of these that
+// there is:
+//   - what `previous` says: the number of an uncommitted row that lay above the trees;
+//   - the number in the metadata of `from`, if that change stands in this log, or in an older one of this
+//   store;
+//   - 0: the chain begins here.
+//
+// Invariant: prev_seq is below the change's own number and of the same key, so the chain descends.
+//
+//     "k" had change 5 in the tree of `from` and 8 uncommitted; the rewrite gives 12: prev_seq = 8
+//     "k" came with a fetched commit, from another store's log, change 77: prev_seq = 0
+//
+// A value that lies in a blob is written whole: the log is to be read after the blob is gone. A rewrite that
+// has taken one number for all its changes is one range record, which names the two states.
 void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, const TreePair& to,
                 const ChangeNumbers& numbers, const std::map<std::string, int64>& previous,
                 Snapshot snapshot) {

@@ -85,6 +85,17 @@ LogId ReadLogId(Table* store) {
 
 }  // namespace
 
+// The log that this server writes: the row of _kvs.store whose system, database and timeline are ours, made
+// at the first write if there is none. A copy of the files that has gone its own way (a promoted standby, a
+// restored backup, a database made from this one as a template) differs in one of the three, so it begins an
+// epoch of its own, and no two stores ever give one number of one log to different changes.
+//
+//     epoch 1: (system 7, database 5, timeline 1) log A;  after a failover the first write finds no row with
+//     timeline 2, and adds epoch 2: (7, 5, 2) log B. Changes of A keep their name, new ones are B's.
+//
+// Of several sessions that find none, one inserts the next epoch (its number is unique) and the others wait
+// for it and look again under a newer snapshot. What an aborted transaction has found is forgotten with it:
+// the row may have been its own.
 LogId CurrentLog() {
     const Oid store_oid = ObjectOid(Object::kStore);
     if (current.known && current.store == store_oid) {

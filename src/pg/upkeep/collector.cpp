@@ -183,6 +183,22 @@ void Collector::NoteOutcome() {
          Parameter::Int8(result_.objects_live), Parameter::Int8(result_.bytes_live)});
 }
 
+// Three steps:
+//   1. Mark, without a lock that writers feel: finds what nothing reached under the first snapshot.
+//   2. Walk the late roots, first without the lock and then under it: what has come into use since the mark.
+//   The first
+//      walk is only there to make the second one short, since builders wait for the lock.
+//   3. Delete what was found in 1 and not in 2. The lock against builders is held from before the second walk
+//   to the
+//      end of the transaction.
+//
+// Invariant: what is deleted was reached from nothing under the mark's snapshot, and from nothing that was
+// written after it until the lock was there; and under the lock nobody takes an old chunk into use. If so
+// much has come into use that the late roots cannot be remembered, the mark is repeated under the lock, and
+// then needs no step 2.
+//
+//     a commit takes up garbage chunk C after the mark: C is a late root's, and stays
+//     a commit wants C while C is being deleted: it waits for the lock, and then writes C anew
 CollectionResult CollectGarbage(bool dry_run, int reflog_retention) {
     Collector collector(Guarded([] { return CurrentMemoryContext; }));
     collector.spans_transactions_ = false;

@@ -347,6 +347,20 @@ void Mark::Compare(Garbage* garbage) {
     live_.Finish();
 }
 
+// Decides a prefix: what of it is in use, and what is garbage. Rows have whole addresses and tell by
+// themselves. Members have the prefix alone:
+//   - nothing in use begins so: all members are garbage;
+//   - one address in use, one member, and no row with that address: the member is that chunk (if it is not,
+//   the chunk
+//     is missing, and a member too many stays);
+//   - otherwise the member is unpacked and hashed, and in use if its address is, also where a row holds the
+//   same
+//     chunk. What cannot be unpacked holds nothing that could be read, and goes.
+//
+//     prefix 7: live {A}, members {p:3}           p:3 stays, unread
+//     prefix 7: live {A}, row A, members {p:3}    p:3 is hashed: it stays if it is A, else it is garbage
+//
+// Invariant: a chunk that is in use and can be read is never handed over, whether as a row or as a member.
 void Mark::CompareGroup(const Group& group, Garbage* garbage, RowSort* dead) {
     const auto is_live = [&](const Hash& address) {
         return std::find(group.live.begin(), group.live.end(), address) != group.live.end();

@@ -67,7 +67,6 @@ class Mark {
     void AddRoot(Root::Kind kind, const Hash& root);
     void AddNode(const Hash& address, int level, bool is_data);
     NodeRef ReadNode(const Hash& address);
-    void VisitLevel(int level);
     void Visit(const Hash& address, const Node& node, bool is_data);
     struct Group;
     int64 CollectStored(AddressSort* stored);
