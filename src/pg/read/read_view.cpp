@@ -135,6 +135,7 @@ std::vector<std::optional<EncodedEntry>> EntryReader::FindMany(std::span<const D
     }
     std::sort(clean.begin(), clean.end(), [&](size_t a, size_t b) { return bytes_of(a) < bytes_of(b); });
     std::vector<std::string_view> sorted;
+    sorted.reserve(clean.size());
     for (const size_t i : clean) {
         sorted.push_back(bytes_of(i));
     }
