@@ -425,8 +425,17 @@ sub step_squash
         ask_commit($name, $call, '55000');
         return;
     }
+    my $content = head_of($branch)->{content};
+    if (same($content, commit_of($from)->{content}))
+    {
+        $count{'squash to nothing'}++;
+        move($branch, $from, branch_of($branch)->{work});
+        ask("SELECT 'squash', $call IS NULL;");
+        expect('squash|t');
+        return;
+    }
     $count{squash}++;
-    move($branch, add_commit(head_of($branch)->{content}, $from), branch_of($branch)->{work});
+    move($branch, add_commit($content, $from), branch_of($branch)->{work});
     ask_commit($name, $call, '00000');
     return;
 }
