@@ -154,19 +154,30 @@ SELECT pg_catalog.pg_extension_config_dump('_kvs.commit', '');
 CREATE SEQUENCE _kvs.branch_id AS int START WITH 2;
 SELECT pg_catalog.pg_extension_config_dump('_kvs.branch_id', '');
 
+-- The row of a branch is written anew by each move, in a new epoch. Both keys have the epoch in them, so that what is
+-- looked for from the newest on is found at once, however many dead rows lie behind it. One row per id, and per name.
 CREATE TABLE _kvs.branch (
-    id                int PRIMARY KEY,
-    name              text COLLATE "C" NOT NULL UNIQUE,
+    epoch             bigint PRIMARY KEY,
+    written_epoch     bigint NOT NULL,
+    id                int NOT NULL,
+    name              text COLLATE "C" NOT NULL,
     head              bytea NOT NULL,
     working_data_root bytea NOT NULL,
     working_meta_root bytea NOT NULL,
     created_at        timestamptz NOT NULL,
     flushed_at        timestamptz,
     flushed_rows      bigint,
-    flushed_seq       bigint
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
-        autovacuum_vacuum_cost_delay = 0);
+    flushed_seq       bigint,
+    older_epochs      bigint[],
+    UNIQUE (name, epoch),
+    CHECK (epoch >> 32 = id)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0,
+        vacuum_truncate = off);
+-- Not truncated, because sessions remember where they saw a row.
 COMMENT ON TABLE _kvs.branch IS 'Branches; while it is empty there is main (id 1) on the initial commit';
+COMMENT ON COLUMN _kvs.branch.epoch IS 'of working rows: the current one; id * 2^32 + a count of moves';
+COMMENT ON COLUMN _kvs.branch.written_epoch IS 'where rows go until the move that wrote this row is committed';
+COMMENT ON COLUMN _kvs.branch.older_epochs IS 'those before in which rows may be left, the latest first; null: none';
 COMMENT ON COLUMN _kvs.branch.head IS 'hash of the commit that the branch stands on';
 COMMENT ON COLUMN _kvs.branch.working_data_root IS 'data tree of the last flush; working rows lie over it';
 COMMENT ON COLUMN _kvs.branch.working_meta_root IS 'metadata tree of the last flush';
@@ -231,18 +242,19 @@ COMMENT ON COLUMN _kvs.remote_ref.remote IS 'bundle: what a bundle brought, of t
 SELECT pg_catalog.pg_extension_config_dump('_kvs.remote_ref', '');
 
 CREATE TABLE _kvs.working (
-    branch_id  int NOT NULL,
+    epoch      bigint NOT NULL,
     change_seq bigint NOT NULL,
     version    bigint NOT NULL,
     key        bytea NOT NULL,
     meta       bytea NOT NULL,
     item       bytea,
-    PRIMARY KEY (branch_id, key)
+    PRIMARY KEY (epoch, key)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.2,
         toast.autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_threshold = 1000,
         toast.autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE _kvs.working IS 'What was written since the last flush of the branch, one row per key';
+COMMENT ON COLUMN _kvs.working.epoch IS 'branch * 2^32 + a count: the branch''s row tells which of them are live';
 COMMENT ON COLUMN _kvs.working.change_seq IS 'the change that wrote this state';
 COMMENT ON COLUMN _kvs.working.meta IS 'item of the metadata tree';
 COMMENT ON COLUMN _kvs.working.item IS 'item of the data tree; null: the key is deleted';

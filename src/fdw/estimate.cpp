@@ -44,23 +44,24 @@ struct Counts {
 // How many working rows lie over the range; `share` of the branch's keys lie in it.
 double EstimateWorkingRows(const ReadView& view, const KeyRange& range, double share) {
     return Guarded([&] {
-        WorkingRange bounds = {};
+        WorkingRange bounds;
         bounds.start = MakeVarlena(range.start);
-        bounds.start_inclusive = true;
         if (range.end) {
             bounds.end = MakeVarlena(*range.end);
         }
         Table working = OpenWorkingForRead();
         // Not under the statement's snapshot: a look at rows that the query will not read must leave no trace
         // that a serializable transaction could fail for.
-        IndexScanDesc scan = BeginWorkingScan(&working, SnapshotSelf, view.overlay, bounds);
         double rows = 0;
-        WorkingRow row;
-        struct varlena* key;
-        while (rows < kProbedRows && NextWorking(&working, scan, ForwardScanDirection, 0, &row, &key)) {
-            rows++;
+        for (const int64 epoch : view.overlay) {
+            IndexScanDesc scan = BeginWorkingScan(&working, SnapshotSelf, epoch, bounds);
+            WorkingRow row;
+            struct varlena* key;
+            while (rows < kProbedRows && NextWorking(&working, scan, ForwardScanDirection, 0, &row, &key)) {
+                rows++;
+            }
+            index_endscan(scan);
         }
-        index_endscan(scan);
         if (rows == kProbedRows) {
             BlockNumber pages;
             double tuples;

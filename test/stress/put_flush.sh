@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Stress test of the put and flush protocols: writers on a few hot keys, with savepoints, deletions, cas, patch and
-# increment, beside flush, commit and import without a pause, at each isolation level. Then every committed write must
-# be found, once, in order. At last errors are planted, which the checker must find.
+# increment, some that take their time, some that prepare, some that flush themselves, beside several sessions that
+# flush, commit and import without a pause, at each isolation level; and readers of one snapshot. Then every committed
+# write must be found, once, in order. At last errors are planted, which the checker must find.
+#
+# planted.sh beside it breaks the protocols themselves, one rule after the other, and runs this.
 #
 #   test/stress/put_flush.sh [SECONDS]      per isolation level, default 5
 #
@@ -81,6 +84,73 @@ SELECT 'sum:' || :b % 2, 'add', to_jsonb(kvs.increment('sum:' || :b % 2));
 ROLLBACK TO SAVEPOINT s;
 COMMIT;
 SCRIPT
+    # Their rows stay in epochs that flushes have left behind, or come to nothing there.
+    cat >"$work/slow" <<SCRIPT
+$hot
+\\set pause random(1, 20)
+\\set fate random(1, 3)
+$(put 'least(:a, :b)')
+\\sleep :pause ms
+SELECT stress.must_be_mine('hot:' || least(:a, :b));
+SAVEPOINT s;
+$(put 'greatest(:a, :b)')
+\\sleep :pause ms
+\\if :fate = 1
+ROLLBACK TO SAVEPOINT s;
+\\endif
+$(put 'greatest(:a, :b)')
+\\if :fate = 2
+ROLLBACK;
+\\else
+COMMIT;
+\\endif
+SCRIPT
+    # What others write between a flush and its end stays uncommitted work. Above READ COMMITTED it never gets that far.
+    cat >"$work/flusher" <<SCRIPT
+${hot/BEGIN*/BEGIN;}
+\\set fate random(1, 4)
+$(put 'least(:a, :b)')
+SAVEPOINT s;
+SELECT kvs.flush();
+$(put 'greatest(:a, :b)')
+\\if :fate = 1
+ROLLBACK TO SAVEPOINT s;
+\\endif
+SELECT kvs.commit('stress');
+$(put 'greatest(:a, :b)')
+\\sleep 5 ms
+\\if :fate = 2
+ROLLBACK;
+\\else
+COMMIT;
+\\endif
+SCRIPT
+    cat >"$work/prepared" <<SCRIPT
+$hot
+\\set pause random(1, 10)
+\\set fate random(1, 3)
+$(put 'least(:a, :b)')
+PREPARE TRANSACTION 'stress_:client_id';
+\\sleep :pause ms
+\\if :fate = 1
+ROLLBACK PREPARED 'stress_:client_id';
+\\else
+COMMIT PREPARED 'stress_:client_id';
+\\endif
+SCRIPT
+    # One snapshot sees one state, whatever is folded meanwhile; by key and by scan.
+    cat >"$work/read" <<SCRIPT
+\\set level random(1, 2)
+\\if :level = 1
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+\\else
+BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;
+\\endif
+SELECT stress.same_twice();
+COMMIT;
+SCRIPT
+    # Of two keys one is always on, if it is as if one came after the other. Nothing else holds at the lower levels.
+    echo "SELECT stress.turn('skew:' || :client_id % 2, 'skew:' || 1 - :client_id % 2);" >"$work/skew"
     echo "SELECT kvs.flush();" >"$work/flush"
     printf 'BEGIN ISOLATION LEVEL %s;\nSELECT kvs.commit(%s);\nCOMMIT;\n' "$1" "'stress'" >"$work/commit"
     cat >"$work/import" <<SCRIPT
@@ -105,17 +175,25 @@ run_level() {
     local log
     sql -d postgres -c 'DROP DATABASE IF EXISTS kvs_stress' 2>/dev/null
     sql -d postgres -c "CREATE DATABASE kvs_stress TEMPLATE template0 ENCODING 'UTF8'"
-    sql -c 'CREATE EXTENSION kvs' -f "$here/problems.sql"
+    sql -c 'CREATE EXTENSION kvs' -f "$here/problems.sql" -f "$here/readers.sql"
     write_scripts "$1"
     rm -f "$work"/failed.*
-    background flush 1 -f "$work/flush"
+    background flush 2 -f "$work/flush"
     background commit 1 -f "$work/commit"
     PGOPTIONS='-c kvs.bulk_log_threshold=2 -c kvs.branch_lock_timeout=0' \
         background import 1 -f "$work/import" --rate=20
     PGOPTIONS='-c kvs.flush_rows=50' \
         background write "$clients" -f "$work/put@8" -f "$work/patch@4" -f "$work/cas@3" -f "$work/mput@2" \
         -f "$work/delete@2"
+    background slow 1 -f "$work/slow"
+    background flusher 1 -f "$work/flusher"
+    background read 1 -f "$work/read"
+    PGOPTIONS='-c default_transaction_isolation=serializable' background skew 2 -f "$work/skew"
+    if [ "$(sql -c 'SHOW max_prepared_transactions')" -gt 0 ]; then
+        background prepared 1 -f "$work/prepared"
+    fi
     wait
+    sql -c "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database()" | sql
     for log in "$work"/failed.*; do
         [ -e "$log" ] || continue
         echo "put_flush $1: the ${log##*.} clients failed"

@@ -136,11 +136,13 @@ void RequireDeletable(const Branch& branch, bool is_dirty, bool force, Snapshot 
 
 void DeleteRows(const Branch& branch) {
     DropStagedMerge(branch.id);
-    ExecuteAsOwner("DELETE FROM _kvs.working WHERE branch_id = $1", {Parameter::Int4(branch.id)});
+    for (const int64 epoch : branch.epochs) {
+        ExecuteAsOwner("DELETE FROM _kvs.working WHERE epoch = $1", {Parameter::Int8(epoch)});
+    }
     ExecuteAsOwner("DELETE FROM _kvs.branch WHERE id = $1", {Parameter::Int4(branch.id)});
     // The transaction's snapshot may not show what was written since.
     Snapshot latest = RegisterLatestSnapshot();
-    const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
+    const bool rows_left = WorkingBatches(latest, branch.epochs, {}, 0).Peek() != nullptr;
     ReleaseSnapshot(latest);
     if (rows_left) {
         ThrowConcurrentChange(branch.name);
@@ -202,12 +204,15 @@ void RenameBranch(std::string_view name, std::string_view new_name) {
     Guarded([&] { LockBranch(seen.id, ShareUpdateExclusiveLock); });
     Snapshot snapshot = RegisterLatestSnapshot();
     Branch branch = ReadHeld(seen, snapshot);
-    if (Guarded([] { return IsolationUsesXactSnapshot(); }) && !ItemPointerEquals(&branch.tid, &seen.tid)) {
+    if (Guarded([] { return IsolationUsesXactSnapshot(); }) &&
+        branch.epochs.current() != seen.epochs.current()) {
         ThrowConcurrentChange(name);
     }
     RequireFreeName(new_name);
     memcpy(branch.name, new_name.data(), new_name.size());
     branch.name[new_name.size()] = '\0';
+    constexpr bool kKeepAll[Epochs::kRoom] = {};
+    BeginEpoch(&branch, kKeepAll);
     MoveBranch(branch, snapshot, nullptr);
     Guarded([] { ForgetBranchNames(); });
     ReleaseSnapshot(snapshot);

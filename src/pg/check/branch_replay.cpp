@@ -102,7 +102,7 @@ class BranchReplay::Pass {
           low_seq_(low_seq),
           highest_id_(HighestBranchId()),
           branches_(ReadBranches()),
-          working_("SELECT branch_id, key, change_seq FROM _kvs.working ORDER BY branch_id, key") {}
+          working_("SELECT (epoch >> 32)::int, key, change_seq FROM _kvs.working ORDER BY 1, 2") {}
 
     void Run() {
         has_working_ = working_.Next();

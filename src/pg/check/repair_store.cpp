@@ -286,9 +286,12 @@ void RestoreLostWork(const std::vector<int64>& changes) {
                                                sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
     });
     ExecuteAsOwner(
-        "INSERT INTO _kvs.working (branch_id, change_seq, version, key, meta, item)"
-        " SELECT c.branch_id, c.seq, c.version, c.key, c.meta, c.item FROM _kvs.change AS c"
-        " WHERE c.seq = ANY ($1) ON CONFLICT DO NOTHING",
+        "INSERT INTO _kvs.working (epoch, change_seq, version, key, meta, item)"
+        " SELECT coalesce(b.epoch, c.branch_id::bigint << 32), c.seq, c.version, c.key, c.meta, c.item"
+        " FROM _kvs.change AS c LEFT JOIN _kvs.branch AS b ON b.id = c.branch_id"
+        " WHERE c.seq = ANY ($1) AND NOT EXISTS (SELECT FROM _kvs.working AS w"
+        " WHERE w.epoch >> 32 = c.branch_id AND w.key = c.key)"
+        " ON CONFLICT DO NOTHING",
         {Parameter::Of(INT8ARRAYOID, array)});
 }
 
@@ -363,11 +366,12 @@ RepairResult RepairStore() {
     LockUpkeep();
     LockChunksForSweep();
     ExecuteAsOwner("DELETE FROM _kvs.chunk WHERE octet_length(hash) <> 32");
-    // While no branch is stored there is main, which has id 1.
+    // Work where no reader looks. What was lost with it is put back out of the log. While no branch is stored
+    // there is main, which has id 1.
     ExecuteAsOwner(
-        "DELETE FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b WHERE b.id = "
-        "w.branch_id)"
-        " AND (w.branch_id <> 1 OR EXISTS (SELECT FROM _kvs.branch))");
+        "DELETE FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b"
+        " WHERE b.epoch = w.epoch OR w.epoch = ANY (b.older_epochs))"
+        " AND (w.epoch <> 1::bigint << 32 OR EXISTS (SELECT FROM _kvs.branch))");
     RepairCommits();
     RepairHeads();
     RepairChangeMembers();

@@ -31,7 +31,9 @@ KeyHistory::KeyHistory(std::string_view key, std::optional<std::string_view> bra
     const bool reads_past = !branch && settings.as_of[0] != '\0';
     const ResolvedRef start = ResolveRef(reads_past ? std::string_view(settings.as_of) : "WORKING",
                                          branch.value_or(std::string_view()), snapshot_);
-    overlay_ = start.is_working ? start.branch.id : 0;
+    if (start.is_working) {
+        overlay_ = ReadableEpochs(start.branch);
+    }
     start_ = start.roots;
     walk_ = start.is_working ? start.branch.head : start.commit;
 }
@@ -56,7 +58,7 @@ std::string_view KeyHistory::LoadPayload() {
 
 // What the key holds, or held when it was deleted; false if it was never written.
 bool KeyHistory::ReadStart(State* state) {
-    if (overlay_ != 0) {
+    if (overlay_.count != 0) {
         WorkingRow row;
         const bool found = Guarded([&] {
             Table working = OpenWorkingForRead();

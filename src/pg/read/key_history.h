@@ -19,6 +19,7 @@
 #include "kvs/version/commit.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/table/change_log.h"
+#include "pg/table/epochs.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -71,7 +72,7 @@ class KeyHistory {
     std::string key_;
     Snapshot snapshot_;
     ChunkStore chunks_;
-    int32 overlay_;             // branch whose working rows lie on the first state; 0: none
+    Epochs overlay_{};          // of the working rows that lie on the first state, if any
     TreePair start_;            // of the first state
     std::optional<Hash> walk_;  // commit that the walk along the commits has reached; nullopt: it is over
 

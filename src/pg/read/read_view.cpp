@@ -27,7 +27,7 @@ ReadView OpenReadView(std::optional<std::string_view> branch, std::optional<std:
 
 ReadView ViewOf(const ResolvedRef& ref, Snapshot snapshot) {
     return ref.is_working ? WorkingView(ref.branch, snapshot)
-                          : ReadView{snapshot, 0, ref.roots, ref.committed_at};
+                          : ReadView{snapshot, {}, ref.roots, ref.committed_at};
 }
 
 ReadView HeadView(const Branch& branch, Snapshot snapshot) {
@@ -35,7 +35,8 @@ ReadView HeadView(const Branch& branch, Snapshot snapshot) {
 }
 
 ReadView WorkingView(const Branch& branch, Snapshot snapshot) {
-    return {snapshot, branch.id, branch.working, FromServerTime(GetCurrentStatementStartTimestamp())};
+    return {snapshot, ReadableEpochs(branch), branch.working,
+            FromServerTime(GetCurrentStatementStartTimestamp())};
 }
 
 ReadView FirstParentView(const Commit& commit, Snapshot snapshot) {
@@ -44,7 +45,7 @@ ReadView FirstParentView(const Commit& commit, Snapshot snapshot) {
 }
 
 ReadView CommitView(const Commit& commit, Snapshot snapshot) {
-    return {snapshot, 0, {commit.data_root, commit.meta_root}, commit.committed_at};
+    return {snapshot, {}, {commit.data_root, commit.meta_root}, commit.committed_at};
 }
 
 namespace {

@@ -23,11 +23,11 @@ namespace kvs::pg {
 
 struct ReadView {
     Snapshot snapshot;  // of the statement; active as long as it runs
-    int32 overlay;      // branch whose working rows lie on top; 0: none, a commit is read
+    Epochs overlay;     // of the working rows that lie on top; none: a commit is read
     TreePair roots;
     Timestamp now;  // the moment at which expiry is judged
 
-    bool IsLive() const { return overlay != 0; }
+    bool IsLive() const { return overlay.count != 0; }
 };
 
 // The view that (branch, as_of) arguments of a function mean. No branch: the session's; no as_of: live,

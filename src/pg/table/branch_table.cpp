@@ -18,7 +18,9 @@ namespace kvs::pg {
 namespace {
 
 enum BranchColumn {
-    kIdColumn = 1,
+    kEpochColumn = 1,
+    kWrittenEpochColumn,
+    kIdColumn,
     kNameColumn,
     kHeadColumn,
     kDataRootColumn,
@@ -27,7 +29,8 @@ enum BranchColumn {
     kFlushedAtColumn,
     kFlushedRowsColumn,
     kFlushedSeqColumn,
-    kBranchColumns = kFlushedSeqColumn
+    kOlderEpochsColumn,
+    kBranchColumns = kOlderEpochsColumn
 };
 
 // The branch that this session asked for last. A hint for readers, who check it against the row; for writers
@@ -40,10 +43,33 @@ struct {
     int32 id;
 } last_found;
 
+// Where rows of branches were seen last. A row that is there, is visible and has the id is the branch's,
+// since only one of it is; so this saves the way through the index, mostly.
+struct Place {
+    int32 id;
+    int64 epoch;
+    ItemPointerData tid;
+};
+constexpr uint32 kPlaces = 64;
+struct {
+    Oid file;  // that the table lay in
+    Place places[kPlaces];
+} last_seen;
+
+Place* PlaceOf(const Table& table, int32 id) {
+    const Oid file = table.heap->rd_rel->relfilenode;
+    if (last_seen.file != file) {
+        memset(&last_seen, 0, sizeof(last_seen));
+        last_seen.file = file;
+    }
+    return &last_seen.places[static_cast<uint32>(id) % kPlaces];
+}
+
 void ForgetLastFound(Datum, Oid relation) {
     if (relation == InvalidOid || relation == ObjectOidIfKnown(Object::kBranch)) {
         last_found.valid = false;
         last_found.disturbed = true;
+        last_seen.file = InvalidOid;
     }
 }
 
@@ -61,6 +87,15 @@ void ForgetOnSubAbort(SubXactEvent event, SubTransactionId, SubTransactionId, vo
     }
 }
 
+void RegisterOnce() {
+    if (!last_found.registered) {
+        CacheRegisterRelcacheCallback(ForgetLastFound, static_cast<Datum>(0));
+        RegisterXactCallback(ForgetOnAbort, nullptr);
+        RegisterSubXactCallback(ForgetOnSubAbort, nullptr);
+        last_found.registered = true;
+    }
+}
+
 // For readers: what an old snapshot shows is no more than a hint.
 void Remember(const Branch& branch) {
     if (branch.id == last_found.id && strcmp(branch.name, last_found.name) == 0) {
@@ -74,19 +109,31 @@ void Remember(const Branch& branch) {
 // For writers: what is committed now holds until an invalidation comes, also one that comes while it is
 // looked up. Leaves the branch in last_found.
 void FindForWriter(std::string_view name) {
-    if (!last_found.registered) {
-        Guarded([] {
-            CacheRegisterRelcacheCallback(ForgetLastFound, static_cast<Datum>(0));
-            RegisterXactCallback(ForgetOnAbort, nullptr);
-            RegisterSubXactCallback(ForgetOnSubAbort, nullptr);
-        });
-        last_found.registered = true;
-    }
+    Guarded(RegisterOnce);
     last_found.disturbed = false;
     Snapshot snapshot = RegisterLatestSnapshot();
     FindBranch(name, snapshot);
     ReleaseSnapshot(snapshot);
     last_found.valid = !last_found.disturbed;
+}
+
+Epochs ReadEpochs(const Table& table) {
+    Epochs epochs = {};
+    epochs.numbers[epochs.count++] = DatumGetInt64(table.Get(kEpochColumn));
+    bool is_null;
+    const Datum older = table.Get(kOlderEpochsColumn, &is_null);
+    if (!is_null) {
+        ArrayType* array = DatumGetArrayTypeP(older);
+        const int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+        if (ARR_HASNULL(array) || count >= Epochs::kMax) {
+            ereport(ERROR, errcode(ERRCODE_DATA_CORRUPTED),
+                    errmsg("the older epochs of branch %d are not as they should be",
+                           DatumGetInt32(table.Get(kIdColumn))));
+        }
+        memcpy(epochs.numbers + 1, ARR_DATA_PTR(array), count * sizeof(int64));
+        epochs.count += count;
+    }
+    return epochs;
 }
 
 void CopyRow(Table* table, Branch* branch) {
@@ -97,6 +144,11 @@ void CopyRow(Table* table, Branch* branch) {
     branch->name[name.size()] = '\0';
     branch->head = DatumHash(table->Get(kHeadColumn));
     branch->working = {DatumHash(table->Get(kDataRootColumn)), DatumHash(table->Get(kMetaRootColumn))};
+    branch->epochs = ReadEpochs(*table);
+    branch->written_epoch = DatumGetInt64(table->Get(kWrittenEpochColumn));
+    bool is_null;
+    branch->moved_here = TransactionIdIsCurrentTransactionId(
+        DatumGetTransactionId(slot_getsysattr(table->slot, MinTransactionIdAttributeNumber, &is_null)));
     branch->tid = table->slot->tts_tid;
 }
 
@@ -106,6 +158,8 @@ void MakeVirtualMain(Branch* branch) {
     strlcpy(branch->name, kMainBranchName, sizeof(branch->name));
     branch->head = kInitialCommit;
     branch->working = {kEmptyRoot, kEmptyRoot};
+    branch->epochs = {1, {FirstEpoch(kMainBranchId)}};
+    branch->written_epoch = branch->epochs.current();
     ItemPointerSetInvalid(&branch->tid);
 }
 
@@ -113,11 +167,45 @@ bool AnyBranch(Table* table, Snapshot snapshot) {
     return Lookup(table, snapshot, nullptr, 0);
 }
 
+// The row of the latest epoch within these bounds, which is the visible one of a branch if they are of one.
+bool LookupLatest(Table* table, Snapshot snapshot, int64 from, int64 to) {
+    ScanKeyData keys[2];
+    KeyInt8(&keys[0], kEpochColumn, from, BTGreaterEqualStrategyNumber);
+    KeyInt8(&keys[1], kEpochColumn, to, BTLessEqualStrategyNumber);
+    return Lookup(table, snapshot, keys, 2, BackwardScanDirection);
+}
+
+// In the place where it was last, else in the index: from that epoch on, else before it. So dead rows of
+// earlier epochs are looked at by those only whose snapshot is as old.
+bool LookupById(int32 id, Snapshot snapshot, Branch* branch) {
+    RegisterOnce();
+    Table table = OpenForRead(Object::kBranch, Object::kBranchPkey);
+    Place* place = PlaceOf(table, id);
+    bool found = place->id == id &&
+                 table_tuple_fetch_row_version(table.heap, &place->tid, snapshot, table.slot) &&
+                 DatumGetInt32(table.Get(kIdColumn)) == id;
+    if (!found) {
+        const int64 from = place->id == id ? place->epoch : FirstEpoch(id);
+        found = LookupLatest(&table, snapshot, from, LastEpoch(id)) ||
+                (from > FirstEpoch(id) && LookupLatest(&table, snapshot, FirstEpoch(id), from - 1));
+    }
+    if (found) {
+        CopyRow(&table, branch);
+        *place = {id, branch->epochs.current(), branch->tid};
+    } else if (id == kMainBranchId && !AnyBranch(&table, snapshot)) {
+        MakeVirtualMain(branch);
+        found = true;
+    }
+    ExecClearTuple(table.slot);
+    Close(&table);
+    return found;
+}
+
 bool LookupByName(std::string_view name, Snapshot snapshot, Branch* branch) {
     Table table = OpenForRead(Object::kBranch, Object::kBranchName);
     ScanKeyData key;
     KeyText(&key, 1, MakeVarlena(name));
-    bool found = Lookup(&table, snapshot, &key, 1);
+    bool found = Lookup(&table, snapshot, &key, 1, BackwardScanDirection);
     if (found) {
         CopyRow(&table, branch);
     } else if (name == kMainBranchName && !AnyBranch(&table, snapshot)) {
@@ -131,6 +219,8 @@ bool LookupByName(std::string_view name, Snapshot snapshot, Branch* branch) {
 void FillRow(const Branch& branch, const FlushMark* flushed, Datum* values, bool* nulls) {
     const TimestampTz now = GetCurrentTimestamp();
     memset(nulls, 0, kBranchColumns * sizeof(bool));
+    values[kEpochColumn - 1] = Int64GetDatum(branch.epochs.current());
+    values[kWrittenEpochColumn - 1] = Int64GetDatum(branch.written_epoch);
     values[kIdColumn - 1] = Int32GetDatum(branch.id);
     values[kNameColumn - 1] = MakeVarlena(branch.name);
     values[kHeadColumn - 1] = HashDatum(branch.head);
@@ -142,6 +232,15 @@ void FillRow(const Branch& branch, const FlushMark* flushed, Datum* values, bool
     values[kFlushedSeqColumn - 1] = Int64GetDatum(flushed != nullptr ? flushed->last_seq : 0);
     nulls[kFlushedAtColumn - 1] = nulls[kFlushedSeqColumn - 1] = nulls[kFlushedRowsColumn - 1] =
         flushed == nullptr;
+    nulls[kOlderEpochsColumn - 1] = branch.epochs.count == 1;
+    if (branch.epochs.count > 1) {
+        Datum older[Epochs::kMax];
+        for (int i = 1; i < branch.epochs.count; i++) {
+            older[i - 1] = Int64GetDatum(branch.epochs.numbers[i]);
+        }
+        values[kOlderEpochsColumn - 1] = PointerGetDatum(construct_array(
+            older, branch.epochs.count - 1, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+    }
 }
 
 Table OpenBranchesForWrite() {
@@ -156,7 +255,7 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
     bool nulls[kBranchColumns];
     FillRow(branch, flushed, values, nulls);
     ScanKeyData key;
-    KeyInt4(&key, 1, branch.id);
+    KeyInt8(&key, kEpochColumn, branch.epochs.current());
     const bool inserted = InsertIfAbsent(&table, values, nulls, &key, 1);
     Close(&table);
     CommandCounterIncrement();
@@ -170,18 +269,7 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
 }  // namespace
 
 bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch) {
-    Table table = OpenForRead(Object::kBranch, Object::kBranchPkey);
-    ScanKeyData key;
-    KeyInt4(&key, 1, id);
-    bool found = Lookup(&table, snapshot, &key, 1);
-    if (found) {
-        CopyRow(&table, branch);
-    } else if (id == kMainBranchId && !AnyBranch(&table, snapshot)) {
-        MakeVirtualMain(branch);
-        found = true;
-    }
-    Close(&table);
-    return found;
+    return LookupById(id, snapshot, branch);
 }
 
 void RequireBranch(int32 id, Snapshot snapshot, Branch* branch) {
@@ -267,6 +355,71 @@ void ForgetBranchNames() {
     CacheInvalidateRelcacheByRelid(ObjectOid(Object::kBranch));
 }
 
+namespace {
+
+// The branch as it is now, for a process that may take no snapshot. Between the look at a newer row and that
+// at an older one somebody's move may be committed, so that neither is seen: then it is looked again.
+bool ReadBranchNow(int32 id, Branch* branch) {
+    constexpr int kLooks = 1000;
+    for (int looks = 0; looks < kLooks; looks++) {
+        CHECK_FOR_INTERRUPTS();
+        if (ReadBranch(id, SnapshotSelf, branch) && branch->stored) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Epochs ReadableEpochs(const Branch& branch) {
+    Epochs epochs = branch.epochs;
+    Guarded([&] {
+        if (!IsolationUsesXactSnapshot() || !TransactionIdIsValid(GetTopTransactionIdIfAny())) {
+            return;
+        }
+        Branch now;
+        bool found;
+        if (IsInParallelMode()) {
+            found = ReadBranchNow(branch.id, &now);
+        } else {
+            Snapshot latest = RegisterLatestSnapshot();
+            found = ReadBranch(branch.id, latest, &now);
+            ReleaseSnapshot(latest);
+        }
+        for (int i = 0; found && i < now.epochs.count; i++) {
+            epochs.Add(now.epochs.numbers[i]);
+        }
+    });
+    return epochs;
+}
+
+// A transaction that moves a branch again stays in the epoch that it has begun: what others write goes to the
+// one before until it is committed, so nothing is known of that.
+void BeginEpoch(Branch* branch, const bool* may_be_dropped) {
+    if (branch->moved_here) {
+        return;
+    }
+    const int64 current = branch->epochs.current();
+    Epochs next = {};
+    for (int i = 0; i < branch->epochs.count; i++) {
+        if (i == 0 || !may_be_dropped[i]) {
+            next.numbers[next.count++] = branch->epochs.numbers[i];
+        }
+    }
+    if (next.count < Epochs::kMax) {
+        if (current == LastEpoch(branch->id)) {
+            throw Error(ErrorCode::kLimitExceeded,
+                        "branch " + Quoted(branch->name) + " cannot be moved any more",
+                        "It was moved 2^32 times. Create a branch from it with kvs.create_branch(), and "
+                        "rename both.");
+        }
+        next.Add(current + 1);
+    }
+    branch->epochs = next;
+    branch->written_epoch = current;
+}
+
 void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed) {
     if (!branch.stored) {
         if (!Guarded([&] { return InsertBranch(branch, flushed); })) {
@@ -280,15 +433,13 @@ void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushe
         bool nulls[kBranchColumns];
         FillRow(branch, flushed, values, nulls);
         // created_at, and without a flush what the last one left, stay as they are.
-        ScanKeyData key;
-        KeyInt4(&key, 1, branch.id);
-        if (Lookup(&table, snapshot, &key, 1)) {
+        ItemPointerData tid = branch.tid;
+        if (table_tuple_fetch_row_version(table.heap, &tid, SnapshotAny, table.slot)) {
             values[kCreatedAtColumn - 1] = table.Get(kCreatedAtColumn);
             for (int column = kFlushedAtColumn; flushed == nullptr && column <= kFlushedSeqColumn; column++) {
                 values[column - 1] = table.Get(column, &nulls[column - 1]);
             }
         }
-        ItemPointerData tid = branch.tid;
         const TM_Result updated = Update(&table, &tid, values, nulls, snapshot);
         Close(&table);
         CommandCounterIncrement();
@@ -313,13 +464,16 @@ int32 AddBranch(std::string_view name, const Hash& head, const TreePair& working
     memcpy(branch.name, name.data(), name.size());
     branch.head = head;
     branch.working = working;
-    GuardedTranslating(
-        ERRCODE_UNIQUE_VIOLATION,
-        [&] {
-            branch.id = static_cast<int32>(nextval_internal(ObjectOid(Object::kBranchIdSequence), false));
-            InsertBranch(branch, nullptr);
-        },
-        [&] { throw Error(ErrorCode::kAlreadyExists, "branch " + Quoted(name) + " already exists"); });
+    const bool added = Guarded([&] {
+        branch.id = static_cast<int32>(nextval_internal(ObjectOid(Object::kBranchIdSequence), false));
+        branch.epochs = {1, {FirstEpoch(branch.id)}};
+        branch.written_epoch = branch.epochs.current();
+        return InsertBranch(branch, nullptr);
+    });
+    if (!added) {
+        throw Damaged("sequence _kvs.branch_id gave number " + std::to_string(branch.id) +
+                      ", which a branch has already");
+    }
     return branch.id;
 }
 

@@ -3,7 +3,10 @@
 //
 // In a new store no row exists, and branch `main` (id 1) is a constant: the initial commit and empty trees.
 // The first operation that moves or creates a branch stores it. Nothing here is cached beyond the id of a
-// name: heads and roots are read in every operation under its snapshot.
+// name and where its row was: heads and roots are read in every operation under its snapshot.
+//
+// Each move writes the row anew in another epoch (epochs.h), which is the key that it is found by: from the
+// newest on, since dead rows stay for as long as any transaction in the cluster is older than they.
 #pragma once
 
 #include <functional>
@@ -13,6 +16,7 @@
 
 #include "kvs/hash.h"
 #include "pg/table/change_log.h"
+#include "pg/table/epochs.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/server.h"
 
@@ -27,7 +31,13 @@ struct Branch {
     char name[256];
     Hash head;
     TreePair working;     // what the working rows overlay
+    Epochs epochs;        // in which the working rows are
+    int64 written_epoch;  // where others write until the move that made this row is committed
+    bool moved_here;      // that move is of this transaction
     ItemPointerData tid;  // of the row, as seen under the snapshot
+
+    // Where rows are inserted: the epoch that is current for everybody.
+    int64 InsertEpoch() const { return moved_here ? written_epoch : epochs.current(); }
 };
 
 // The session's branch if `name` is empty. Errors: kUnknownRef.
@@ -63,14 +73,23 @@ bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch);
 // The same with an error where it is gone: 42704. Server code.
 void RequireBranch(int32 id, Snapshot snapshot, Branch* branch);
 
+// The live epochs for readers under `snapshot`, under which `branch` was read. Above READ COMMITTED the rows
+// of this transaction may be in epochs that the snapshot does not show.
+Epochs ReadableEpochs(const Branch& branch);
+
+// Begins the branch's next epoch, if this transaction has not done so already. `may_be_dropped` says of each
+// of branch->epochs whether it is known to be empty for good. The current one never is: others write to it.
+void BeginEpoch(Branch* branch, const bool* may_be_dropped);
+
 // What a flush leaves in the branch's row, for the view kvs.snapshots.
 struct FlushMark {
     int64 rows;      // folded
     int64 last_seq;  // the newest change among them
 };
 
-// Moves head and working roots to those in `branch`, which was read under `snapshot`; stores main if it was
-// virtual. `flushed` null keeps the last mark. Errors: kSerialization if somebody moved the branch since.
+// Moves the branch to what stands in `branch`, which was read under `snapshot`, in the epoch that BeginEpoch
+// gave; stores main if it was virtual. `flushed` null keeps the last mark. Errors: kSerialization if somebody
+// moved the branch since.
 void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed);
 
 // Stores main if the store has no branch yet, so that others may be added.

@@ -27,7 +27,7 @@ namespace kvs::pg {
     X(kCommitPkey, "commit_pkey")              \
     X(kBranch, "branch")                       \
     X(kBranchPkey, "branch_pkey")              \
-    X(kBranchName, "branch_name_key")          \
+    X(kBranchName, "branch_name_epoch_key")    \
     X(kTag, "tag")                             \
     X(kTagPkey, "tag_pkey")                    \
     X(kReflog, "reflog")                       \

@@ -85,9 +85,9 @@ IndexScanDesc BeginScan(Table* table, Snapshot snapshot, ScanKey keys, int key_c
     return scan;
 }
 
-bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count) {
+bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count, ScanDirection direction) {
     IndexScanDesc scan = BeginScan(table, snapshot, keys, key_count);
-    const bool found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
+    const bool found = index_getnext_slot(scan, direction, table->slot);
     index_endscan(scan);
     if (!found) {
         ExecClearTuple(table->slot);
@@ -216,10 +216,18 @@ void KeyInt4(ScanKey key, int attribute, int32 value, StrategyNumber strategy) {
 
 void KeyInt8(ScanKey key, int attribute, int64 value, StrategyNumber strategy) {
     RegProcedure procedure = F_INT8EQ;
-    if (strategy == BTGreaterEqualStrategyNumber) {
-        procedure = F_INT8GE;
-    } else if (strategy == BTLessEqualStrategyNumber) {
-        procedure = F_INT8LE;
+    switch (strategy) {
+        case BTGreaterEqualStrategyNumber:
+            procedure = F_INT8GE;
+            break;
+        case BTGreaterStrategyNumber:
+            procedure = F_INT8GT;
+            break;
+        case BTLessEqualStrategyNumber:
+            procedure = F_INT8LE;
+            break;
+        default:
+            break;
     }
     ScanKeyInit(key, attribute, strategy, procedure, Int64GetDatum(value));
 }

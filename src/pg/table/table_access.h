@@ -43,8 +43,10 @@ Table OpenTable(Oid table, const Oid* indexes, const Object* shapes, int index_c
 
 void Close(Table* table);
 
-// Finds the row whose index columns equal the keys under `snapshot` and leaves it in table->slot.
-bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count);
+// Finds the first row, in this direction of the index, that the keys address under `snapshot`, and leaves it
+// in table->slot.
+bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count,
+            ScanDirection direction = ForwardScanDirection);
 
 // The transaction that inserted the row at `address` (indexes[0] is of addresses), as it stands in the row;
 // InvalidTransactionId if there is none.

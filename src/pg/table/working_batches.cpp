@@ -16,79 +16,105 @@ constexpr int kLargestBatch = 2048;
 
 }  // namespace
 
-WorkingBatches::WorkingBatches(Snapshot snapshot, int32 branch, KeyRange range, int parts, bool reverse)
-    : snapshot_(snapshot),
-      branch_(branch),
-      range_(std::move(range)),
-      parts_(parts),
-      reverse_(reverse),
-      batch_size_(kFirstBatch),
-      exhausted_(branch == 0) {}
+WorkingBatches::WorkingBatches(Snapshot snapshot, const Epochs& epochs, KeyRange range, int parts,
+                               bool reverse)
+    : snapshot_(snapshot), range_(std::move(range)), parts_(parts), reverse_(reverse) {
+    epochs_.reserve(epochs.count);
+    for (const int64 number : epochs) {
+        epochs_.push_back({number, kFirstBatch});
+    }
+    NoteRead(epochs);
+}
 
 const WorkingBatches::Row* WorkingBatches::Peek() {
-    if (rows_.empty() && !exhausted_) {
-        Fetch();
+    if (next_ == nullptr) {
+        for (Epoch& epoch : epochs_) {
+            while (next_ != nullptr && HasRow(&epoch) && epoch.rows.front().key == next_->rows.front().key) {
+                epoch.rows.pop_front();
+            }
+            if (HasRow(&epoch) &&
+                (next_ == nullptr || ComesBefore(epoch.rows.front(), next_->rows.front()))) {
+                next_ = &epoch;
+            }
+        }
     }
-    return rows_.empty() ? nullptr : &rows_.front();
+    return next_ == nullptr ? nullptr : &next_->rows.front();
 }
 
 WorkingBatches::Row WorkingBatches::Take() {
-    Row row = std::move(rows_.front());
-    rows_.pop_front();
+    Row row = std::move(next_->rows.front());
+    next_->rows.pop_front();
+    next_ = nullptr;
     return row;
 }
 
-void WorkingBatches::Fetch() {
-    const int wanted = batch_size_;
-    batch_size_ = std::min(batch_size_ * 4, kLargestBatch);
+bool WorkingBatches::HasRow(Epoch* epoch) {
+    if (epoch->rows.empty() && !epoch->exhausted) {
+        Fetch(epoch);
+    }
+    return !epoch->rows.empty();
+}
+
+bool WorkingBatches::ComesBefore(const Row& a, const Row& b) const {
+    return reverse_ ? a.key > b.key : a.key < b.key;
+}
+
+void WorkingBatches::NoteRead(const Epochs& epochs) {
+    Guarded([&] {
+        if (!IsolationIsSerializable() || epochs.count == 0) {
+            return;
+        }
+        WorkingRange range;
+        range.start = MakeVarlena(range_.start);
+        if (range_.end) {
+            range.end = MakeVarlena(*range_.end);
+        }
+        Table working = OpenWorkingForRead();
+        NoteReadOfLaterEpochs(&working, snapshot_, epochs, range);
+        Close(&working);
+    });
+}
+
+void WorkingBatches::Fetch(Epoch* epoch) {
+    const int wanted = epoch->batch_size;
+    epoch->batch_size = std::min(epoch->batch_size * 4, kLargestBatch);
     bool more = false;
     Guarded([&] {
         MemoryContext context =
             AllocSetContextCreate(CurrentMemoryContext, "kvs working rows", ALLOCSET_DEFAULT_SIZES);
         MemoryContext caller = MemoryContextSwitchTo(context);
-        WorkingRange range = {};
-        const bool resumes = last_key_.has_value();
-        range.start = MakeVarlena(resumes && !reverse_ ? *last_key_ : range_.start);
+        WorkingRange range;
+        const bool resumes = epoch->last_key.has_value();
+        range.start = MakeVarlena(resumes && !reverse_ ? *epoch->last_key : range_.start);
         range.start_inclusive = !(resumes && !reverse_);
         if (resumes && reverse_) {
-            range.end = MakeVarlena(*last_key_);
+            range.end = MakeVarlena(*epoch->last_key);
         } else if (range_.end) {
             range.end = MakeVarlena(*range_.end);
         }
         Table working = OpenWorkingForRead();
-        IndexScanDesc scan = BeginWorkingScan(&working, snapshot_, branch_, range);
+        IndexScanDesc scan = BeginWorkingScan(&working, snapshot_, epoch->number, range);
         const ScanDirection direction = reverse_ ? BackwardScanDirection : ForwardScanDirection;
         int fetched = 0;
         WorkingRow row;
         struct varlena* key;
-        while (!more && NextWorking(&working, scan, direction, parts_, &row, &key)) {
+        while (fetched < wanted && NextWorking(&working, scan, direction, parts_, &row, &key)) {
             CHECK_FOR_INTERRUPTS();
-            const bool same_key = fetched > 0 && rows_.back().key == Contents(key);
-            if (same_key && rows_.back().change_seq > row.change_seq) {
-                continue;
-            }
-            if (same_key) {
-                rows_.pop_back();
-                fetched--;
-            }
-            // The row behind the batch is looked at, so that a batch never ends between two rows of one key.
-            more = fetched == wanted;
-            if (!more) {
-                rows_.push_back({std::string(Contents(key)),
-                                 row.meta != nullptr ? std::string(Contents(row.meta)) : std::string(),
-                                 row.item != nullptr ? std::string(Contents(row.item)) : std::string(),
-                                 row.item == nullptr, row.change_seq});
-                fetched++;
-            }
+            epoch->rows.push_back({std::string(Contents(key)),
+                                   row.meta != nullptr ? std::string(Contents(row.meta)) : std::string(),
+                                   row.item != nullptr ? std::string(Contents(row.item)) : std::string(),
+                                   row.item == nullptr});
+            fetched++;
         }
+        more = fetched == wanted;
         index_endscan(scan);
         Close(&working);
         MemoryContextSwitchTo(caller);
         MemoryContextDelete(context);
     });
-    exhausted_ = !more;
-    if (!rows_.empty()) {
-        last_key_ = rows_.back().key;
+    epoch->exhausted = !more;
+    if (!epoch->rows.empty()) {
+        epoch->last_key = epoch->rows.back().key;
     }
 }
 

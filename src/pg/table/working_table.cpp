@@ -5,7 +5,7 @@ namespace kvs::pg {
 namespace {
 
 enum WorkingColumn {
-    kBranchColumn = 1,
+    kEpochColumn = 1,
     kChangeSeqColumn,
     kVersionColumn,
     kKeyColumn,
@@ -15,11 +15,12 @@ enum WorkingColumn {
 static_assert(kItemColumn == kWorkingColumns);
 
 // Positions in the primary key.
-constexpr int kBranchKey = 1;
+constexpr int kEpochKey = 1;
 constexpr int kKeyKey = 2;
 
 void CopyRow(Table* working, int parts, WorkingRow* row) {
     row->tid = working->slot->tts_tid;
+    row->epoch = DatumGetInt64(working->Get(kEpochColumn));
     row->change_seq = DatumGetInt64(working->Get(kChangeSeqColumn));
     row->version = DatumGetInt64(working->Get(kVersionColumn));
     row->meta = (parts & kWorkingMeta) != 0 ? PG_DETOAST_DATUM_COPY(working->Get(kMetaColumn)) : nullptr;
@@ -39,43 +40,104 @@ Table OpenWorkingForWrite() {
     return OpenForWrite(Object::kWorking, &index, 1);
 }
 
-void WorkingKey(ScanKey keys, int32 branch, Datum key) {
-    KeyInt4(&keys[0], kBranchKey, branch);
+void WorkingKey(ScanKey keys, int64 epoch, Datum key) {
+    KeyInt8(&keys[0], kEpochKey, epoch);
     KeyBytea(&keys[1], kKeyKey, key);
 }
 
-bool FindWorking(Table* working, Snapshot snapshot, int32 branch, Datum key, int parts, WorkingRow* row) {
+bool FindWorking(Table* working, Snapshot snapshot, const Epochs& epochs, Datum key, int parts,
+                 WorkingRow* row) {
     ScanKeyData keys[2];
-    WorkingKey(keys, branch, key);
-    IndexScanDesc scan = BeginScan(working, snapshot, keys, 2);
     bool found = false;
-    int64 newest = -1;
-    // One row is the rule. Should a snapshot ever see two, the newer one counts.
-    while (index_getnext_slot(scan, ForwardScanDirection, working->slot)) {
-        const int64 seq = DatumGetInt64(working->Get(kChangeSeqColumn));
-        if (seq > newest) {
-            CopyRow(working, parts, row);
-            newest = seq;
-            found = true;
-        }
+    for (int i = 0; i < epochs.count && !found; i++) {
+        WorkingKey(keys, epochs.numbers[i], key);
+        found = Lookup(working, snapshot, keys, 2);
     }
-    index_endscan(scan);
-    ExecClearTuple(working->slot);
+    if (found) {
+        CopyRow(working, parts, row);
+        ExecClearTuple(working->slot);
+    } else {
+        NoteReadOfLaterEpochs(working, snapshot, epochs, {.key = key});
+    }
     return found;
 }
 
-IndexScanDesc BeginWorkingScan(Table* working, Snapshot snapshot, int32 branch, const WorkingRange& range) {
-    ScanKeyData keys[3];
-    int count = 0;
-    KeyInt4(&keys[count++], kBranchKey, branch);
+bool ProbeWorking(Table* working, int64 epoch, Datum key, bool* unfinished) {
+    ScanKeyData keys[2];
+    WorkingKey(keys, epoch, key);
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    const bool found = Lookup(working, &dirty, keys, 2);
+    ExecClearTuple(working->slot);
+    *unfinished = found && (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax));
+    return found;
+}
+
+bool HasUnfinishedInsert(Table* working, int64 epoch) {
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    IndexScanDesc scan = BeginWorkingScan(working, &dirty, epoch, {});
+    bool unfinished = false;
+    while (!unfinished && index_getnext_slot(scan, ForwardScanDirection, working->slot)) {
+        CHECK_FOR_INTERRUPTS();
+        unfinished = TransactionIdIsValid(dirty.xmin);
+    }
+    index_endscan(scan);
+    ExecClearTuple(working->slot);
+    return unfinished;
+}
+
+namespace {
+
+// The keys for what `range` means of an epoch's rows, behind keys that are there already.
+void AddRangeKeys(const WorkingRange& range, ScanKey keys, int* count) {
+    if (DatumGetPointer(range.key) != nullptr) {
+        KeyBytea(&keys[(*count)++], kKeyKey, range.key);
+    }
     if (DatumGetPointer(range.start) != nullptr) {
-        KeyBytea(&keys[count++], kKeyKey, range.start,
+        KeyBytea(&keys[(*count)++], kKeyKey, range.start,
                  range.start_inclusive ? BTGreaterEqualStrategyNumber : BTGreaterStrategyNumber);
     }
     if (DatumGetPointer(range.end) != nullptr) {
-        KeyBytea(&keys[count++], kKeyKey, range.end, BTLessStrategyNumber);
+        KeyBytea(&keys[(*count)++], kKeyKey, range.end, BTLessStrategyNumber);
     }
+}
+
+constexpr int kMaxRangeKeys = 3;
+
+}  // namespace
+
+IndexScanDesc BeginWorkingScan(Table* working, Snapshot snapshot, int64 epoch, const WorkingRange& range) {
+    ScanKeyData keys[1 + kMaxRangeKeys];
+    int count = 0;
+    KeyInt8(&keys[count++], kEpochKey, epoch);
+    AddRangeKeys(range, keys, &count);
     return BeginScan(working, snapshot, keys, count);
+}
+
+// A writer conflicts with a reader who has locked the gap of the index that its entry goes to. The gap behind
+// the last entry of the branch is where all later epochs will grow out of: a lock on its page goes along when
+// the page is split. If others have moved the branch already since the snapshot, the scan goes over their
+// rows, and locks those pages too.
+//
+//     T reads k, at epoch 1;  a flush begins epoch 2;  U reads what T writes, and inserts k, at epoch 2:
+//     T before U before T, and only this lock tells.
+void NoteReadOfLaterEpochs(Table* working, Snapshot snapshot, const Epochs& epochs,
+                           const WorkingRange& range) {
+    if (!IsolationIsSerializable() || epochs.count == 0) {
+        return;
+    }
+    ScanKeyData keys[2 + kMaxRangeKeys];
+    int count = 0;
+    KeyInt8(&keys[count++], kEpochKey, epochs.current(), BTGreaterStrategyNumber);
+    KeyInt8(&keys[count++], kEpochKey, LastEpoch(epochs.branch()), BTLessEqualStrategyNumber);
+    AddRangeKeys(range, keys, &count);
+    IndexScanDesc scan = BeginScan(working, snapshot, keys, count);
+    while (index_getnext_slot(scan, ForwardScanDirection, working->slot)) {
+        CHECK_FOR_INTERRUPTS();
+    }
+    index_endscan(scan);
+    ExecClearTuple(working->slot);
 }
 
 bool NextWorking(Table* working, IndexScanDesc scan, ScanDirection direction, int parts, WorkingRow* row,
@@ -92,10 +154,10 @@ bool NextWorking(Table* working, IndexScanDesc scan, ScanDirection direction, in
     return true;
 }
 
-void FillWorkingRow(int32 branch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item,
+void FillWorkingRow(int64 epoch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item,
                     Datum* values, bool* nulls) {
     memset(nulls, 0, kWorkingColumns * sizeof(bool));
-    values[kBranchColumn - 1] = Int32GetDatum(branch);
+    values[kEpochColumn - 1] = Int64GetDatum(epoch);
     values[kChangeSeqColumn - 1] = Int64GetDatum(change_seq);
     values[kVersionColumn - 1] = Int64GetDatum(version);
     values[kKeyColumn - 1] = key;

@@ -1,11 +1,12 @@
-// Uncommitted state, _kvs.working: at most one row per branch and key, which overlays the branch's working
-// trees.
+// Uncommitted state, _kvs.working: rows that overlay the working trees of their branch, at most one per key
+// in all live epochs (epochs.h) of the branch together.
 //
 // Server code: call under Guarded.
 #pragma once
 
 #include <string_view>
 
+#include "pg/table/epochs.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/server.h"
 
@@ -14,6 +15,7 @@ namespace kvs::pg {
 // A row as it is read. The pointers are copies in the current memory context.
 struct WorkingRow {
     ItemPointerData tid;
+    int64 epoch;
     int64 change_seq;
     int64 version;
     struct varlena* meta;  // encoded metadata
@@ -26,17 +28,33 @@ enum WorkingParts : int { kWorkingItem = 1, kWorkingMeta = 2 };
 Table OpenWorkingForRead();
 Table OpenWorkingForWrite();
 
-// The branch's row for `key` (a bytea or text datum).
-bool FindWorking(Table* working, Snapshot snapshot, int32 branch, Datum key, int parts, WorkingRow* row);
+// The row for `key` (a bytea or text datum) in the live epochs of a branch. Should two ever be visible, that
+// of the later epoch.
+bool FindWorking(Table* working, Snapshot snapshot, const Epochs& epochs, Datum key, int parts,
+                 WorkingRow* row);
 
-// Bounds of a scan of a branch's rows in key order; null pointers leave an end open.
+// A row for `key` in `epoch` that a snapshot might not see: one that is committed by now, or that somebody is
+// inserting or deleting. `unfinished`: whether somebody is, for whom WaitForBlocker can wait.
+bool ProbeWorking(Table* working, int64 epoch, Datum key, bool* unfinished);
+
+// Whether somebody is inserting a row into `epoch` at this moment. What is asked after a move beyond the
+// epoch became visible is answered for good.
+bool HasUnfinishedInsert(Table* working, int64 epoch);
+
+// Bounds of a scan of an epoch's rows in key order; null pointers leave an end open.
 struct WorkingRange {
-    Datum start;  // bytea
-    bool start_inclusive;
-    Datum end;  // bytea, exclusive
+    Datum key = 0;    // bytea or text: this key alone
+    Datum start = 0;  // bytea
+    bool start_inclusive = true;
+    Datum end = 0;  // bytea, exclusive
 };
 
-IndexScanDesc BeginWorkingScan(Table* working, Snapshot snapshot, int32 branch, const WorkingRange& range);
+IndexScanDesc BeginWorkingScan(Table* working, Snapshot snapshot, int64 epoch, const WorkingRange& range);
+
+// At SERIALIZABLE a key or range that was looked for in `epochs` must also be seen as read by those who write
+// there in a later epoch, of whatever move. Does nothing at other levels.
+void NoteReadOfLaterEpochs(Table* working, Snapshot snapshot, const Epochs& epochs,
+                           const WorkingRange& range);
 
 // The next row, its key as a detoasted varlena.
 bool NextWorking(Table* working, IndexScanDesc scan, ScanDirection direction, int parts, WorkingRow* row,
@@ -44,10 +62,10 @@ bool NextWorking(Table* working, IndexScanDesc scan, ScanDirection direction, in
 
 // Values of a row to be written. `item` 0: deleted.
 constexpr int kWorkingColumns = 6;
-void FillWorkingRow(int32 branch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item,
+void FillWorkingRow(int64 epoch, int64 change_seq, int64 version, Datum key, Datum meta, Datum item,
                     Datum* values, bool* nulls);
 
 // The scan key pair that addresses one row.
-void WorkingKey(ScanKey keys, int32 branch, Datum key);
+void WorkingKey(ScanKey keys, int64 epoch, Datum key);
 
 }  // namespace kvs::pg

@@ -27,13 +27,13 @@ namespace kvs::pg {
 
 namespace {
 
-// The working rows of a branch in key order, one per key.
-class WorkingScan {
+// The rows of an epoch in key order.
+class EpochScan {
   public:
-    WorkingScan(int32 branch, Snapshot snapshot) {
+    EpochScan(int64 epoch, Snapshot snapshot) {
         Guarded([&] {
             working_ = OpenWorkingForRead();
-            scan_ = BeginWorkingScan(&working_, snapshot, branch, {});
+            scan_ = BeginWorkingScan(&working_, snapshot, epoch, {});
             context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs flush row", ALLOCSET_DEFAULT_SIZES);
         });
     }
@@ -70,19 +70,71 @@ class WorkingScan {
     struct varlena* key_;
 };
 
-// Deletes the rows that were folded, each only in the version that was folded. A row that a writer has
-// changed since, or is changing, stays: it overlays the new tree, and if its writer aborts it equals the
-// tree. So a flush never waits for a row, and cannot deadlock with writers. A plain DELETE would find the
-// row's newest version and delete a value that no tree holds:
+// The working rows of a branch in key order, out of all its live epochs. Should two of one key be visible,
+// that of the later epoch comes first.
+class WorkingScan {
+  public:
+    WorkingScan(const Epochs& epochs, Snapshot snapshot) {
+        scans_.reserve(epochs.count);
+        for (const int64 epoch : epochs) {
+            scans_.emplace_back(epoch, snapshot);
+            rest_.push_back(scans_.back().Next());
+        }
+    }
+
+    // The row's pointers are valid until the next call.
+    bool Next() {
+        if (at_ < scans_.size()) {
+            rest_[at_] = scans_[at_].Next();
+        }
+        at_ = scans_.size();
+        for (size_t i = 0; i < scans_.size(); i++) {
+            if (rest_[i] && (at_ == scans_.size() || scans_[i].key() < scans_[at_].key())) {
+                at_ = i;
+            }
+        }
+        return at_ < scans_.size();
+    }
+
+    void Finish() {
+        for (EpochScan& scan : scans_) {
+            scan.Finish();
+        }
+    }
+
+    std::string_view key() const { return scans_[at_].key(); }
+    const WorkingRow& row() const { return scans_[at_].row(); }
+
+  private:
+    std::vector<EpochScan> scans_;
+    std::vector<bool> rest_;  // whether the scan stands on a row
+    size_t at_ = SIZE_MAX;    // whose row comes next
+};
+
+struct FoldedRow {
+    ItemPointerData tid;
+    int64 epoch;
+};
+
+// Deletes the rows that were folded, each only in the version that was folded; `left` is called with the
+// epoch of each that stays, because a writer has changed it since, or is changing it. Such a row overlays the
+// new tree, and if its writer aborts it equals the tree. So a flush never waits for a row, and cannot
+// deadlock with writers. A plain DELETE would find the row's newest version and delete a value that no tree
+// holds:
 //
 //     flush reads k = 1;  a writer commits k = 2;  DELETE ... WHERE key = 'k' deletes 2, and the tree says 1.
-void DeleteFolded(const std::vector<ItemPointerData>& tids, Snapshot snapshot) {
+template <typename Left>
+void DeleteFolded(const std::vector<FoldedRow>& rows, Snapshot snapshot, Left left) {
     Table working = Guarded([] { return OpenWorkingForWrite(); });
-    for (ItemPointerData tid : tids) {
-        Guarded([&] {
+    for (const FoldedRow& row : rows) {
+        ItemPointerData tid = row.tid;
+        const TM_Result result = Guarded([&] {
             CHECK_FOR_INTERRUPTS();
-            Delete(&working, &tid, snapshot, false);
+            return Delete(&working, &tid, snapshot, false);
         });
+        if (result != TM_Ok) {
+            left(row.epoch);
+        }
     }
     Guarded([&] {
         Close(&working);
@@ -95,14 +147,16 @@ void DeleteFolded(const std::vector<ItemPointerData>& tids, Snapshot snapshot) {
 // The protocol of a flush. Its parts are called in this order, and each relies on the ones before it:
 //
 // 1. The branch is locked against other flushes, not against writers (constructor).
-// 2. *Then* the one snapshot S is taken, so that it sees what the flush did that the lock waited for
-//    (TakeSnapshot).
+// 2. The older epochs are searched for unfinished insertions (FindUnfinished). *Then* the one snapshot S is
+//    taken, so that it sees what the flush did that the lock waited for, and the insertions that ended during
+//    the search (TakeSnapshot).
 // 3. Roots and working rows are read under S, and exactly the values read are folded into the trees (Fold).
 // 4. Each folded row is deleted at the place where S saw it (DeleteFolded).
-// 5. The branch's row moves to the new roots, last (Store).
+// 5. The branch's row moves to the new roots and to its next epoch, last (Store). Older epochs without an
+//    unfinished insertion in step 2 of which step 4 has left nothing are dropped.
 //
-// Invariant: under any snapshot, a key's state is its working row if there is one, else what the roots of the
-// branch's row say. Steps 4 and 5 become visible together, with the transaction.
+// Invariant: under any snapshot, a key's state is its row in the live epochs if there is one, else what the
+// roots of the branch's row say. Steps 4 and 5 become visible together, with the transaction.
 
 FlushSession::FlushSession(std::string_view branch) {
     Guarded([] {
@@ -118,30 +172,47 @@ FlushSession::FlushSession(int32 branch_id) {
 }
 
 // At READ COMMITTED the snapshot is new. At the stricter levels it is the transaction's and may be older than
-// the lock: if the branch moved in between, rows that the snapshot shows are folded already.
+// the lock: if the branch moved in between, rows that the snapshot shows are folded already. If it only
+// dropped epochs, nothing else is different.
 void FlushSession::TakeSnapshot(int32 branch_id) {
     Guarded([&] {
-        snapshot_ = RegisterOperationSnapshot();
-        RequireBranch(branch_id, snapshot_, &branch_);
-        if (IsolationUsesXactSnapshot()) {
-            Branch now;
-            Snapshot latest = RegisterLatestSnapshot();
-            const bool same = ReadBranch(branch_id, latest, &now) && now.stored == branch_.stored &&
-                              now.head == branch_.head && now.working.meta_root == branch_.working.meta_root;
-            ReleaseSnapshot(latest);
-            if (!same) {
-                throw CouldNotSerialize("a concurrent move of branch " + Quoted(branch_.name));
+        Snapshot latest = RegisterLatestSnapshot();
+        RequireBranch(branch_id, latest, &branch_);
+        if (!IsolationUsesXactSnapshot()) {
+            if (branch_.epochs.count > 1) {
+                FindUnfinished();
+                ReleaseSnapshot(latest);
+                latest = RegisterLatestSnapshot();
             }
+            snapshot_ = latest;
+            return;
+        }
+        Branch seen;
+        snapshot_ = RegisterOperationSnapshot();
+        RequireBranch(branch_id, snapshot_, &seen);
+        ReleaseSnapshot(latest);
+        if (seen.stored != branch_.stored || seen.epochs.current() != branch_.epochs.current()) {
+            throw CouldNotSerialize("a concurrent move of branch " + Quoted(branch_.name));
         }
     });
+}
+
+// An insertion that ends before the next snapshot is taken will be seen by that, and one that does not is
+// found here. A transaction with one snapshot does not drop epochs.
+void FlushSession::FindUnfinished() {
+    Table working = OpenWorkingForRead();
+    for (int i = 1; i < branch_.epochs.count; i++) {
+        may_be_dropped_[i] = !HasUnfinishedInsert(&working, branch_.epochs.numbers[i]);
+    }
+    Close(&working);
 }
 
 int64 FlushSession::Fold() {
     ChunkStore chunks(snapshot_);
     TreeEditor data(chunks, branch_.working.data_root);
     TreeEditor meta(chunks, branch_.working.meta_root);
-    std::vector<ItemPointerData> tids;
-    WorkingScan scan(branch_.id, snapshot_);
+    std::vector<FoldedRow> rows;
+    WorkingScan scan(branch_.epochs, snapshot_);
     // Should two visible rows have one key, the newer one counts: each waits for the next key to be folded.
     std::string key;
     std::string pending_meta;
@@ -174,7 +245,7 @@ int64 FlushSession::Fold() {
             pending_deleted = row.item == nullptr;
             pending_item = pending_deleted ? std::string_view() : Contents(row.item);
         }
-        tids.push_back(row.tid);
+        rows.push_back({row.tid, row.epoch});
     }
     fold_pending();
     scan.Finish();
@@ -183,13 +254,18 @@ int64 FlushSession::Fold() {
     }
     branch_.working = {data.Finish(), meta.Finish()};
     chunks.Flush();
-    DeleteFolded(tids, snapshot_);
+    DeleteFolded(rows, snapshot_, [&](int64 epoch) {
+        for (int i = 0; i < branch_.epochs.count; i++) {
+            may_be_dropped_[i] = may_be_dropped_[i] && branch_.epochs.numbers[i] != epoch;
+        }
+    });
     folded_ = true;
     NoteFlushed(branch_.id);
     return mark_.rows;
 }
 
 void FlushSession::Store() {
+    BeginEpoch(&branch_, may_be_dropped_);
     MoveBranch(branch_, snapshot_, folded_ ? &mark_ : nullptr);
 }
 
@@ -202,7 +278,7 @@ void RequireNothingLeft(const Branch& branch) {
         return;
     }
     Snapshot latest = RegisterLatestSnapshot();
-    const bool rows_left = WorkingBatches(latest, branch.id, {}, 0).Peek() != nullptr;
+    const bool rows_left = WorkingBatches(latest, branch.epochs, {}, 0).Peek() != nullptr;
     ReleaseSnapshot(latest);
     if (rows_left) {
         throw CouldNotSerialize("concurrent writes to branch " + Quoted(branch.name));

@@ -38,9 +38,11 @@ class FlushSession {
 
   private:
     void TakeSnapshot(int32 branch_id);
+    void FindUnfinished();
 
     Branch branch_{};
     Snapshot snapshot_ = nullptr;
+    bool may_be_dropped_[Epochs::kRoom] = {};  // of each epoch of branch_
     FlushMark mark_{0, 0};
     bool folded_ = false;
 };

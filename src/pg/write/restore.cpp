@@ -75,7 +75,7 @@ int64 RestoreKeys(std::string_view pattern_text, std::string_view ref, std::stri
         return taken;
     });
     const Timestamp now = FromServerTime(GetCurrentTimestamp());
-    const ReadView live{snapshot, branch.id, branch.working, now};
+    const ReadView live{snapshot, ReadableEpochs(branch), branch.working, now};
     ViewDiff diff(live, ViewOf(ResolveRef(ref, branch.name, snapshot), snapshot), &pattern);
     MemoryContext context = Guarded(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs restore", ALLOCSET_SMALL_SIZES); });

@@ -31,9 +31,10 @@ struct Writer::Pass {
 
     Snapshot snapshot;
     ChunkStore chunks;
+    Branch branch{};  // as the snapshot shows it
+    Branch now{};     // as it is, which at the stricter levels is not the same
     bool has_row = false;
     WorkingRow row{};
-    Branch branch{};  // read unless has_row
     FoundBytes meta;  // of the tree
     FoundBytes item;
     bool written_before = false;
@@ -66,13 +67,29 @@ void Writer::Finish() {
     FlushIfPiledUp(branch_id_);
 }
 
+void Writer::ReadBranches(Pass* pass) {
+    RequireBranch(branch_id_, pass->snapshot, &pass->branch);
+    if (!transaction_snapshot_) {
+        pass->now = pass->branch;
+        return;
+    }
+    Snapshot latest = RegisterLatestSnapshot();
+    RequireBranch(branch_id_, latest, &pass->now);
+    ReleaseSnapshot(latest);
+}
+
 void Writer::ReadRow(Datum key, Pass* pass) {
     Guarded([&] {
-        pass->has_row =
-            FindWorking(&working_, pass->snapshot, branch_id_, key, kWorkingItem | kWorkingMeta, &pass->row);
-        if (!pass->has_row) {
-            RequireBranch(branch_id_, pass->snapshot, &pass->branch);
+        ReadBranches(pass);
+        Epochs epochs = pass->branch.epochs;
+        if (transaction_snapshot_) {
+            // Rows of this transaction itself may be in later ones.
+            for (const int64 epoch : pass->now.epochs) {
+                epochs.Add(epoch);
+            }
         }
+        pass->has_row =
+            FindWorking(&working_, pass->snapshot, epochs, key, kWorkingItem | kWorkingMeta, &pass->row);
     });
     if (pass->has_row) {
         pass->meta.bytes = Contents(pass->row.meta);
@@ -164,7 +181,9 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
             });
             // What follows may wait for others, and borrowed leaves are not held meanwhile.
             pass.meta = pass.item = {};
-            done = pass.has_row ? TryUpdate(key, &pass) : TryInsert(key, &pass);
+            done = !pass.has_row                              ? TryInsert(key, &pass)
+                   : pass.row.epoch == pass.now.InsertEpoch() ? TryUpdate(key, &pass)
+                                                              : TryMove(key, &pass);
             if (!done && transaction_snapshot_) {
                 ThrowConcurrentUpdate(key_bytes);
             }
@@ -198,76 +217,169 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
     }
 }
 
-// 3. There is a row: it is changed at the place where S saw it, behind whoever is changing it right now. The
-// answer
-//    TM_Ok means that nobody has changed it since S. TM_Updated and TM_Deleted mean that a writer or a flush
-//    was faster.
+namespace {
+
+void RequireNotOfThisStatement(TM_Result result, std::string_view key) {
+    if (result != TM_Ok && result != TM_Updated && result != TM_Deleted) {
+        throw Error(ErrorCode::kWrongState,
+                    "key " + Quoted(key) + " was changed by the statement that is running");
+    }
+}
+
+}  // namespace
+
+// 3. There is a row in the current epoch: it is changed at the place where S saw it, behind whoever is
+// changing
+//    it right now. The answer TM_Ok means that nobody has changed it since S. TM_Updated and TM_Deleted mean
+//    that a writer or a flush was faster.
 bool Writer::TryUpdate(Datum key, Pass* pass) {
     const TM_Result result = Guarded([&] {
         Datum values[kWorkingColumns];
         bool nulls[kWorkingColumns];
-        FillWorkingRow(branch_id_, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values,
+        FillWorkingRow(pass->row.epoch, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values,
                        nulls);
         return kvs::pg::Update(&working_, &pass->row.tid, values, nulls, pass->snapshot);
     });
-    if (result != TM_Ok && result != TM_Updated && result != TM_Deleted) {
-        throw Error(ErrorCode::kWrongState, "key " + Quoted(Contents(DatumGetPointer(key))) +
-                                                " was changed by the statement that is running");
-    }
+    RequireNotOfThisStatement(result, Contents(DatumGetPointer(key)));
     return result == TM_Ok;
 }
 
-// 4. There is no row: one is inserted speculatively, so that others see that the key is taken and nobody sees
-// a
-//    row. The unique index decides between two first writers of a key.
+// 3. There is a row in an older epoch, which a flush has left there. It is deleted at the place where S saw
+// it,
+//    as it would be updated; whoever has done so holds the key. Its new version goes to the current epoch, so
+//    that the older one runs empty. Nobody else can complete a row there meanwhile: he would see, in step 6
+//    at the latest, the row that is being deleted.
+bool Writer::TryMove(Datum key, Pass* pass) {
+    const TM_Result result =
+        Guarded([&] { return kvs::pg::Delete(&working_, &pass->row.tid, pass->snapshot, true); });
+    RequireNotOfThisStatement(result, Contents(DatumGetPointer(key)));
+    if (result != TM_Ok) {
+        return false;
+    }
+    for (bool moved = false; !moved;) {
+        moved = Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            const int64 epoch = pass->now.InsertEpoch();
+            Datum values[kWorkingColumns];
+            bool nulls[kWorkingColumns];
+            FillWorkingRow(epoch, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values,
+                           nulls);
+            SpeculativeRow row = BeginSpeculative(&working_, values, nulls);
+            Snapshot latest = RegisterLatestSnapshot();
+            RequireBranch(branch_id_, latest, &pass->now);
+            ReleaseSnapshot(latest);
+            const bool keep = row.unique && pass->now.InsertEpoch() == epoch;
+            FinishSpeculative(&working_, &row, keep);
+            if (!row.unique) {
+                ScanKeyData keys[2];
+                WorkingKey(keys, epoch, key);
+                WaitForBlocker(&working_, keys, 2);
+            }
+            return keep;
+        });
+    }
+    return true;
+}
+
+// 4. There is no row: one is inserted speculatively in the current epoch, so that others see that the key is
+//    taken and nobody sees a row. The unique index decides between two first writers of a key. One that was
+//    first before the last flush has his row in an older epoch: there it is looked for beforehand.
 // 5. The other was first: the row is taken back, and the end of the other's transaction waited for.
-// 6. The key is held now. Before the row is completed the branch's roots are read again:
+// 6. The key is held now. Before the row is completed the branch is read again:
 //
 //     B takes S;  A inserts k with version 1 and commits;  a flush folds k into the tree and deletes the row;
 //     B finds neither a row nor, in the trees of S, an entry: without step 6 it would make version 1 again.
+//
+//     B reads that epoch 1 is current;  a flush moves the branch to epoch 2, another drops epoch 1;
+//     without step 6 B's row would lie where nobody looks.
 bool Writer::TryInsert(Datum key, Pass* pass) {
-    Datum values[kWorkingColumns];
-    bool nulls[kWorkingColumns];
-    FillWorkingRow(branch_id_, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values, nulls);
-    SpeculativeRow row = Guarded([&] { return BeginSpeculative(&working_, values, nulls); });
-    const bool keep = row.unique && RootsStillHold(Contents(DatumGetPointer(key)), *pass);
-    Guarded([&] {
-        FinishSpeculative(&working_, &row, keep);
-        if (!row.unique) {
-            ScanKeyData keys[2];
-            WorkingKey(keys, branch_id_, key);
-            WaitForBlocker(&working_, keys, 2);
+    for (;;) {
+        if (!IsFree(key, *pass)) {
+            return false;
         }
-    });
-    if (keep) {
-        NoteUncommittedRow(branch_id_);
+        const int64 epoch = pass->now.InsertEpoch();
+        Datum values[kWorkingColumns];
+        bool nulls[kWorkingColumns];
+        FillWorkingRow(epoch, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values, nulls);
+        SpeculativeRow row = Guarded([&] { return BeginSpeculative(&working_, values, nulls); });
+        const Holds holds = row.unique ? StillHolds(key, *pass) : Holds::kNo;
+        Guarded([&] {
+            FinishSpeculative(&working_, &row, holds == Holds::kYes);
+            if (!row.unique) {
+                ScanKeyData keys[2];
+                WorkingKey(keys, epoch, key);
+                WaitForBlocker(&working_, keys, 2);
+            }
+            if (holds == Holds::kInAnotherEpoch) {
+                ReadBranches(pass);
+            }
+        });
+        if (holds == Holds::kYes) {
+            NoteUncommittedRow(branch_id_);
+        }
+        // Where each pass has its own snapshot, the next one begins with where the branch is now.
+        if (holds != Holds::kInAnotherEpoch || !transaction_snapshot_) {
+            return holds == Holds::kYes;
+        }
     }
-    return keep;
 }
 
-// Whether the trees that the pass has read are still the branch's, now that the key is held. A flush may have
-// folded another writer's row in between; at the stricter levels only a change of this very key counts.
-bool Writer::RootsStillHold(std::string_view key, const Pass& pass) {
+// Whether no older epoch has a row of the key that S does not show. Waits for whoever is inserting one.
+bool Writer::IsFree(Datum key, const Pass& pass) {
+    return Guarded([&] {
+        for (const int64 epoch : pass.now.epochs) {
+            bool unfinished;
+            if (epoch != pass.now.InsertEpoch() && ProbeWorking(&working_, epoch, key, &unfinished)) {
+                if (unfinished) {
+                    ScanKeyData keys[2];
+                    WorkingKey(keys, epoch, key);
+                    WaitForBlocker(&working_, keys, 2);
+                }
+                return false;
+            }
+        }
+        return true;
+    });
+}
+
+// Whether what the pass has read still holds, now that the key is held. A flush may have folded another
+// writer's row in between; at the stricter levels only a change of this very key counts, and a branch that
+// has moved means no more than that the row belongs into another epoch. A row in an older epoch that IsFree
+// has missed, because it was just being changed, is seen by this snapshot.
+Writer::Holds Writer::StillHolds(Datum key, const Pass& pass) {
     Branch branch;
+    bool has_row = false;
     Snapshot snapshot = Guarded([&] {
         Snapshot latest = RegisterLatestSnapshot();
         RequireBranch(branch_id_, latest, &branch);
+        if (branch.epochs.count > 1) {
+            Table working = OpenWorkingForRead();  // the slot of the other holds the new row
+            for (const int64 epoch : branch.epochs) {
+                ScanKeyData keys[2];
+                WorkingKey(keys, epoch, key);
+                has_row = has_row || (epoch != pass.now.InsertEpoch() && Lookup(&working, latest, keys, 2));
+            }
+            Close(&working);
+        }
         return latest;
     });
-    bool hold = branch.working.meta_root == pass.branch.working.meta_root;
-    if (!hold && transaction_snapshot_) {
+    bool same = !has_row && branch.working.meta_root == pass.branch.working.meta_root;
+    if (!same && !has_row && transaction_snapshot_) {
         ChunkStore chunks(snapshot);
-        const std::optional<FoundValue> meta = Tree(chunks, branch.working.meta_root).Get(key);
+        const std::optional<FoundValue> meta =
+            Tree(chunks, branch.working.meta_root).Get(Contents(DatumGetPointer(key)));
         if (meta) {
             const MetadataHeader header = DecodeMetadataHeader(meta->value).OrThrow();
-            hold =
+            same =
                 pass.written_before && header.version == pass.old.version && header.change == pass.old.change;
         } else {
-            hold = !pass.written_before;
+            same = !pass.written_before;
         }
     }
     ReleaseSnapshot(snapshot);
-    return hold;
+    return !same                                            ? Holds::kNo
+           : branch.InsertEpoch() == pass.now.InsertEpoch() ? Holds::kYes
+                                                            : Holds::kInAnotherEpoch;
 }
 
 }  // namespace kvs::pg

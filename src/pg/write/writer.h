@@ -4,7 +4,8 @@
 // updated, and a row is appended to the change log. What arbitrates between concurrent writers is the working
 // row's update and the unique index of its table; each pass reads row, roots and trees under one snapshot,
 // and an insert is completed only if the branch's roots are still those that the pass has read. READ
-// COMMITTED starts over when somebody else was faster, the stricter levels raise 40001.
+// COMMITTED starts over when somebody else was faster, the stricter levels raise 40001. Which epoch the row
+// goes to, and where else one may be: pg/table/epochs.h.
 #pragma once
 
 #include <functional>
@@ -66,9 +67,13 @@ class Writer {
     struct Pass;
     void ReadRow(Datum key, Pass* pass);
     void ReadTrees(std::string_view key, Pass* pass);
+    void ReadBranches(Pass* pass);
     bool TryUpdate(Datum key, Pass* pass);
+    bool TryMove(Datum key, Pass* pass);
     bool TryInsert(Datum key, Pass* pass);
-    bool RootsStillHold(std::string_view key, const Pass& pass);
+    enum class Holds : uint8_t { kYes, kNo, kInAnotherEpoch };
+    Holds StillHolds(Datum key, const Pass& pass);
+    bool IsFree(Datum key, const Pass& pass);
 
     int32 branch_id_;
     bool transaction_snapshot_;  // REPEATABLE READ or SERIALIZABLE

@@ -218,7 +218,7 @@ SELECT pg_temp.content('br-saved'), message FROM kvs.log('br-saved', max_rows =>
 SELECT key, diff_type, from_value, to_value FROM kvs.show('br-saved');
 SELECT kvs.delete_branch('br-saved', force => true);
 -- The working rows went with the branch.
-SELECT count(*) FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b WHERE b.id = w.branch_id);
+SELECT count(*) FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b WHERE b.id = w.epoch >> 32);
 -- A row that says what the tree says is no uncommitted work.
 SELECT kvs.put('a', '1', branch => 'br-from-tag'), kvs.delete('tagged', branch => 'br-from-tag');
 SELECT count(*) FROM kvs.status('br-from-tag');

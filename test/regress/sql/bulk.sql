@@ -211,7 +211,7 @@ SELECT value, version, tags FROM kvs.get_entry('f:1');
 SET kvs.flush_rows = 50;
 SELECT count(kvs.put('auto:' || i, to_jsonb(i))) FROM generate_series(1, 49) AS i;
 DO $$ BEGIN FOR i IN 1..230 LOOP PERFORM kvs.put('auto:' || i, to_jsonb(-i)); END LOOP; END $$;
-SELECT count(*) < 50 AS flushed FROM _kvs.working AS w JOIN _kvs.branch AS b ON b.id = w.branch_id WHERE b.name = 'bulk-flush';
+SELECT count(*) < 50 AS flushed FROM _kvs.working AS w JOIN _kvs.branch AS b ON b.id = w.epoch >> 32 WHERE b.name = 'bulk-flush';
 SELECT rows >= 50 AS by_itself FROM kvs.snapshots WHERE branch = 'bulk-flush';
 SELECT count(*), sum((value)::int), min(version), max(version) FROM kvs.scan('auto:');
 SELECT kvs.mput(array_agg('auto:' || i), array_agg(to_jsonb(i))) FROM generate_series(1, 200) AS i;

@@ -148,7 +148,7 @@ UPDATE _kvs.branch SET working_data_root = sha256('nowhere') WHERE name = 'check
 SELECT * FROM pg_temp.errors();
 ROLLBACK;
 BEGIN;
-INSERT INTO _kvs.working SELECT 2147483647, change_seq, version, key, meta, item FROM _kvs.working WHERE key = 'check:1';
+INSERT INTO _kvs.working SELECT 2147483647::bigint << 32, change_seq, version, key, meta, item FROM _kvs.working WHERE key = 'check:1';
 SELECT * FROM pg_temp.errors();
 ROLLBACK;
 
@@ -291,15 +291,25 @@ SELECT seq AS import FROM _kvs.change WHERE key IS NULL AND branch_id = :branch 
 
 -- Uncommitted rows are gone: of a key that was committed, and of one that was deleted.
 BEGIN;
-DELETE FROM _kvs.working WHERE branch_id = :branch AND key = 'check:1';
+DELETE FROM _kvs.working WHERE epoch >> 32 = :branch AND key = 'check:1';
 SELECT * FROM pg_temp.errors();
-DELETE FROM _kvs.working WHERE branch_id = :branch;
+DELETE FROM _kvs.working WHERE epoch >> 32 = :branch;
 SELECT * FROM pg_temp.errors();
+ROLLBACK;
+-- Uncommitted rows lie in an epoch that the branch does not name; and a key has two.
+BEGIN;
+UPDATE _kvs.working SET epoch = epoch + 1000 WHERE epoch >> 32 = :branch AND key = 'check:1';
+SELECT type, regexp_replace(object, '\d+', 'N'), regexp_replace(detail, '\d{3,}', 'N', 'g') FROM pg_temp.errors();
+ROLLBACK;
+BEGIN;
+INSERT INTO _kvs.working SELECT epoch + 1000, change_seq, version, key, meta, item FROM _kvs.working WHERE epoch >> 32 = :branch AND key = 'check:1';
+UPDATE _kvs.branch SET older_epochs = ARRAY[epoch + 1000] WHERE id = :branch;
+SELECT type, object, regexp_replace(detail, '\d{3,}', 'N', 'g') FROM pg_temp.errors();
 ROLLBACK;
 -- An uncommitted row is that of an earlier change.
 BEGIN;
 UPDATE _kvs.working AS w SET change_seq = c.seq, version = c.version, meta = c.meta, item = c.item
-FROM _kvs.change AS c WHERE w.branch_id = :branch AND w.key = 'check:1' AND c.seq = :prev;
+FROM _kvs.change AS c WHERE w.epoch >> 32 = :branch AND w.key = 'check:1' AND c.seq = :prev;
 SELECT * FROM pg_temp.errors();
 ROLLBACK;
 
@@ -411,7 +421,7 @@ ROLLBACK;
 BEGIN;
 UPDATE _kvs.branch SET name = 'check-another' WHERE name = 'check-other';
 SELECT * FROM pg_temp.errors();
-UPDATE _kvs.branch SET id = 2147483647 WHERE name = 'check-another';
+UPDATE _kvs.branch SET id = 2147483647, epoch = 2147483647::bigint << 32 WHERE name = 'check-another';
 SELECT * FROM pg_temp.errors();
 DELETE FROM _kvs.branch WHERE name = 'check-another';
 SELECT * FROM pg_temp.errors();
@@ -419,7 +429,7 @@ ROLLBACK;
 BEGIN;
 SELECT kvs.delete_branch('check-other', force => true);
 SELECT * FROM pg_temp.errors();
-INSERT INTO _kvs.branch SELECT :other, 'check-other', head, working_data_root, working_meta_root, now() FROM _kvs.branch WHERE name = 'check';
+INSERT INTO _kvs.branch SELECT :other::bigint << 32, :other::bigint << 32, :other, 'check-other', head, working_data_root, working_meta_root, now() FROM _kvs.branch WHERE name = 'check';
 SELECT * FROM pg_temp.errors() WHERE type = 'dangling_ref';
 ROLLBACK;
 BEGIN;

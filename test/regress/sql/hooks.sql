@@ -235,7 +235,7 @@ BEGIN;
 SELECT kvs.put('a:1', '1');
 SELECT kvs.commit('outer') IS NOT NULL AS committed;
 SELECT key FROM kvs.status();
-SELECT count(*) FROM _kvs.working AS w JOIN _kvs.branch AS b ON b.id = w.branch_id WHERE b.name = 'hooks';
+SELECT count(*) FROM _kvs.working AS w JOIN _kvs.branch AS b ON b.id = w.epoch >> 32 WHERE b.name = 'hooks';
 ROLLBACK;
 RESET kvs.flush_rows;
 SELECT kvs.drop_hook('tries'), kvs.add_hook('tries', 'post_commit', 'kvs_hooks.tries(jsonb)');

@@ -51,11 +51,20 @@ DELETE FROM _kvs.reflog WHERE branch = 'repair-gone';
 SELECT * FROM pg_temp.repair();
 ROLLBACK;
 
+-- Uncommitted rows where no reader looks: they come back out of the log.
+BEGIN;
+SELECT kvs.put('repair:1', '"newer"') > 0 AS written;
+UPDATE _kvs.working SET epoch = epoch + 1000 WHERE key = 'repair:1';
+SELECT kvs.get('repair:1') AS without;
+SELECT * FROM pg_temp.repair();
+SELECT kvs.get('repair:1') AS back;
+ROLLBACK;
+
 -- Uncommitted rows of a branch that does not exist.
 BEGIN;
-INSERT INTO _kvs.working SELECT 2147483647, change_seq, version, key, meta, item FROM _kvs.working WHERE key = 'repair:1';
+INSERT INTO _kvs.working SELECT 2147483647::bigint << 32, change_seq, version, key, meta, item FROM _kvs.working WHERE key = 'repair:1';
 SELECT * FROM pg_temp.repair();
-SELECT count(*) FROM _kvs.working WHERE branch_id = 2147483647;
+SELECT count(*) FROM _kvs.working WHERE epoch >> 32 = 2147483647;
 SELECT kvs.get('repair:1');
 ROLLBACK;
 

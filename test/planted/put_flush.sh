@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Breaks the rules of put and flush, one after the other, in copies of the sources, and demands that the stress test of
+# them (test/stress/put_flush.sh) fails each time: a test that cannot fail proves nothing.
+#
+#   test/planted/put_flush.sh [SECONDS]     per isolation level, default 20
+#
+# Installs each copy into the PostgreSQL of PG_CONFIG, and what is in this tree again at the end. Part of make stress.
+
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/cluster.sh"
+need_pg_config
+seconds=${1:-20}
+work=$(make_server_dir planted)
+trap '[ ! -f "$work/data/postmaster.pid" ] || cluster_stop "$work"; install_tree "$KVS_ROOT"; rm -rf "$work"' EXIT
+cluster_env "$work"
+missed=0
+
+install_tree() {
+    make -s -C "$1" -j"$KVS_JOBS" PG_CONFIG="$PG_CONFIG" install >"$work/build.log" 2>&1 ||
+        { tail -n 20 "$work/build.log"; die "$1 does not build"; }
+}
+
+# plant RULE LEVELS FILE SED: without the rule the stress test finds something at these isolation levels.
+plant() {
+    local rule=$1 levels=$2 file=$3 change=$4
+    rm -rf "$work/tree"
+    mkdir "$work/tree"
+    cp -a "$KVS_ROOT"/{Makefile,kvs.control,include,src,sql,build} "$work/tree/"
+    sed -i -E "$change" "$work/tree/$file"
+    if cmp -s "$KVS_ROOT/$file" "$work/tree/$file"; then
+        echo "planted: there is nothing to change for: $rule"
+        missed=$((missed + 1))
+        return
+    fi
+    [ ! -f "$work/data/postmaster.pid" ] || cluster_stop "$work"
+    install_tree "$work/tree"
+    cluster_start "$work" fsync=off max_prepared_transactions=10 shared_preload_libraries=kvs
+    if KVS_STRESS_LEVELS=$levels timeout 600 "$KVS_ROOT/test/stress/put_flush.sh" "$seconds" >"$work/log" 2>&1; then
+        echo "planted: not found: $rule"
+        missed=$((missed + 1))
+    else
+        echo "planted: found: $rule: $(grep -vE 'problems$|clients failed|^ ' "$work/log" | cut -c 1-100 | head -n 1)"
+    fi
+}
+
+plant 'a row is completed only in the current epoch' 'repeatable read' src/pg/write/writer.cpp \
+    's/: branch.InsertEpoch\(\) == pass.now.InsertEpoch\(\) \? Holds::kYes/: true ? Holds::kYes/'
+plant 'a first write reads the branch again' 'read committed' src/pg/write/writer.cpp \
+    's/bool same = !has_row \&\& branch.working.meta_root == pass.branch.working.meta_root;/bool same = true;/'
+plant 'a first write looks into older epochs' 'read committed' src/pg/write/writer.cpp \
+    's/epoch != pass.now.InsertEpoch\(\) \&\& (ProbeWorking|Lookup)/false \&\& \1/'
+plant 'an epoch with an unfinished insertion stays' 'read committed' src/pg/write/flush.cpp \
+    's/may_be_dropped_\[i\] = !HasUnfinishedInsert/may_be_dropped_[i] = true || !HasUnfinishedInsert/'
+plant 'an epoch of which a flush has left something stays' 'read committed' src/pg/write/flush.cpp \
+    's/may_be_dropped_\[i\] \&\& branch_.epochs.numbers\[i\] != epoch/may_be_dropped_[i]/'
+plant 'insertions are looked for before the snapshot is taken' 'read committed' src/pg/write/flush.cpp \
+    's/^                FindUnfinished\(\);/                Snapshot early = latest; latest = RegisterLatestSnapshot(); pg_usleep(20000); FindUnfinished(); snapshot_ = early; return;/'
+plant 'the current epoch is never dropped' 'read committed' src/pg/table/branch_table.cpp \
+    's/if \(i == 0 \|\| !may_be_dropped\[i\]\)/if (i > 0 \&\& !may_be_dropped[i])/'
+plant 'who has moved a branch writes where others do' 'read committed' src/pg/table/branch_table.h \
+    's/return moved_here \? written_epoch : epochs.current\(\);/return epochs.current();/'
+plant 'a transaction sees what it wrote to later epochs' 'repeatable read' src/pg/table/branch_table.cpp \
+    's/if \(!IsolationUsesXactSnapshot\(\) \|\| !TransactionIdIsValid\(GetTopTransactionIdIfAny\(\)\)\)/if (true)/'
+plant 'what is read counts for later epochs' 'serializable' src/pg/table/working_table.cpp \
+    's/if \(!IsolationIsSerializable\(\) \|\| epochs.count == 0\)/if (true)/'
+plant 'a flush deletes only what it has folded' 'read committed' src/pg/write/flush.cpp \
+    's/            return Delete\(\&working, \&tid, snapshot, false\);/            return Delete(\&working, \&tid, snapshot, true);/'
+[ "$missed" -eq 0 ]
