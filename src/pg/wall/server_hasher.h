@@ -1,4 +1,5 @@
-// SHA-256 by the server's own implementation (OpenSSL where the server was built with it).
+// SHA-256 by the server's own implementation (OpenSSL where the server was built with it), in one context per
+// backend.
 #pragma once
 
 #include "kvs/hash.h"
