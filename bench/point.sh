@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# B1, B2, B17: single keys.
+# B1, B2, B17, B27: single keys.
 
 write_point_scripts() {
     cat >"$work/get_kvs" <<SQL
@@ -81,5 +81,45 @@ b17() {
         measure_pair one_kvs one_plain
         # A transaction of the mixed script is two operations.
         report "B17 one client, $kind, sync" tps "$kvs_value" "$reference_value" "$(divide "$kvs_value" "$reference_value")" "" "target 10000 a second where plain reaches it"
+    done
+}
+
+# b27_store KEYS: a database of its own with the store and plain, and scripts that read and write all of its keys.
+b27_store() {
+    make_database "bench_b27_$1"
+    sql -d "bench_b27_$1" >/dev/null <<SQL
+CREATE TABLE hot (key text COLLATE "C" PRIMARY KEY, value jsonb, version bigint, updated_at timestamptz);
+INSERT INTO hot SELECT 'hot:' || lpad(i::text, 8, '0'), $document_sql, 1, now() FROM generate_series(1, $1) AS i;
+SELECT kvs.import('SELECT key, value FROM hot', message => 'base');
+VACUUM (ANALYZE, FREEZE);
+SELECT count(value) FROM hot;
+SELECT count(*) FROM kvs.scan();
+CHECKPOINT;
+SQL
+    write_point_scripts
+    local script
+    for script in get_kvs get_plain put_kvs put_plain; do
+        sed "s/random(1, [0-9]*)/random(1, $1)/; s/'user:'/'hot:'/; s/FROM plain/FROM hot/" "$work/$script" >"$work/b27_$script"
+    done
+}
+
+# Reads first, of a store in which everything is committed.
+b27() {
+    local outer=${PGDATABASE:-} keys kind clients target settings
+    settings="shared_buffers $(sql -c "SHOW shared_buffers"), node cache $(sql -c "SHOW kvs.node_cache_size")"
+    b27_kvs() { async pgbench_tps "$clients" "$work/b27_${kind}_kvs"; }
+    b27_plain() { async pgbench_tps "$clients" "$work/b27_${kind}_plain"; }
+    for keys in 100000 1000000; do
+        b27_store "$keys"
+        export PGDATABASE=bench_b27_$keys
+        for kind in get put; do
+            [ "$kind" = get ] && target=">= 1.0" || target=">= 0.95"
+            for clients in 1 8 50; do
+                measure_pair b27_kvs b27_plain
+                report "B27 $kind, $clients clients, $keys keys" tps "$kvs_value" "$reference_value" "$(divide "$kvs_value" "$reference_value")" "$target" "async; $settings"
+            done
+        done
+        export PGDATABASE=$outer
+        drop_database "bench_b27_$keys"
     done
 }

@@ -44,6 +44,7 @@ $$;
 
 CREATE FUNCTION pg_temp.with_unit(number text, unit text) RETURNS text LANGUAGE sql AS $$
     SELECT CASE WHEN number = '2147483647' OR number = '1073741823' THEN 'no limit'
+                WHEN number = '-1' THEN number
                 WHEN unit = 'ms' AND number::int % 1000 = 0 AND number <> '0' THEN number::int / 1000 || ' s'
                 WHEN unit = 'kB' AND number::int % 1024 = 0 THEN number::int / 1024 || ' MB'
                 ELSE concat_ws(' ', number, unit) END

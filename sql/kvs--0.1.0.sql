@@ -1632,8 +1632,9 @@ CREATE FUNCTION kvs.stats() RETURNS jsonb
 LANGUAGE C STABLE PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', 'kvs_stats';
 COMMENT ON FUNCTION kvs.stats IS
-'Figures of the store: total_keys, total_commits, total_branches, object_count, disk_usage, compression, projections, log,
-workers. log, of the change log: changes and bytes; first_seq and last_seq, numbers of the oldest and the newest change;
+'Figures of the store: total_keys, total_commits, total_branches, object_count, disk_usage, compression, node_cache,
+projections, log, workers. node_cache: size_bytes; hits, misses and evictions since the server started, or of this session
+where the cache is not shared. log, of the change log: changes and bytes; first_seq and last_seq, numbers of the oldest and the newest change;
 low_water_mark, below which changes may have been removed; kept_since, from when on none was (null: from the beginning).
 Example: SELECT jsonb_pretty(kvs.stats());';
 

@@ -1,4 +1,5 @@
 // Figures of the store: stats.
+#include "pg/chunk/node_cache.h"
 #include "pg/chunk/shared_node_cache.h"
 #include "pg/table/access_guard.h"
 #include "pg/table/owner_query.h"
@@ -11,7 +12,7 @@ using namespace kvs::pg;
 
 namespace {
 
-// $1: bytes of the node cache, $2: whether it is shared.
+// Of the node cache, $1: bytes, $2: whether it is shared, $3 to $5: what it was asked.
 //
 // compression is told from a sample of at most some 4,096 pages of the chunk and pack tables: the head of
 // each frame and pack says how it is stored and how many bytes it holds (docs/node-format.md).
@@ -79,7 +80,7 @@ SELECT jsonb_build_object(
                     WHERE octet_length(p.body) >= 5
                     OFFSET 0) AS h
               HAVING count(*) > 0) AS f),
-    'node_cache', jsonb_build_object('size_bytes', $1, 'shared', $2),
+    'node_cache', jsonb_build_object('size_bytes', $1, 'shared', $2, 'hits', $3, 'misses', $4, 'evictions', $5),
     'log', (
         SELECT jsonb_build_object(
             'changes', count(*),
@@ -100,8 +101,12 @@ SELECT jsonb_build_object(
 )";
 
 Datum Stats() {
+    const NodeCacheCounts counts = NodeCache::Get().counts();
     OwnerQuery row(kStatsQuery, {Parameter::Int8(int64{settings.node_cache_size} * 1024),
-                                 Parameter::Bool(SharedNodeCache::Get() != nullptr)});
+                                 Parameter::Bool(SharedNodeCache::Get() != nullptr),
+                                 Parameter::Int8(static_cast<int64>(counts.hits)),
+                                 Parameter::Int8(static_cast<int64>(counts.misses)),
+                                 Parameter::Int8(static_cast<int64>(counts.evictions))});
     row.Next();
     const Datum stats = row.Copy(1);
     row.Finish();

@@ -77,6 +77,18 @@ is($preload->safe_psql('postgres',
     q(SELECT count(*) FROM pg_shmem_allocations WHERE name = 'kvs node cache' AND size > 30000000)),
     1, 'preloaded: the cache has its size');
 
+# It counts what it is asked, of all sessions: what one has read is a hit of another.
+sub node_cache
+{
+    my $count = shift;
+    return $preload->safe_psql('postgres', "SELECT kvs.stats()->'node_cache'->>'$count'");
+}
+my ($hits, $misses) = (node_cache('hits'), node_cache('misses'));
+chunks_read($preload);
+cmp_ok(node_cache('hits'), '>', $hits + 10, 'hits are counted');
+is(node_cache('misses'), $misses, 'no miss where nothing was read');
+is(node_cache('evictions'), 0, 'it is large enough');
+
 # It is sized when the server starts; without it each session has its own.
 is(sqlstate_of($preload, 'postgres',
     q(SELECT kvs.get('k'); SET kvs.node_cache_size = '1MB')), '55P02', 'preloaded: its size is fixed');
@@ -88,6 +100,28 @@ $preload->append_conf('postgresql.conf', "kvs.node_cache_size = '1MB'");
 $preload->restart;
 is($preload->safe_psql('postgres',
     q(SELECT count(*), count(value) FROM kvs.scan('doc:'))), "$rows|$rows", 'the smallest cache');
+$preload->safe_psql('postgres', <<'SQL');
+SELECT kvs.create_branch('wide');
+SELECT kvs.import('SELECT ''w:'' || i, to_jsonb(md5(i::text)) FROM generate_series(1, 50000) AS i', branch => 'wide');
+SQL
+cmp_ok(node_cache('evictions'), '>', 0, 'evictions are counted');
+cmp_ok(node_cache('misses'), '>', 0, 'so are misses');
+
+# By itself it is a quarter of the shared buffers, and 64 MB at the least.
+is($plain->safe_psql('postgres', q(SELECT kvs.get('k'); SHOW kvs.node_cache_size)), "\n64MB", 'the default of a session');
+foreach (['512MB', '128MB', 'a quarter'], ['16MB', '64MB', 'the least'])
+{
+    my ($buffers, $size, $name) = @$_;
+    $preload->append_conf('postgresql.conf', "kvs.node_cache_size = -1\nshared_buffers = $buffers");
+    $preload->restart;
+    is($preload->safe_psql('postgres', 'SHOW kvs.node_cache_size'), $size, "sized by itself: $name");
+    my $bytes = "pg_size_bytes('$size')";
+    is($preload->safe_psql('postgres',
+        "SELECT size BETWEEN $bytes AND 1.02 * $bytes FROM pg_shmem_allocations WHERE name = 'kvs node cache'"),
+        't', "so is its memory: $name");
+    $preload->reload;
+    is($preload->safe_psql('postgres', 'SHOW kvs.node_cache_size'), $size, "and stays so: $name");
+}
 
 # Batched durability: the worker flushes what the commit did not wait for.
 my $position = $preload->safe_psql('postgres', <<'SQL');

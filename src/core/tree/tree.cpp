@@ -55,13 +55,14 @@ std::optional<FoundValue> Tree::Get(std::string_view key) const {
     if (empty()) {
         return std::nullopt;
     }
-    NodeRef node = store_->ReadNode(root_);
+    // Each node is held until its child is: two at a time.
+    NodeRef node = store_->BorrowNode(root_);
     while (!node->is_leaf()) {
         const size_t i = node->LowerBound(key);
         if (i == node->count()) {
             return std::nullopt;
         }
-        node = node->level() == 1 ? BorrowChild(*store_, *node, i) : ReadChild(*store_, *node, i);
+        node = BorrowChild(*store_, *node, i);
     }
     const std::optional<size_t> i = node->Find(key);
     if (!i) {

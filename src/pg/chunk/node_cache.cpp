@@ -31,10 +31,13 @@ class NodeCache::Private {
         return slot.node;
     }
 
-    void Add(const Hash& address, NodeRef node, size_t capacity) {
+    // Returns how many others had to go.
+    size_t Add(const Hash& address, NodeRef node, size_t capacity) {
         const size_t size = node->bytes().size() + kNodeOverhead;
+        size_t evicted = 0;
         while (bytes_ + size > capacity && !slots_of_.empty()) {
             EvictOne();
+            evicted++;
         }
         size_t at;
         if (!free_.empty()) {
@@ -48,13 +51,14 @@ class NodeCache::Private {
             if (at == slots_.size() - 1 && free_.empty()) {
                 slots_.pop_back();
             }
-            return;
+            return evicted;
         }
         if (!free_.empty()) {
             free_.pop_back();
         }
         slots_[at] = {address, std::move(node), false};
         bytes_ += size;
+        return evicted;
     }
 
   private:
@@ -95,33 +99,65 @@ NodeCache& NodeCache::Get() {
     if (cache == nullptr) {
         cache = new NodeCache();
         cache->private_ = new Private();
+        if (SharedNodeCache::Get() != nullptr) {
+            Guarded([] { before_shmem_exit([](int, Datum) { cache->ShareCounts(); }, Datum{0}); });
+        }
     }
     return *cache;
 }
 
-NodeRef NodeCache::Find(const Hash& address) {
-    NodeRef node = private_->Find(address);
-    if (node != nullptr) {
-        return node;
+// Look-ups are many and the counters are everybody's, so they are told by the thousand.
+void NodeCache::CountLookup(uint64_t* kind) {
+    constexpr uint64_t kToldAtOnce = 1000;
+    ++*kind;
+    if (counted_.hits + counted_.misses >= kToldAtOnce && SharedNodeCache::Get() != nullptr) {
+        ShareCounts();
     }
+}
+
+void NodeCache::ShareCounts() {
+    SharedNodeCache::Get()->Count(counted_.hits, counted_.misses);
+    counted_ = {};
+}
+
+NodeCacheCounts NodeCache::counts() {
     SharedNodeCache* shared = SharedNodeCache::Get();
     if (shared == nullptr) {
-        return nullptr;
+        return counted_;
     }
-    std::string bytes;
-    if (!shared->Find(address, &bytes)) {
-        return nullptr;
+    ShareCounts();
+    return shared->counts();
+}
+
+NodeRef NodeCache::Find(const Hash& address) {
+    NodeRef node = private_->Find(address);
+    SharedNodeCache* shared = SharedNodeCache::Get();
+    if (node == nullptr && shared != nullptr) {
+        std::string bytes;
+        if (shared->Find(address, &bytes)) {
+            node = std::make_shared<Node>(std::move(bytes));
+            if (!node->is_leaf()) {
+                private_->Add(address, node, kPrivateSizeWhenShared);
+            }
+        }
     }
-    node = std::make_shared<Node>(std::move(bytes));
-    if (!node->is_leaf()) {
-        private_->Add(address, node, kPrivateSizeWhenShared);
-    }
+    CountLookup(node != nullptr ? &counted_.hits : &counted_.misses);
     return node;
 }
 
 NodeRef NodeCache::Borrow(const Hash& address) {
     SharedNodeCache* shared = SharedNodeCache::Get();
-    return shared != nullptr ? shared->Borrow(address) : private_->Find(address);
+    NodeRef node = shared != nullptr ? shared->Borrow(address) : nullptr;
+    if (node == nullptr) {
+        node = private_->Find(address);
+        if (node != nullptr && shared != nullptr) {
+            shared->Add(address, node->bytes().data(), node->bytes().size());  // evicted, and in use
+        }
+    }
+    if (node != nullptr) {
+        CountLookup(&counted_.hits);
+    }
+    return node;
 }
 
 void NodeCache::Add(const Hash& address, NodeRef node) {
@@ -130,7 +166,8 @@ void NodeCache::Add(const Hash& address, NodeRef node) {
         shared->Add(address, node->bytes().data(), node->bytes().size());
     }
     if (shared == nullptr) {
-        private_->Add(address, std::move(node), static_cast<size_t>(settings.node_cache_size) * 1024);
+        counted_.evictions +=
+            private_->Add(address, std::move(node), static_cast<size_t>(settings.node_cache_size) * 1024);
     } else if (!node->is_leaf()) {
         private_->Add(address, std::move(node), kPrivateSizeWhenShared);
     }

@@ -24,7 +24,8 @@ constexpr size_t kTypicalNode = 2048;  // sizes the hash table; smaller nodes ma
 struct Entry {
     Hash address;
     uint32 size;
-    uint32 next;  // chain of the hash bucket: offset in units of 8 bytes
+    uint32 next;     // chain of the hash bucket: offset in units of 8 bytes
+    bool is_linked;  // in that chain; changed under the exclusive lock
     pg_atomic_uint32 referenced;
     pg_atomic_uint32 pins;
 };
@@ -71,11 +72,14 @@ int FreePin() {
 struct SharedNodeCache::Partition {
     LWLock* lock;
     size_t capacity;
-    size_t head;
+    uint32 bucket_mask;
+
+    // Apart from what look-ups read.
+    alignas(PG_CACHE_LINE_SIZE) size_t head;
     size_t tail;
     size_t wrap;
     size_t used;  // bytes between tail and head, skipped ones excluded; 0: empty
-    uint32 bucket_mask;
+    uint64_t evictions;
 
     uint32* Buckets() {
         return reinterpret_cast<uint32*>(reinterpret_cast<char*>(this) + MAXALIGN(sizeof(Partition)));
@@ -102,15 +106,21 @@ struct SharedNodeCache::Partition {
         return nullptr;
     }
 
-    void Unlink(Entry* entry, uint32 position) {
+    // Nobody finds the oldest entry any more, so nobody new pins it.
+    void UnlinkOldest() {
+        Entry* entry = At(tail);
+        if (!entry->is_linked) {
+            return;
+        }
+        entry->is_linked = false;
         uint32* link = BucketOf(entry->address);
-        while (*link != position) {
+        while (*link != tail / 8) {
             link = &At(size_t{*link} * 8)->next;
         }
         *link = entry->next;
     }
 
-    // Whether the oldest entry may be overwritten. Holds for as long as the lock is held exclusively.
+    // Whether the oldest entry, once unlinked, may be overwritten.
     bool OldestIsFree() { return pg_atomic_read_u32(&At(tail)->pins) == 0; }
 
     // Takes the oldest entry out of the ring; gives a node that was read a second life if `spare` can hold
@@ -118,14 +128,16 @@ struct SharedNodeCache::Partition {
     void EvictOldest(char* spare, size_t spare_size, size_t* spared) {
         Entry* entry = At(tail);
         const size_t footprint = EntryFootprint(entry->size);
-        Unlink(entry, static_cast<uint32>(tail / 8));
+        const bool was_linked = entry->is_linked;
+        UnlinkOldest();
         *spared = 0;
-        if (pg_atomic_read_u32(&entry->referenced) != 0 && footprint <= spare_size) {
+        if (was_linked && pg_atomic_read_u32(&entry->referenced) != 0 && footprint <= spare_size) {
             memcpy(spare, static_cast<void*>(entry), footprint);
             *spared = footprint;
         }
         tail += footprint;
         used -= footprint;
+        evictions++;
         if (used == 0) {
             head = tail = 0;
             wrap = capacity;
@@ -155,6 +167,7 @@ struct SharedNodeCache::Partition {
         Entry* entry = At(at);
         entry->address = address;
         entry->size = static_cast<uint32>(size);
+        entry->is_linked = true;
         pg_atomic_init_u32(&entry->referenced, 0);
         pg_atomic_init_u32(&entry->pins, 0);
         memcpy(static_cast<void*>(entry + 1), bytes, size);
@@ -191,8 +204,15 @@ size_t Stride(size_t header, size_t partition_capacity) {
 
 }  // namespace
 
+// Of look-ups, by all backends. Ahead of the partitions.
+struct SharedNodeCache::Counters {
+    alignas(PG_CACHE_LINE_SIZE) pg_atomic_uint64 hits;
+    pg_atomic_uint64 misses;
+};
+
 size_t SharedNodeCache::SharedSize(size_t capacity) {
-    return kPartitions * Stride(sizeof(Partition), PartitionCapacity(capacity)) + PG_CACHE_LINE_SIZE;
+    return sizeof(Counters) + kPartitions * Stride(sizeof(Partition), PartitionCapacity(capacity)) +
+           PG_CACHE_LINE_SIZE;
 }
 
 void SharedNodeCache::Attach(size_t capacity) {
@@ -201,12 +221,15 @@ void SharedNodeCache::Attach(size_t capacity) {
     auto* cache =
         static_cast<SharedNodeCache*>(MemoryContextAllocZero(TopMemoryContext, sizeof(SharedNodeCache)));
     const size_t partition_capacity = PartitionCapacity(capacity);
-    cache->base_ = reinterpret_cast<char*>(CACHELINEALIGN(memory));
+    cache->counters_ = reinterpret_cast<Counters*>(CACHELINEALIGN(memory));
+    cache->base_ = reinterpret_cast<char*>(cache->counters_ + 1);
     cache->partition_stride_ = Stride(sizeof(Partition), partition_capacity);
     if (!found) {
+        pg_atomic_init_u64(&cache->counters_->hits, 0);
+        pg_atomic_init_u64(&cache->counters_->misses, 0);
         LWLockPadded* locks = GetNamedLWLockTranche(kNodeCacheTranche);
         for (size_t i = 0; i < kPartitions; i++) {
-            auto* partition = reinterpret_cast<Partition*>(cache->base_ + i * cache->partition_stride_);
+            Partition* partition = cache->PartitionAt(i);
             *partition = Partition{};
             partition->lock = &locks[i].lock;
             partition->capacity = partition_capacity;
@@ -220,8 +243,20 @@ void SharedNodeCache::Attach(size_t capacity) {
     shared_cache = cache;
 }
 
-SharedNodeCache::Partition* SharedNodeCache::PartitionOf(const Hash& address) {
-    return reinterpret_cast<Partition*>(base_ + (address.bytes[0] % kPartitions) * partition_stride_);
+void SharedNodeCache::Count(uint64_t hits, uint64_t misses) {
+    pg_atomic_fetch_add_u64(&counters_->hits, static_cast<int64>(hits));
+    pg_atomic_fetch_add_u64(&counters_->misses, static_cast<int64>(misses));
+}
+
+NodeCacheCounts SharedNodeCache::counts() {
+    NodeCacheCounts counts{pg_atomic_read_u64(&counters_->hits), pg_atomic_read_u64(&counters_->misses), 0};
+    for (size_t i = 0; i < kPartitions; i++) {
+        Partition* partition = PartitionAt(i);
+        Guarded([&] { LWLockAcquire(partition->lock, LW_SHARED); });
+        counts.evictions += partition->evictions;
+        LWLockRelease(partition->lock);
+    }
+    return counts;
 }
 
 bool SharedNodeCache::Find(const Hash& address, std::string* out) {
@@ -298,6 +333,7 @@ void SharedNodeCache::Add(const Hash& address, const char* bytes, size_t size) {
         int spared_count = 0;
         while (partition->Room(footprint) == SIZE_MAX) {
             if (!partition->OldestIsFree()) {
+                partition->UnlinkOldest();
                 LWLockRelease(partition->lock);
                 return;
             }
@@ -309,6 +345,7 @@ void SharedNodeCache::Add(const Hash& address, const char* bytes, size_t size) {
             spared_count++;
             const auto* entry = reinterpret_cast<const Entry*>(spare);
             if (partition->Room(spared) != SIZE_MAX) {
+                partition->evictions--;
                 partition->Append(entry->address, reinterpret_cast<const char*>(entry + 1), entry->size);
             }
         }

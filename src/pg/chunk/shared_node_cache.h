@@ -1,7 +1,8 @@
 // The second level of the node cache: a fixed number of partitions in shared memory, each a ring buffer of
 // nodes under one lock. The oldest node is overwritten first, but one that was read since it was written
 // moves to the front once more (CLOCK over a ring), so nothing is ever allocated or freed. While the oldest
-// node of a partition is pinned, new nodes are not taken in there.
+// node of a partition is pinned, new nodes are not taken in there; it is not found any more from then on, so
+// that this ends when those who have it let go.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,7 @@
 
 #include "kvs/hash.h"
 #include "kvs/node_store.h"
+#include "pg/chunk/node_cache_counts.h"
 
 namespace kvs::pg {
 
@@ -37,10 +39,19 @@ class SharedNodeCache {
 
     void Add(const Hash& address, const char* bytes, size_t size);
 
+    // Adds to what the look-ups of all backends have come to.
+    void Count(uint64_t hits, uint64_t misses);
+    NodeCacheCounts counts();
+
   private:
     struct Partition;
-    Partition* PartitionOf(const Hash& address);
+    struct Counters;
+    Partition* PartitionAt(size_t i) { return reinterpret_cast<Partition*>(base_ + i * partition_stride_); }
+    Partition* PartitionOf(const Hash& address) {
+        return PartitionAt(address.bytes[0] % kNodeCachePartitions);
+    }
 
+    Counters* counters_ = nullptr;
     char* base_ = nullptr;
     size_t partition_stride_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "pg/wall/settings.h"
 
+#include <algorithm>
+
 #include "kvs/codec/item.h"
 
 namespace kvs::pg {
@@ -8,12 +10,28 @@ Settings settings;
 
 namespace {
 
+// kB
+constexpr int kMinNodeCache = 1024;
+constexpr int kMaxNodeCache = INT_MAX / 2;
+constexpr int kMinDefaultNodeCache = 64 * 1024;
+
 const struct config_enum_entry kDurabilities[] = {
     {"strict", kDurabilityStrict, false},
     {"async", kDurabilityAsync, false},
     {"batched", kDurabilityBatched, false},
     {nullptr, 0, false},
 };
+
+// What -1 stands for: where all backends share the cache, a quarter of what they share for pages.
+bool CheckNodeCacheSize(int* value, void**, GucSource) {
+    static const bool is_shared = process_shared_preload_libraries_in_progress;
+    if (*value == -1) {
+        const int64 quarter = is_shared ? int64{NBuffers} / 4 * (BLCKSZ / 1024) : 0;
+        *value = static_cast<int>(std::clamp<int64>(quarter, kMinDefaultNodeCache, kMaxNodeCache));
+    }
+    *value = std::max(*value, kMinNodeCache);
+    return true;
+}
 
 bool CheckAuthor(char** value, void**, GucSource) {
     const size_t size = strlen(*value);
@@ -44,11 +62,13 @@ void DefineSettings() {
     DefineCustomIntVariable(
         "kvs.batch_interval", "Longest time between WAL flushes with kvs.durability = batched.", nullptr,
         &settings.batch_interval, 50, 1, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("kvs.node_cache_size", "Memory for decoded tree nodes.",
-                            "Shared by all backends when the library is preloaded, per backend otherwise.",
-                            &settings.node_cache_size, 64 * 1024, 1024, INT_MAX / 2,
-                            process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_USERSET,
-                            GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.node_cache_size", "Memory for decoded tree nodes.",
+        "Shared by all backends when the library is preloaded, per backend otherwise. -1 is a quarter of "
+        "shared_buffers where it is shared, but 64 MB at the least. Less than 1 MB counts as 1 MB.",
+        &settings.node_cache_size, -1, -1, kMaxNodeCache,
+        process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_USERSET, GUC_UNIT_KB,
+        CheckNodeCacheSize, nullptr, nullptr);
     DefineCustomIntVariable("kvs.compression_level", "zstd level of newly written chunks; 0 stores them raw.",
                             nullptr, &settings.compression_level, 1, 0, 19, PGC_USERSET, 0, nullptr, nullptr,
                             nullptr);

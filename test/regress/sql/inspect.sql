@@ -95,6 +95,14 @@ SELECT (s->'compression'->>'raw_bytes')::bigint - coalesce((s->'compression'->'c
        (s->'compression'->>'stored_bytes')::bigint - coalesce((s->'compression'->'codecs'->'pack'->>'stored_bytes')::bigint, 0) = sum((o->>'stored_bytes')::bigint) AS stored_bytes
 FROM kvs.stats() AS s, _kvs.chunk AS c, kvs.dump_object(encode(c.hash, 'hex')) AS o GROUP BY s;
 
+-- A node that was just read is found in the cache.
+SELECT s->'node_cache' AS before FROM kvs.stats() AS s \gset
+SELECT count(*) > 0 AS read FROM kvs.scan();
+SELECT count(*) > 0 AS read_again FROM kvs.scan();
+SELECT (n->>'hits')::bigint > (b->>'hits')::bigint AS hits, (n->>'misses')::bigint >= (b->>'misses')::bigint AS misses,
+       (n->>'evictions')::bigint >= (b->>'evictions')::bigint AS evictions
+FROM (SELECT kvs.stats()->'node_cache' AS n, :'before'::jsonb AS b) AS c;
+
 -- Errors.
 SELECT kvs.inspect_commit(NULL);
 SELECT kvs.inspect_tree(NULL);
