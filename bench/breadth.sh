@@ -7,16 +7,8 @@ breadth_branches=${KVS_BENCH_BRANCHES:-20000}
 # breadth_make DATABASE COUNT: branches off main, every tenth with a commit of its own.
 breadth_make() {
     make_database "$1"
+    PGDATABASE=$1 make_timed
     sql -d "$1" >/dev/null <<SQL
-CREATE TABLE times (step text, ms float8);
-CREATE PROCEDURE timed(step text, statement text) LANGUAGE plpgsql AS \$\$
-DECLARE began timestamptz := clock_timestamp();
-BEGIN
-    EXECUTE statement;
-    COMMIT;
-    INSERT INTO times VALUES (step, 1000 * extract(epoch FROM clock_timestamp() - began));
-    COMMIT;
-END \$\$;
 CREATE TABLE source AS SELECT 'user:' || lpad(i::text, 8, '0') AS key, $document_sql AS value FROM generate_series(1, 10000) AS i;
 SELECT kvs.import('SELECT key, value FROM source', message => 'base');
 SET synchronous_commit = off;
@@ -72,8 +64,6 @@ END \$\$;
 SQL
 }
 
-breadth_median() { sql -d "$1" -c "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) FROM times WHERE step = '$2'"; }
-
 breadth() {
     local step i
     breadth_make bench_breadth_few 10
@@ -83,12 +73,12 @@ breadth() {
         breadth_round bench_breadth_few
     done
     for step in create "create from another" "switch, write, read" commit "list one by name" "list the first 5" "list the next 5" rename delete "delete, forced"; do
-        kvs_value=$(breadth_median bench_breadth_many "$step")
-        reference_value=$(breadth_median bench_breadth_few "$step")
+        kvs_value=$(PGDATABASE=bench_breadth_many median_time "$step")
+        reference_value=$(PGDATABASE=bench_breadth_few median_time "$step")
         report "B10 $step" ms "$kvs_value" "$reference_value" "$(divide "$kvs_value" "$reference_value")" "<= 1.1" "$breadth_branches branches against 10"
     done
     for step in "list names and heads" "list all columns"; do
-        kvs_value=$(breadth_median bench_breadth_many "$step")
+        kvs_value=$(PGDATABASE=bench_breadth_many median_time "$step")
         report "B10 $step" "us/branch" "$(awk -v ms="$kvs_value" -v n="$breadth_branches" 'BEGIN { print ms * 1000 / n }')" "" "" "" "$breadth_branches branches in $(show "$kvs_value") ms"
     done
     drop_database bench_breadth_few

@@ -8,6 +8,7 @@
 # KVS_BENCH_OUT       the JSON file, default bench/results/latest.json
 # KVS_BENCH_BRANCHES  branches of BREADTH, default 20000
 # KVS_BENCH_CHUNKS    chunks of GC, default 1000000
+# KVS_BENCH_BURST     puts of one burst of B24, default 250000
 
 set -euo pipefail
 
@@ -49,6 +50,24 @@ make_database() {
 }
 
 drop_database() { psql -Xq -c "DROP DATABASE $1 WITH (FORCE)"; }
+
+# make_timed: for steps of one session. CALL timed(STEP, STATEMENT) leaves the milliseconds of a transaction in the table
+# times; median_time STEP is their median.
+make_timed() {
+    sql <<'SQL'
+CREATE TABLE times (step text, ms float8);
+CREATE PROCEDURE timed(step text, statement text) LANGUAGE plpgsql AS $$
+DECLARE began timestamptz := clock_timestamp();
+BEGIN
+    EXECUTE statement;
+    COMMIT;
+    INSERT INTO times VALUES (step, 1000 * extract(epoch FROM clock_timestamp() - began));
+    COMMIT;
+END $$;
+SQL
+}
+
+median_time() { sql -c "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) FROM times WHERE step = '$1'"; }
 
 # Milliseconds that a command takes.
 command_ms() {
