@@ -14,6 +14,7 @@ extern "C" {
 #include "catalog/pg_operator_d.h"
 #include "executor/spi.h"
 #include "utils/tuplesort.h"
+#include "utils/tuplestore.h"
 }
 
 namespace kvs::pg {
@@ -24,19 +25,39 @@ constexpr long kFetchRows = 1000;
 
 }  // namespace
 
-ImportSorter::ImportSorter() {
+ImportSorter::ImportSorter() : context_(CurrentMemoryContext) {
     Guarded([&] {
         row_type_ = CreateTemplateTupleDesc(2);
         TupleDescInitEntry(row_type_, 1, "key", BYTEAOID, -1, 0);
         TupleDescInitEntry(row_type_, 2, "value", BYTEAOID, -1, 0);
         slot_ = MakeSingleTupleTableSlot(row_type_, &TTSOpsMinimalTuple);
+        kept_ = tuplestore_begin_heap(false, false, work_mem);
+    });
+}
+
+// A row has come out of order: all that came before go into a sort, which lives as long as this object.
+void ImportSorter::BeginSort() {
+    Guarded([&] {
+        MemoryContext caller = MemoryContextSwitchTo(context_);
         AttrNumber column = 1;
         Oid operator_id = KVS_BYTEA_LESS_OPERATOR;
         Oid collation = InvalidOid;
         bool nulls_first = false;
         sort_ = tuplesort_begin_heap(row_type_, 1, &column, &operator_id, &collation, &nulls_first,
                                      maintenance_work_mem, nullptr, TUPLESORT_RANDOMACCESS);
+        MemoryContextSwitchTo(caller);
+        while (tuplestore_gettupleslot(static_cast<Tuplestorestate*>(kept_), true, false, slot_)) {
+            CHECK_FOR_INTERRUPTS();
+            tuplesort_puttupleslot(static_cast<Tuplesortstate*>(sort_), slot_);
+        }
+        ExecClearTuple(slot_);
+        tuplestore_end(static_cast<Tuplestorestate*>(kept_));
     });
+}
+
+void ImportSorter::RememberKey(std::string_view key) {
+    memcpy(previous_key_, key.data(), key.size());
+    previous_size_ = static_cast<int>(key.size());
 }
 
 // One row of the query's result. Checks key and value; keeps their bytes.
@@ -58,16 +79,28 @@ void ImportSorter::AddRow(void* tuple, void* row_type) {
         }
         return Row{PointerGetDatum(PG_DETOAST_DATUM_PACKED(key)), PointerGetDatum(DatumGetJsonbP(value))};
     });
-    ThrowUnlessKey(Contents(DatumGetPointer(row.key)));
-    RefuseReservedKey(Contents(DatumGetPointer(row.key))).OrThrow();
+    const std::string_view key = Contents(DatumGetPointer(row.key));
+    ThrowUnlessKey(key);
+    RefuseReservedKey(key).OrThrow();
     JsonItem(Contents(DatumGetPointer(row.value)));
+    if (sort_ == nullptr) {
+        if (previous_size_ >= 0 && key < PreviousKey()) {
+            BeginSort();
+        } else {
+            RememberKey(key);
+        }
+    }
     Guarded([&] {
         ExecClearTuple(slot_);
         slot_->tts_values[0] = row.key;
         slot_->tts_values[1] = row.value;
         slot_->tts_isnull[0] = slot_->tts_isnull[1] = false;
         ExecStoreVirtualTuple(slot_);
-        tuplesort_puttupleslot(static_cast<Tuplesortstate*>(sort_), slot_);
+        if (sort_ == nullptr) {
+            tuplestore_puttupleslot(static_cast<Tuplestorestate*>(kept_), slot_);
+        } else {
+            tuplesort_puttupleslot(static_cast<Tuplesortstate*>(sort_), slot_);
+        }
     });
 }
 
@@ -111,20 +144,32 @@ int64 ImportSorter::Load(std::string_view query) {
     Guarded([&] {
         SPI_cursor_close(portal);
         SPI_finish();
-        tuplesort_performsort(static_cast<Tuplesortstate*>(sort_));
+        if (sort_ != nullptr) {
+            tuplesort_performsort(static_cast<Tuplesortstate*>(sort_));
+        }
     });
     return rows;
 }
 
 void ImportSorter::Rewind() {
     previous_size_ = -1;
-    Guarded([&] { tuplesort_rescan(static_cast<Tuplesortstate*>(sort_)); });
+    Guarded([&] {
+        if (sort_ == nullptr) {
+            tuplestore_rescan(static_cast<Tuplestorestate*>(kept_));
+        } else {
+            tuplesort_rescan(static_cast<Tuplesortstate*>(sort_));
+        }
+    });
 }
 
 bool ImportSorter::Next() {
     const bool found = Guarded([&] {
         CHECK_FOR_INTERRUPTS();
-        if (!tuplesort_gettupleslot(static_cast<Tuplesortstate*>(sort_), true, false, slot_, nullptr)) {
+        const bool fetched =
+            sort_ == nullptr
+                ? tuplestore_gettupleslot(static_cast<Tuplestorestate*>(kept_), true, false, slot_)
+                : tuplesort_gettupleslot(static_cast<Tuplesortstate*>(sort_), true, false, slot_, nullptr);
+        if (!fetched) {
             return false;
         }
         slot_getallattrs(slot_);
@@ -135,7 +180,7 @@ bool ImportSorter::Next() {
     }
     key_ = Contents(DatumGetPointer(slot_->tts_values[0]));
     payload_ = Contents(DatumGetPointer(slot_->tts_values[1]));
-    if (previous_size_ >= 0 && key_ == std::string_view(previous_key_, static_cast<size_t>(previous_size_))) {
+    if (previous_size_ >= 0 && key_ == PreviousKey()) {
         const std::string_view key = key_;
         Guarded([&] {
             ereport(ERROR, errcode(ERRCODE_CARDINALITY_VIOLATION),
@@ -143,14 +188,17 @@ bool ImportSorter::Next() {
                     errhint("Let the query yield each key once, for example with SELECT DISTINCT ON (key)."));
         });
     }
-    memcpy(previous_key_, key_.data(), key_.size());
-    previous_size_ = static_cast<int>(key_.size());
+    RememberKey(key_);
     return true;
 }
 
 void ImportSorter::Finish() {
     Guarded([&] {
-        tuplesort_end(static_cast<Tuplesortstate*>(sort_));
+        if (sort_ == nullptr) {
+            tuplestore_end(static_cast<Tuplestorestate*>(kept_));
+        } else {
+            tuplesort_end(static_cast<Tuplesortstate*>(sort_));
+        }
         ExecDropSingleTupleTableSlot(slot_);
     });
 }

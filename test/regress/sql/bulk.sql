@@ -150,6 +150,12 @@ SET kvs.bulk_log_threshold = 0;
 SET work_mem = '64kB';
 SELECT pg_temp.error_of($$SELECT kvs.import('SELECT ''e:'' || i % 2999, to_jsonb(i) FROM generate_series(1, 3000) AS i')$$);
 SELECT kvs.import($$SELECT 'e:' || i, to_jsonb(i) FROM generate_series(1, 3000) AS i ORDER BY md5(i::text)$$);
+-- In key order, which needs no sort: all rows, all but the last one, and a key twice.
+SELECT kvs.import($$SELECT 'o:' || lpad(i::text, 4, '0'), to_jsonb(i) FROM generate_series(1, 3000) AS i$$);
+SELECT kvs.import($$SELECT 'p:' || lpad((i % 3000)::text, 4, '0'), to_jsonb(i % 3000) FROM generate_series(1, 3000) AS i$$);
+SELECT prefix, count(*), count(*) FILTER (WHERE right(key, 4)::int <> value::int) AS wrong
+FROM unnest('{o:,p:}'::text[]) AS prefix, LATERAL kvs.scan(prefix) GROUP BY prefix ORDER BY prefix;
+SELECT pg_temp.error_of($$SELECT kvs.import('SELECT ''q:'' || lpad((i / 2)::text, 4, ''0''), to_jsonb(i) FROM generate_series(2, 5001) AS i')$$);
 RESET work_mem;
 SELECT kvs.count_keys('e:'), kvs.get('e:2999');
 -- Rolled back, all of it is gone.
