@@ -98,6 +98,7 @@ bool ImportAsRange(ImportSorter* sorter, std::string_view branch_name,
             plan.operation = Operation::kImport;
             plan.onto = branch.head;
             plan.numbers = ChangeNumbers(true);
+            chunks->CompressThoroughly();
             plan.working = ImportBuild(sorter, branch.working, chunks, plan.numbers->Next()).Run();
             if (message && !SameContents(*chunks, RootsOf(branch.head, snapshot), plan.working)) {
                 plan.commits.push_back({plan.working, {}, AuthorName({}), std::string(*message)});

@@ -1,5 +1,7 @@
 #include "pg/chunk/chunk_store.h"
 
+#include <algorithm>
+
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
 #include "pg/chunk/chunk_table.h"
@@ -24,6 +26,11 @@ FrameCodec& Codec() {
         codec = new FrameCodec();
     }
     return *codec;
+}
+
+// For chunks that will stay, or that are sent somewhere.
+int ThoroughLevel() {
+    return settings.compression_level == 0 ? 0 : std::max(settings.compression_level, 1);
 }
 
 // The frame's bytes in the current memory context, nullptr if there is no such chunk.
@@ -127,7 +134,7 @@ ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {
     }
     chunk.raw = *std::move(raw);
     if (!IsPortableFrame(chunk.frame)) {
-        chunk.frame = Codec().Encode(chunk.raw, settings.compression_level);
+        chunk.frame = Codec().Encode(chunk.raw, ThoroughLevel());
     }
     return chunk;
 }
@@ -185,7 +192,10 @@ Hash ChunkStore::Write(const std::string& raw) {
     ServerHasher hasher;
     const Hash address = ChunkAddress(hasher, raw);
     if (!pending_.contains(address)) {
-        AddPending(address, Codec().Encode(raw, settings.compression_level, DictionaryFor(raw)));
+        // With a dictionary thorough is as fast as fast is without.
+        const Dictionary* dictionary = DictionaryFor(raw);
+        const int level = thorough_ || dictionary != nullptr ? ThoroughLevel() : settings.compression_level;
+        AddPending(address, Codec().Encode(raw, level, dictionary));
     }
     return address;
 }

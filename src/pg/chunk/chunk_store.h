@@ -34,6 +34,10 @@ class ChunkStore : public NodeStore {
     std::string ReadBlob(const Hash& address) override;
     Hash WriteBlob(std::string_view payload) override;
 
+    // What is written from here on is much and will stay, as an import does, and is compressed thoroughly.
+    // What a commit writes is compressed fast, and thoroughly when it is packed.
+    void CompressThoroughly() { thorough_ = true; }
+
     // Inserts what was written since.
     void Flush();
 
@@ -68,6 +72,7 @@ class ChunkStore : public NodeStore {
     Snapshot snapshot_;
     std::map<Hash, std::string> pending_;  // frames
     size_t pending_bytes_ = 0;
+    bool thorough_ = false;
     std::optional<NewestDictionaries> dictionaries_;  // read at the first write
     uint64_t nodes_read_ = 0;
     uint64_t chunks_fetched_ = 0;

@@ -69,9 +69,12 @@ void DefineSettings() {
         &settings.node_cache_size, -1, -1, kMaxNodeCache,
         process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_USERSET, GUC_UNIT_KB,
         CheckNodeCacheSize, nullptr, nullptr);
-    DefineCustomIntVariable("kvs.compression_level", "zstd level of newly written chunks; 0 stores them raw.",
-                            nullptr, &settings.compression_level, 1, 0, 19, PGC_USERSET, 0, nullptr, nullptr,
-                            nullptr);
+    DefineCustomIntVariable(
+        "kvs.compression_level",
+        "zstd level of newly written chunks; 0 stores them raw, negative ones are fast.",
+        "Imports, and chunks that there is a dictionary for, are compressed with level 1 at "
+        "the least.",
+        &settings.compression_level, -1, -7, 19, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable(
         "kvs.flush_rows",
         "Uncommitted keys written by one session after which it flushes the branch by itself.",

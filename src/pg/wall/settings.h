@@ -14,7 +14,7 @@ struct Settings {
     int durability;            // enum Durability
     int batch_interval;        // ms between WAL flushes of the worker
     int node_cache_size;       // kB; shared when preloaded, private otherwise
-    int compression_level;     // zstd's; 0 stores chunks raw
+    int compression_level;     // zstd's; 0 stores chunks raw, negative ones are fast
     int flush_rows;            // uncommitted rows of one backend from which it flushes
     int bulk_log_threshold;    // keys from which a bulk operation is logged as one range record
     int hook_max_changes;      // changes above which a hook reads them itself

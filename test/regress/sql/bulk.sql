@@ -239,4 +239,24 @@ SELECT kvs.import($$SELECT key, value FROM kvs.scan() WHERE type = 'json' AND ex
 SELECT kvs.put_bytes('f:4', '\x04', branch => 'bulk-flush-equal');
 SELECT kvs.delete('f:5'), kvs.commit('no expiry') IS NOT NULL AS committed, kvs.commit('equal', branch => 'bulk-flush-equal') IS NOT NULL AS equal;
 SELECT pg_temp.root('bulk-flush') = pg_temp.root('bulk-flush-equal') AS same_root;
+-- A commit compresses fast, an import thoroughly, and neither what is to be raw.
+CREATE FUNCTION pg_temp.documents(kind text) RETURNS TABLE (key text, value jsonb) LANGUAGE sql AS $$
+    SELECT kind || i, jsonb_build_object('name', kind || ' number ' || i, 'role', (ARRAY['admin', 'editor'])[1 + i % 2], 'token', md5(kind || i)) FROM generate_series(1, 2000) AS i;
+$$;
+CREATE TEMP TABLE stored AS SELECT hash FROM _kvs.chunk;
+CREATE FUNCTION pg_temp.bytes_stored() RETURNS bigint LANGUAGE sql AS $$
+    WITH new AS (INSERT INTO stored SELECT hash FROM _kvs.chunk EXCEPT SELECT hash FROM stored RETURNING hash)
+    SELECT sum(octet_length(body)) FROM new JOIN _kvs.chunk USING (hash);
+$$;
+SELECT kvs.import('SELECT * FROM pg_temp.documents(''imported'')', message => 'imported');
+SELECT pg_temp.bytes_stored() AS imported \gset
+SELECT kvs.mput(array_agg(key), array_agg(value)) FROM pg_temp.documents('put');
+SELECT kvs.commit('put') IS NOT NULL AS committed;
+SELECT pg_temp.bytes_stored() AS put \gset
+SET kvs.compression_level = 0;
+SELECT kvs.mput(array_agg(key), array_agg(value)) FROM pg_temp.documents('raw');
+SELECT kvs.commit('raw') IS NOT NULL AS committed;
+RESET kvs.compression_level;
+SELECT pg_temp.bytes_stored() AS raw \gset
+SELECT :put > :imported * 1.1 AS fast_takes_more, :put < :raw * 0.7 AS raw_takes_most;
 SELECT severity, type, detail FROM kvs.check() WHERE severity = 'error';

@@ -24,7 +24,7 @@ SHOW kvs.brunch;
 
 -- Bad values. PostgreSQL 17 gives the bounds of a range their unit.
 SELECT setting, value, regexp_replace(pg_temp.error_of(format('SET %s = %L', setting, value)), '(\d+) ms \.\. (\d+) ms', '\1 .. \2') AS error
-FROM (VALUES ('kvs.durability', 'sloppy'), ('kvs.durability', ''), ('kvs.durability', 'on'), ('kvs.compression_level', '20'), ('kvs.compression_level', '-1'),
+FROM (VALUES ('kvs.durability', 'sloppy'), ('kvs.durability', ''), ('kvs.durability', 'on'), ('kvs.compression_level', '20'), ('kvs.compression_level', '-8'),
              ('kvs.compression_level', 'high'), ('kvs.flush_rows', '-1'), ('kvs.flush_rows', '1e20'), ('kvs.bulk_log_threshold', '-1'),
              ('kvs.branch_lock_timeout', '-1'), ('kvs.branch_lock_timeout', '5 parsecs'), ('kvs.batch_interval', '10')) AS v(setting, value);
 -- Good ones.
