@@ -19,6 +19,8 @@ namespace kvs::pg {
 namespace {
 
 constexpr size_t kMaxPendingBytes = size_t{8} << 20;
+constexpr int kFirstLooks = 8;
+constexpr int kLooksAfterFind = 64;
 
 FrameCodec& Codec() {
     static FrameCodec* codec = nullptr;
@@ -241,13 +243,15 @@ void ChunkStore::Flush() {
         return;
     }
     Table chunks = Guarded([] { return OpenChunksForWrite(); });
+    // Chunks are mostly new, or mostly there already: a store that is imported a second time. Addresses lie
+    // in no order of contents, so that the first of them are a fair sample. While none was there, the index
+    // is not looked at before a chunk is inserted.
+    int looks = kFirstLooks;
     for (const auto& entry : pending_) {
         const Hash& address = entry.first;
         const std::string& frame = entry.second;
-        Guarded([&] {
-            CHECK_FOR_INTERRUPTS();
-            InsertChunkRow(&chunks, address, frame);
-        });
+        const bool inserted = Guarded([&] { return InsertChunkRow(&chunks, address, frame, looks > 0); });
+        looks = inserted ? std::max(looks - 1, 0) : kLooksAfterFind;
     }
     Guarded([&] {
         Close(&chunks);

@@ -62,14 +62,15 @@ int64 ChunkRowFrameSize(TupleTableSlot* row) {
     return static_cast<int64>(toast_raw_datum_size(Column(row, kBodyColumn))) - VARHDRSZ;
 }
 
-void InsertChunkRow(Table* chunks, const Hash& address, std::string_view frame) {
+bool InsertChunkRow(Table* chunks, const Hash& address, std::string_view frame, bool look) {
     Datum values[kChunkColumns] = {HashDatum(address), MakeVarlena(frame)};
     bool nulls[kChunkColumns] = {false, false};
     ScanKeyData key;
     KeyBytea(&key, kHashColumn, values[0]);
-    InsertIfAbsent(chunks, values, nulls, &key, 1);
+    const bool inserted = InsertIfAbsent(chunks, values, nulls, &key, 1, look);
     pfree(DatumGetPointer(values[0]));
     pfree(DatumGetPointer(values[1]));
+    return inserted;
 }
 
 int64 DeleteChunkRow(Table* chunks, Snapshot snapshot, const Hash& address) {

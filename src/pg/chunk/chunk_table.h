@@ -28,8 +28,8 @@ struct varlena* CopyChunkRowFrame(TupleTableSlot* row);
 // Without fetching it.
 int64 ChunkRowFrameSize(TupleTableSlot* row);
 
-// Inserts a chunk unless it is there.
-void InsertChunkRow(Table* chunks, const Hash& address, std::string_view frame);
+// Inserts a chunk unless it is there; whether it was inserted. `look`: see InsertIfAbsent.
+bool InsertChunkRow(Table* chunks, const Hash& address, std::string_view frame, bool look);
 
 // Deletes the row of an address, waiting for whoever holds it; the size of its frame, -1 if there is none any
 // more.

@@ -163,28 +163,31 @@ bool WaitForBlocker(Table* table, ScanKey keys, int key_count) {
     return true;
 }
 
-bool InsertIfAbsent(Table* table, Datum* values, bool* nulls, ScanKey keys, int key_count) {
+bool InsertIfAbsent(Table* table, Datum* values, bool* nulls, ScanKey keys, int key_count, bool look) {
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         // A look before the leap: most conflicts are found here, without a dead tuple.
-        SnapshotData dirty;
-        InitDirtySnapshot(dirty);
-        IndexScanDesc scan = BeginScan(table, &dirty, keys, key_count);
-        const bool found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
-        index_endscan(scan);
-        ExecClearTuple(table->slot);
-        if (found) {
-            if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax)) {
-                WaitForBlocker(table, keys, key_count);
-                continue;
+        if (look) {
+            SnapshotData dirty;
+            InitDirtySnapshot(dirty);
+            IndexScanDesc scan = BeginScan(table, &dirty, keys, key_count);
+            const bool found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
+            index_endscan(scan);
+            ExecClearTuple(table->slot);
+            if (found) {
+                if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax)) {
+                    WaitForBlocker(table, keys, key_count);
+                    continue;
+                }
+                return false;
             }
-            return false;
         }
         SpeculativeRow row = BeginSpeculative(table, values, nulls);
         FinishSpeculative(table, &row, row.unique);
         if (row.unique) {
             return true;
         }
+        look = true;
     }
 }
 

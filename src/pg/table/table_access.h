@@ -95,8 +95,9 @@ TM_Result Delete(Table* table, ItemPointer tid, Snapshot snapshot, bool wait);
 
 // Inserts a row unless one with that key exists: false then, after waiting for transactions that are about to
 // insert or delete it. `keys` address the row by indexes[0], which must be unique and is the arbiter of what
-// exists; no snapshot is asked.
-bool InsertIfAbsent(Table* table, Datum* values, bool* nulls, ScanKey keys, int key_count);
+// exists; no snapshot is asked. `look` = false, for a row that is hardly there, saves a look at the index; if
+// it is there nevertheless, a dead tuple is left.
+bool InsertIfAbsent(Table* table, Datum* values, bool* nulls, ScanKey keys, int key_count, bool look = true);
 
 // The same in two steps. Between them others who meet the key wait for the outcome. If the row is not
 // `unique`, somebody else holds the key, and keep must be false.
