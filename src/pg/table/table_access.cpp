@@ -1,5 +1,7 @@
 #include "pg/table/table_access.h"
 
+#include <algorithm>
+
 #include "pg/wall/convert.h"
 #include "pg/wall/server.h"
 
@@ -30,15 +32,18 @@ void InsertIndexEntries(Table* table, TupleTableSlot* slot, Datum* values, bool*
     }
 }
 
-// The row to be written, in the table's slot: what was found before is gone from it.
-TupleTableSlot* VirtualRow(Table* table, Datum* values, bool* nulls) {
-    TupleTableSlot* slot = table->slot;
+void StoreVirtualRow(TupleTableSlot* slot, const Datum* values, const bool* nulls) {
+    const int count = slot->tts_tupleDescriptor->natts;
     ExecClearTuple(slot);
-    const int count = RelationGetNumberOfAttributes(table->heap);
     memcpy(slot->tts_values, values, count * sizeof(Datum));
     memcpy(slot->tts_isnull, nulls, count * sizeof(bool));
     ExecStoreVirtualTuple(slot);
-    return slot;
+}
+
+// The row to be written, in the table's slot: what was found before is gone from it.
+TupleTableSlot* VirtualRow(Table* table, const Datum* values, const bool* nulls) {
+    StoreVirtualRow(table->slot, values, nulls);
+    return table->slot;
 }
 
 }  // namespace
@@ -71,6 +76,10 @@ Table OpenTable(Oid table, const Oid* indexes, const Object* shapes, int index_c
 }
 
 void Close(Table* table) {
+    if (table->lookup != nullptr) {
+        index_endscan(table->lookup);
+        table->lookup = nullptr;
+    }
     ExecDropSingleTupleTableSlot(table->slot);
     for (int i = 0; i < table->index_count; i++) {
         index_close(table->indexes[i], NoLock);
@@ -85,10 +94,22 @@ IndexScanDesc BeginScan(Table* table, Snapshot snapshot, ScanKey keys, int key_c
     return scan;
 }
 
+// The scan is kept for the next look-up, in the memory that the slot lies in, since it allocates as it goes;
+// between two of them it holds no pin on a page.
 bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count, ScanDirection direction) {
-    IndexScanDesc scan = BeginScan(table, snapshot, keys, key_count);
-    const bool found = index_getnext_slot(scan, direction, table->slot);
-    index_endscan(scan);
+    MemoryContext caller = MemoryContextSwitchTo(table->slot->tts_mcxt);
+    if (table->lookup != nullptr && table->lookup->numberOfKeys != key_count) {
+        index_endscan(table->lookup);
+        table->lookup = nullptr;
+    }
+    if (table->lookup == nullptr) {
+        table->lookup = KVS_INDEX_BEGINSCAN(table->heap, table->indexes[0], snapshot, key_count);
+    }
+    table->lookup->xs_snapshot = snapshot;
+    index_rescan(table->lookup, keys, key_count, nullptr, 0);
+    const bool found = index_getnext_slot(table->lookup, direction, table->slot);
+    index_rescan(table->lookup, nullptr, key_count, nullptr, 0);
+    MemoryContextSwitchTo(caller);
     if (!found) {
         ExecClearTuple(table->slot);
     }
@@ -115,6 +136,38 @@ void Insert(Table* table, Datum* values, bool* nulls) {
     table_tuple_insert(table->heap, row, GetCurrentCommandId(true), 0, nullptr);
     InsertIndexEntries(table, row, values, nulls);
     ExecClearTuple(row);
+}
+
+void InsertRows(Table* table, Datum* values, bool* nulls, int count) {
+    constexpr int kBatch = 64;
+    TupleTableSlot* slots[kBatch];
+    const int slot_count = std::min(count, kBatch);
+    const int columns = RelationGetNumberOfAttributes(table->heap);
+    for (int i = 0; i < slot_count; i++) {
+        slots[i] = table_slot_create(table->heap, nullptr);
+    }
+    // The copies of the rows that the table makes, toasted or compressed, go with each batch.
+    MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "kvs rows", ALLOCSET_DEFAULT_SIZES);
+    for (int first = 0; first < count; first += kBatch) {
+        const int rows = std::min(count - first, kBatch);
+        Datum* batch_values = values + static_cast<ptrdiff_t>(first) * columns;
+        bool* batch_nulls = nulls + static_cast<ptrdiff_t>(first) * columns;
+        for (int i = 0; i < rows; i++) {
+            StoreVirtualRow(slots[i], batch_values + i * columns, batch_nulls + i * columns);
+        }
+        MemoryContext caller = MemoryContextSwitchTo(batch);
+        table_multi_insert(table->heap, slots, rows, GetCurrentCommandId(true), 0, nullptr);
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(batch);
+        for (int i = 0; i < rows; i++) {
+            InsertIndexEntries(table, slots[i], batch_values + i * columns, batch_nulls + i * columns);
+            ExecClearTuple(slots[i]);
+        }
+    }
+    MemoryContextDelete(batch);
+    for (int i = 0; i < slot_count; i++) {
+        ExecDropSingleTupleTableSlot(slots[i]);
+    }
 }
 
 TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot) {

@@ -21,6 +21,7 @@ struct Table {
     int index_count;
     LOCKMODE mode;
     TupleTableSlot* slot;  // the row last found, or the one being written
+    IndexScanDesc lookup;  // of Lookup; null before the first one
 
     Datum Get(int attribute, bool* is_null) const { return slot_getattr(slot, attribute, is_null); }
 
@@ -44,7 +45,7 @@ Table OpenTable(Oid table, const Oid* indexes, const Object* shapes, int index_c
 void Close(Table* table);
 
 // Finds the first row, in this direction of the index, that the keys address under `snapshot`, and leaves it
-// in table->slot.
+// in table->slot. All look-ups in a table from its opening to its closing are made under one resource owner.
 bool Lookup(Table* table, Snapshot snapshot, ScanKey keys, int key_count,
             ScanDirection direction = ForwardScanDirection);
 
@@ -85,6 +86,10 @@ void ForEachRow(Object object, Object index, Snapshot snapshot, ScanDirection di
 
 // Inserts a row and its index entries; a duplicate key raises 23505.
 void Insert(Table* table, Datum* values, bool* nulls);
+
+// The same for `count` rows, whose values stand one behind the other: what goes onto one page is logged as
+// one record. Pays from two rows on.
+void InsertRows(Table* table, Datum* values, bool* nulls, int count);
 
 // Replaces the row at `tid`, seen under `snapshot`; waits for a concurrent change of it.
 TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot);
