@@ -279,7 +279,6 @@ CREATE TABLE _kvs.change (
     to_data_root   bytea,
     to_meta_root   bytea
 );
-CREATE INDEX change_xid ON _kvs.change (xid);
 CREATE INDEX change_range ON _kvs.change (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change IS 'The change log, append only: one row per write of a key, or one range record per bulk operation';
 COMMENT ON COLUMN _kvs.change.prev_seq IS 'the previous change of this key on this branch; 0: none in this log';
@@ -293,27 +292,22 @@ SELECT pg_catalog.pg_extension_config_dump('_kvs.change', '');
 -- The log is one table as long as it is kept for ever. With kvs.change_retention it goes round: one member after the
 -- other is written to, and the oldest is truncated. _kvs.change is the first of them, and all of them to who reads it.
 CREATE TABLE _kvs.change_1 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
-CREATE INDEX change_1_xid ON _kvs.change_1 (xid);
 CREATE INDEX change_1_range ON _kvs.change_1 (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change_1 IS 'A member of the change log: see _kvs.change_member';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change_1', '');
 CREATE TABLE _kvs.change_2 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
-CREATE INDEX change_2_xid ON _kvs.change_2 (xid);
 CREATE INDEX change_2_range ON _kvs.change_2 (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change_2 IS 'A member of the change log: see _kvs.change_member';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change_2', '');
 CREATE TABLE _kvs.change_3 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
-CREATE INDEX change_3_xid ON _kvs.change_3 (xid);
 CREATE INDEX change_3_range ON _kvs.change_3 (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change_3 IS 'A member of the change log: see _kvs.change_member';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change_3', '');
 CREATE TABLE _kvs.change_4 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
-CREATE INDEX change_4_xid ON _kvs.change_4 (xid);
 CREATE INDEX change_4_range ON _kvs.change_4 (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change_4 IS 'A member of the change log: see _kvs.change_member';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change_4', '');
 CREATE TABLE _kvs.change_5 (PRIMARY KEY (seq)) INHERITS (_kvs.change);
-CREATE INDEX change_5_xid ON _kvs.change_5 (xid);
 CREATE INDEX change_5_range ON _kvs.change_5 (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change_5 IS 'A member of the change log: see _kvs.change_member';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change_5', '');

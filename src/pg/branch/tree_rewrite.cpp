@@ -1,5 +1,9 @@
 #include "pg/branch/tree_rewrite.h"
 
+#include <array>
+#include <optional>
+#include <string_view>
+
 #include "kvs/codec/item.h"
 #include "kvs/merge/merge_cursor.h"
 #include "kvs/tree/diff.h"
@@ -17,6 +21,59 @@ namespace {
 bool IsOf(const EntryState& state, const LogId& log) {
     return DecodeMetadataHeader(state.meta).OrThrow().change.log_id == log;
 }
+
+// Changes on their way to the log, some at a time. What they hold lies in a memory context of their own.
+class ChangeBatch {
+  public:
+    explicit ChangeBatch(Table* log) : log_(log) {
+        context_ = Guarded(
+            [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs log", ALLOCSET_DEFAULT_SIZES); });
+    }
+
+    // `row` gets the key and the items; no data item: deleted.
+    void Add(ChangeRow row, std::string_view key, std::string_view meta,
+             std::optional<std::string_view> item) {
+        Guarded([&] {
+            MemoryContext caller = MemoryContextSwitchTo(context_);
+            row.key = MakeVarlena(key);
+            row.meta = MakeVarlena(meta);
+            row.item = item ? MakeVarlena(*item) : 0;
+            MemoryContextSwitchTo(caller);
+        });
+        rows_[count_++] = row;
+        bytes_ += key.size() + meta.size() + item.value_or("").size();
+        if (count_ == static_cast<int>(rows_.size()) || bytes_ > kMostBytes) {
+            Write();
+        }
+    }
+
+    // To be called on the normal way out.
+    void Finish() {
+        Write();
+        Guarded([&] { MemoryContextDelete(context_); });
+    }
+
+  private:
+    static constexpr size_t kMostBytes = 262144;
+
+    void Write() {
+        Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContext caller = MemoryContextSwitchTo(context_);
+            AppendChanges(log_, rows_.data(), count_);
+            MemoryContextSwitchTo(caller);
+            MemoryContextReset(context_);
+        });
+        count_ = 0;
+        bytes_ = 0;
+    }
+
+    Table* log_;
+    MemoryContext context_;
+    std::array<ChangeRow, 64> rows_;
+    int count_ = 0;
+    size_t bytes_ = 0;
+};
 
 }  // namespace
 
@@ -128,8 +185,7 @@ void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, cons
     } else {
         ChunkStore chunks(snapshot);
         const Tree items(chunks, to.data_root);
-        MemoryContext context = Guarded(
-            [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs log", ALLOCSET_SMALL_SIZES); });
+        ChangeBatch batch(&log);
         DiffCursor diff(chunks, from.meta_root, to.meta_root);
         while (std::optional<TreeChange> change = diff.Next()) {
             const MetadataHeader after = DecodeMetadataHeader(change->to.value_or("")).OrThrow();
@@ -156,21 +212,14 @@ void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, cons
                     item_bytes = inline_item;
                 }
             }
-            Guarded([&] {
-                MemoryContextReset(context);
-                MemoryContext caller = MemoryContextSwitchTo(context);
-                AppendChange(&log, {.seq = static_cast<int64>(after.change.seq),
-                                    .prev_seq = prev_seq,
-                                    .version = static_cast<int64>(after.version),
-                                    .branch_id = branch_id,
-                                    .operation = operation,
-                                    .key = MakeVarlena(change->key),
-                                    .meta = MakeVarlena(*change->to),
-                                    .item = item ? MakeVarlena(item_bytes) : 0});
-                MemoryContextSwitchTo(caller);
-            });
+            batch.Add({.seq = static_cast<int64>(after.change.seq),
+                       .prev_seq = prev_seq,
+                       .version = static_cast<int64>(after.version),
+                       .branch_id = branch_id,
+                       .operation = operation},
+                      change->key, *change->to, item ? std::optional(item_bytes) : std::nullopt);
         }
-        Guarded([&] { MemoryContextDelete(context); });
+        batch.Finish();
     }
     Guarded([&] {
         Close(&log);

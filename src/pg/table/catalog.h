@@ -38,7 +38,6 @@ namespace kvs::pg {
     X(kWorking, "working")                     \
     X(kWorkingPkey, "working_pkey")            \
     X(kChangePkey, "change_pkey")              \
-    X(kChangeXid, "change_xid")                \
     X(kChangeMember, "change_member")          \
     X(kChangeMemberPkey, "change_member_pkey") \
     X(kHook, "hook")                           \

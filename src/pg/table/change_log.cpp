@@ -1,5 +1,7 @@
 #include "pg/table/change_log.h"
 
+#include <utility>
+
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
@@ -167,6 +169,7 @@ bool IsOwnChange(const ChangeId& change, Snapshot snapshot) {
 }
 
 int64 NextChangeSeq() {
+    GetTopTransactionId();
     return nextval_internal(ObjectOid(Object::kChangeSequence), false);
 }
 
@@ -174,31 +177,41 @@ Table OpenChangeLogForWrite() {
     return OpenCurrentChangeMember();
 }
 
-void AppendChange(Table* log, const ChangeRow& row) {
-    Datum values[kChangeColumns] = {Int64GetDatum(row.seq),
-                                    Int64GetDatum(row.prev_seq),
-                                    FullTransactionIdGetDatum(GetTopFullTransactionId()),
-                                    Int64GetDatum(row.version),
-                                    Int32GetDatum(row.branch_id),
-                                    Int16GetDatum(static_cast<int16>(row.operation)),
-                                    row.key,
-                                    row.meta,
-                                    row.item};
-    bool nulls[kChangeColumns] = {};
+namespace {
+
+// What a row of a change of a key has; the roots of a range record are null in it.
+void FillRow(const ChangeRow& row, FullTransactionId xid, Datum* values, bool* nulls) {
+    values[kSeqColumn - 1] = Int64GetDatum(row.seq);
+    values[kPrevSeqColumn - 1] = Int64GetDatum(row.prev_seq);
+    values[kXidColumn - 1] = FullTransactionIdGetDatum(xid);
+    values[kVersionColumn - 1] = Int64GetDatum(row.version);
+    values[kBranchColumn - 1] = Int32GetDatum(row.branch_id);
+    values[kOpColumn - 1] = Int16GetDatum(static_cast<int16>(row.operation));
+    values[kKeyColumn - 1] = row.key;
+    values[kMetaColumn - 1] = row.meta;
+    values[kItemColumn - 1] = row.item;
+    memset(nulls, 0, kChangeColumns * sizeof(bool));
     nulls[kKeyColumn - 1] = row.key == 0;
     nulls[kMetaColumn - 1] = row.meta == 0;
     nulls[kItemColumn - 1] = row.item == 0;
-    if (!row.IsRange()) {
-        for (int column = kFromDataColumn; column <= kToMetaColumn; column++) {
-            nulls[column - 1] = true;
-        }
-        Insert(log, values, nulls);
-        return;
+    for (int column = kFromDataColumn; column <= kToMetaColumn; column++) {
+        values[column - 1] = 0;
+        nulls[column - 1] = true;
     }
-    values[kFromDataColumn - 1] = HashDatum(row.from.data_root);
-    values[kFromMetaColumn - 1] = HashDatum(row.from.meta_root);
-    values[kToDataColumn - 1] = HashDatum(row.to.data_root);
-    values[kToMetaColumn - 1] = HashDatum(row.to.meta_root);
+}
+
+void AppendRange(Table* log, const ChangeRow& row) {
+    Datum values[kChangeColumns];
+    bool nulls[kChangeColumns];
+    FillRow(row, GetTopFullTransactionId(), values, nulls);
+    const std::pair<ChangeColumn, const Hash*> roots[] = {{kFromDataColumn, &row.from.data_root},
+                                                          {kFromMetaColumn, &row.from.meta_root},
+                                                          {kToDataColumn, &row.to.data_root},
+                                                          {kToMetaColumn, &row.to.meta_root}};
+    for (const auto& [column, root] : roots) {
+        values[column - 1] = HashDatum(*root);
+        nulls[column - 1] = false;
+    }
     // Range records alone have an entry in this index, so that garbage collection finds them in a long log.
     Table with_ranges = *log;
     Relation ranges = OpenRangeIndex(*log);
@@ -207,6 +220,38 @@ void AppendChange(Table* log, const ChangeRow& row) {
     with_ranges.index_count++;
     Insert(&with_ranges, values, nulls);
     index_close(ranges, NoLock);
+}
+
+}  // namespace
+
+void AppendChange(Table* log, const ChangeRow& row) {
+    if (row.IsRange()) {
+        AppendRange(log, row);
+    } else {
+        AppendChanges(log, &row, 1);
+    }
+}
+
+void AppendChanges(Table* log, const ChangeRow* rows, int count) {
+    if (count == 0) {
+        return;
+    }
+    const FullTransactionId xid = GetTopFullTransactionId();
+    if (count == 1) {
+        Datum values[kChangeColumns];
+        bool nulls[kChangeColumns];
+        FillRow(rows[0], xid, values, nulls);
+        Insert(log, values, nulls);
+        return;
+    }
+    auto* values = static_cast<Datum*>(palloc(count * kChangeColumns * sizeof(Datum)));
+    auto* nulls = static_cast<bool*>(palloc(count * kChangeColumns * sizeof(bool)));
+    for (int i = 0; i < count; i++) {
+        FillRow(rows[i], xid, values + i * kChangeColumns, nulls + i * kChangeColumns);
+    }
+    InsertRows(log, values, nulls, count);
+    pfree(values);
+    pfree(nulls);
 }
 
 namespace {

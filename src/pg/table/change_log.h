@@ -1,9 +1,11 @@
 // The change log, _kvs.change and its members (change_members.h): one row per change of a key, or one range
 // record per bulk operation; and the identity of this log, _kvs.store.
 //
-// Numbers (seq) are drawn after the key is held, so that they ascend per key. A log identity belongs to one
-// life of one database: a restored, copied or promoted database begins a new one, so that (log_id, seq) never
-// names two changes.
+// Numbers (seq) are drawn after the key is held, so that they ascend per key; and after the transaction has
+// its own number, so that whoever looks for what transactions from some moment on wrote needs no index on
+// `xid`: their changes have higher numbers than all those drawn before it
+// (docs/decisions/0024-index-of-the-log.md). A log identity belongs to one life of one database: a restored,
+// copied or promoted database begins a new one, so that (log_id, seq) never names two changes.
 //
 // Server code where it takes or returns server types: call under Guarded.
 #pragma once
@@ -29,7 +31,7 @@ LogId CurrentLog();
 // Whether this database's change table holds the change, as far as its identity tells. Server code.
 bool IsOwnChange(const ChangeId& change, Snapshot snapshot);
 
-// The next number. Server code.
+// The next number. The transaction has an xid from now on. Server code.
 int64 NextChangeSeq();
 
 // One row of _kvs.change. Its Datums are the caller's; of a row that was read they are detoasted, and live as
@@ -51,6 +53,9 @@ struct ChangeRow {
 
 // The member that new rows go to.
 Table OpenChangeLogForWrite();
+
+// Appends changes of keys. Server code.
+void AppendChanges(Table* log, const ChangeRow* rows, int count);
 
 // Appends the change of one key, or a range record. Server code.
 void AppendChange(Table* log, const ChangeRow& row);

@@ -17,9 +17,9 @@ enum MemberColumn {
 };
 
 // Each member's indexes have the shape of the first one's.
-enum MemberIndex { kPkey, kXid, kRange, kMemberIndexes };
-constexpr Object kShapes[kMemberIndexes] = {Object::kChangePkey, Object::kChangeXid, Object::kChangeRange};
-constexpr const char* kIndexSuffixes[kMemberIndexes] = {"_pkey", "_xid", "_range"};
+enum MemberIndex { kPkey, kRange, kMemberIndexes };
+constexpr Object kShapes[kMemberIndexes] = {Object::kChangePkey, Object::kChangeRange};
+constexpr const char* kIndexSuffixes[kMemberIndexes] = {"_pkey", "_range"};
 
 struct MemberOids {
     Oid heap;
@@ -75,7 +75,7 @@ MemberOids OidsOf(int member) {
     cache.disturbed = false;
     const Oid space = get_namespace_oid("_kvs", false);
     char name[NAMEDATALEN];
-    char index[NAMEDATALEN];
+    char index[NAMEDATALEN + 8];
     if (member == 0) {
         strlcpy(name, "change", sizeof(name));
     } else {

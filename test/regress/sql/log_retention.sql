@@ -46,6 +46,12 @@ CREATE FUNCTION pg_temp.age(members int[], age interval) RETURNS bigint LANGUAGE
     SELECT count(*) FROM aged;
 $$;
 
+-- What an append to a member costs: an entry in one index, of numbers.
+SELECT count(DISTINCT indrelid) AS members, count(*) AS indexes FROM pg_index
+WHERE indrelid::regclass::text ~ '^_kvs\.change(_\d)?$' AND indpred IS NULL AND pg_get_indexdef(indexrelid) ~ 'UNIQUE .* btree \(seq\)';
+SELECT indexrelid::regclass AS other FROM pg_index
+WHERE indrelid::regclass::text ~ '^_kvs\.change(_\d)?$' AND NOT indisprimary ORDER BY indrelid;
+
 -- By default it is kept for ever.
 SELECT kvs.create_branch('retention', encode(_kvs.initial_commit(), 'hex'));
 SHOW kvs.change_retention;
