@@ -52,7 +52,7 @@ local          core core/util core/codec core/entry core/json core/pattern core/
 
 pg/wall        core core/codec core/json
 pg/table       core core/util core/tree core/version pg/wall
-pg/chunk       core core/codec core/tree pg/wall pg/table
+pg/chunk       core core/util core/codec core/tree pg/wall pg/table
 pg/read        core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk
 pg/write       core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/branch      core core/util core/codec core/entry core/merge core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write

@@ -1,10 +1,10 @@
 #include "pg/chunk/node_cache.h"
 
 #include <string>
-#include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include "kvs/tree/node.h"
+#include "kvs/util/clock_cache.h"
 #include "pg/chunk/shared_node_cache.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
@@ -18,80 +18,18 @@ constexpr size_t kNodeOverhead = 192;  // bytes of bookkeeping per cached node
 
 }  // namespace
 
-// References under CLOCK: the hand passes over an entry that was used since its last visit.
 class NodeCache::Private {
   public:
-    NodeRef Find(const Hash& address) {
-        const auto it = slots_of_.find(address);
-        if (it == slots_of_.end()) {
-            return nullptr;
-        }
-        Slot& slot = slots_[it->second];
-        slot.used = true;
-        return slot.node;
-    }
+    NodeRef Find(const Hash& address) { return nodes_.Find(address); }
 
     // Returns how many others had to go.
     size_t Add(const Hash& address, NodeRef node, size_t capacity) {
         const size_t size = node->bytes().size() + kNodeOverhead;
-        size_t evicted = 0;
-        while (bytes_ + size > capacity && !slots_of_.empty()) {
-            EvictOne();
-            evicted++;
-        }
-        size_t at;
-        if (!free_.empty()) {
-            at = free_.back();
-        } else {
-            at = slots_.size();
-            slots_.emplace_back();
-            free_.reserve(slots_.capacity());
-        }
-        if (!slots_of_.emplace(address, at).second) {
-            if (at == slots_.size() - 1 && free_.empty()) {
-                slots_.pop_back();
-            }
-            return evicted;
-        }
-        if (!free_.empty()) {
-            free_.pop_back();
-        }
-        slots_[at] = {address, std::move(node), false};
-        bytes_ += size;
-        return evicted;
+        return nodes_.Add(address, std::move(node), size, capacity);
     }
 
   private:
-    struct Slot {
-        Hash address;
-        NodeRef node;
-        bool used = false;
-    };
-
-    void EvictOne() {
-        for (;;) {
-            hand_ = hand_ + 1 < slots_.size() ? hand_ + 1 : 0;
-            Slot& slot = slots_[hand_];
-            if (slot.node == nullptr) {
-                continue;
-            }
-            if (slot.used) {
-                slot.used = false;
-                continue;
-            }
-            bytes_ -= slot.node->bytes().size() + kNodeOverhead;
-            slots_of_.erase(slot.address);
-            slot.node.reset();
-            free_.push_back(hand_);
-            return;
-        }
-    }
-
-    std::unordered_map<Hash, size_t, HashOfHash> slots_of_;
-    std::vector<Slot> slots_;
-    std::vector<size_t> free_;
-    size_t hand_ = 0;
-    size_t bytes_ = 0;
+    ClockCache<NodeRef> nodes_;
 };
 
 NodeCache& NodeCache::Get() {
