@@ -140,14 +140,16 @@ CREATE TABLE _kvs.commit (
     committed_at      timestamptz NOT NULL,
     log_id            uuid NOT NULL,
     consumed_snapshot pg_snapshot,
-    body              bytea NOT NULL
+    body              bytea NOT NULL,
+    ancestry          bytea
 );
-COMMENT ON TABLE _kvs.commit IS 'The commit graph; body is the commit, the other columns are its fields for SQL';
+COMMENT ON TABLE _kvs.commit IS 'The commit graph; body is the commit, most other columns are its fields for SQL';
 COMMENT ON COLUMN _kvs.commit.hash IS 'SHA-256 of body';
 COMMENT ON COLUMN _kvs.commit.generation IS '0 for the initial commit, else one more than the highest of the parents';
 COMMENT ON COLUMN _kvs.commit.parents IS 'hashes, first parent first';
 COMMENT ON COLUMN _kvs.commit.log_id IS 'the log that the commit was made from';
 COMMENT ON COLUMN _kvs.commit.consumed_snapshot IS 'which changes of that log are in it; not part of body';
+COMMENT ON COLUMN _kvs.commit.ancestry IS 'depth along first parents and a pointer down them, derived from the graph; not part of body, null where unknown';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.commit', '');
 
 -- 1 is branch main.

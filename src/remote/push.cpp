@@ -87,10 +87,10 @@ std::vector<Hash> CommitsToSend(const Hash& head, Store* store, Snapshot snapsho
             queue.pop();
             asked.push_back(next);
             hashes.push_back(next.second);
-            parents.push_back(pg::ReadCommit(next.second, snapshot).parents);
+            parents.push_back(pg::ReadAncestor(next.second, snapshot)->parents);
             for (const Hash& parent : parents.back()) {
                 if (met.insert(parent).second) {
-                    queue.emplace(pg::ReadCommit(parent, snapshot).generation, parent);
+                    queue.emplace(pg::ReadAncestor(parent, snapshot)->generation, parent);
                 }
             }
             scratch.Reset();

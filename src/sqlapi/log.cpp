@@ -64,7 +64,7 @@ class LogRows {
         if (rows_left_-- <= 0 || !FindNext()) {
             return false;
         }
-        const Commit& commit = walk_->current().commit;
+        const Commit& commit = *walk_->current().commit;
         std::vector<std::string> parents;
         for (const Hash& parent : commit.parents) {
             parents.push_back(parent.ToHex());
@@ -96,7 +96,7 @@ class LogRows {
             if (old_in_a_row_ == kOldInARow || !walk_->Next()) {
                 return false;
             }
-            const Commit& commit = walk_->current().commit;
+            const Commit& commit = *walk_->current().commit;
             if (since_ && ToServerTime(commit.committed_at) < *since_) {
                 old_in_a_row_++;
                 continue;
@@ -116,7 +116,7 @@ class LogRows {
             return ViewDiff(FirstParentView(commit, snapshot), view, &*pattern_).Next();
         }
         for (const Hash& parent : commit.parents) {
-            if (!ViewDiff(CommitView(ReadCommit(parent, snapshot), snapshot), view, &*pattern_).Next()) {
+            if (!ViewDiff(CommitView(*ReadAncestor(parent, snapshot), snapshot), view, &*pattern_).Next()) {
                 return false;
             }
         }

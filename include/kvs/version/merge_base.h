@@ -1,25 +1,12 @@
 // Questions about the commit graph. Generation numbers keep them from walking more of it than they must.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "kvs/hash.h"
+#include "kvs/version/commit_graph.h"
 
 namespace kvs {
-
-struct CommitLinks {
-    uint64_t generation = 0;  // larger than that of every parent
-    std::vector<Hash> parents;
-};
-
-// Where the algorithms read the graph; each commit is read once or twice per question.
-// Errors: a commit that is missing throws Error(kCorruption).
-class CommitGraph {
-  public:
-    virtual ~CommitGraph() = default;
-    virtual CommitLinks ReadLinks(const Hash& commit) = 0;
-};
 
 // The best common ancestors of two commits: those that are no ancestor of another common ancestor. One as a
 // rule, several after criss-cross merges, none if the histories are unrelated; sorted by address. A commit

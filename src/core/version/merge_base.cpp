@@ -31,11 +31,11 @@ class Frontier {
     explicit Frontier(CommitGraph& graph) : graph_(graph) {}
 
     // Adds `paint` to a commit, which is put into the queue if it was not met before.
-    const CommitLinks& Add(const Hash& commit, uint8_t paint) {
+    const CommitLinks& Add(const Hash& commit, uint8_t paint, bool is_tip = false) {
         auto [position, inserted] = visited_.try_emplace(commit);
         Visited& visited = position->second;
         if (inserted) {
-            visited.links = graph_.ReadLinks(commit);
+            visited.links = is_tip ? graph_.ReadTip(commit) : graph_.ReadLinks(commit);
             queue_.emplace(visited.links.generation, commit);
             live_ += (paint & kStale) == 0 ? 1 : 0;
         } else if ((visited.paint & kStale) == 0 && (paint & kStale) != 0) {
@@ -82,8 +82,8 @@ class Frontier {
 
 std::vector<Hash> MergeBases(CommitGraph& graph, const Hash& left, const Hash& right) {
     Frontier frontier(graph);
-    frontier.Add(left, kLeft);
-    frontier.Add(right, kRight);
+    frontier.Add(left, kLeft, true);
+    frontier.Add(right, kRight, true);
     std::vector<Hash> bases;
     while (frontier.HasLive()) {
         auto [commit, paint] = frontier.Pop();
@@ -101,9 +101,9 @@ bool IsAncestor(CommitGraph& graph, const Hash& ancestor, const Hash& descendant
     if (ancestor == descendant) {
         return true;
     }
-    uint64_t generation = graph.ReadLinks(ancestor).generation;
+    uint64_t generation = graph.ReadTip(ancestor).generation;
     Frontier frontier(graph);
-    frontier.Add(descendant, kLeft);
+    frontier.Add(descendant, kLeft, true);
     while (frontier.HasLive()) {
         Hash commit = frontier.Pop().first;
         if (commit == ancestor) {

@@ -20,7 +20,7 @@ std::vector<MovedCommit> CommitsToMove(const Branch& branch, const Hash& onto, S
     for (Hash at = branch.head; !IsAncestor(graph, at, onto);) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
         commits.push_back({at, {}});
-        at = ReadCommit(at, snapshot).parents.at(0);
+        at = ReadAncestor(at, snapshot)->parents.at(0);
     }
     std::reverse(commits.begin(), commits.end());
     return commits;

@@ -5,6 +5,7 @@
 
 #include "kvs/tree/chunk.h"
 #include "kvs/util/quote.h"
+#include "pg/check/ancestry_check.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/remote_table.h"
@@ -38,6 +39,13 @@ void CommitCheck::CheckRows() {
         CheckRow(&row);
     }
     row.Finish();
+    const auto is_damaged = [&](const Hash& commit) {
+        return damaged_.contains(commit) || differing_.contains(commit);
+    };
+    ForEachWrongAncestry(is_damaged, [&](const Hash& commit, const std::string&) {
+        sink_(
+            {"error", "corrupt_object", commit.ToHex(), "the commit's ancestry is not that of its parents"});
+    });
 }
 
 void CommitCheck::CheckRow(CommitRows* row) {
@@ -56,6 +64,7 @@ void CommitCheck::CheckRow(CommitRows* row) {
     }
     const std::string differing = row->DifferingColumns(*commit);
     if (!differing.empty()) {
+        differing_.insert(*hash);
         sink_({"error", "corrupt_object", hash->ToHex(),
                "columns differ from the commit itself: " + differing});
     }

@@ -23,7 +23,7 @@ class CommitCheck {
     CommitCheck(Snapshot snapshot, MemoryContext scratch, ObjectCheck* objects, const FindingSink& sink)
         : snapshot_(snapshot), scratch_(scratch), objects_(objects), sink_(sink) {}
 
-    // Each row of the commit table is the commit that its hash says.
+    // Each row of the commit table is the commit that its hash says, and has its ancestry.
     void CheckRows();
 
     // Branches, tags and the reflog, and all that they reach.
@@ -62,6 +62,7 @@ class CommitCheck {
     ObjectCheck* objects_;
     const FindingSink& sink_;
     std::unordered_map<Hash, Links, HashOfHash> damaged_;
+    std::unordered_set<Hash, HashOfHash> differing_;  // whose columns are not what the commit says
     std::unordered_set<Hash, HashOfHash> visited_;
     std::unordered_set<Hash, HashOfHash> missing_;  // parents that were reported
 };

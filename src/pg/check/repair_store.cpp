@@ -7,6 +7,7 @@
 #include "kvs/error.h"
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
+#include "pg/check/ancestry_check.h"
 #include "pg/check/check_store.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/node_cache.h"
@@ -35,8 +36,9 @@ constexpr size_t kMaxErrors = 10000;
 
 using Addresses = std::unordered_set<Hash, HashOfHash>;
 
-// One form of each row of a commit from the other.
-void RepairCommits() {
+// One form of each row of a commit from the other. Returns the commits for which neither is whole.
+Addresses RepairCommits() {
+    Addresses damaged;
     std::vector<std::pair<Hash, Commit>> repaired;
     ActiveSnapshot fresh(RegisterLatestSnapshot());
     CommitRows row;
@@ -56,12 +58,28 @@ void RepairCommits() {
         ServerHasher hasher;
         if (ValidateCommit(commit).ok() && HashCommit(hasher, EncodeCommit(commit)) == *hash) {
             repaired.emplace_back(*hash, commit);
+        } else {
+            damaged.insert(*hash);
         }
     }
     row.Finish();
     fresh.Release();
     for (const auto& [hash, commit] : repaired) {
         RewriteCommitRow(hash, commit);
+    }
+    return damaged;
+}
+
+void RepairAncestries(const Addresses& damaged) {
+    std::vector<std::pair<Hash, std::string>> repaired;
+    ActiveSnapshot fresh(RegisterLatestSnapshot());
+    ForEachWrongAncestry(
+        [&](const Hash& commit) { return damaged.contains(commit); },
+        [&](const Hash& commit, const std::string& right) { repaired.emplace_back(commit, right); });
+    fresh.Release();
+    for (const auto& [commit, right] : repaired) {
+        ExecuteAsOwner("UPDATE _kvs.commit SET ancestry = $2 WHERE hash = $1",
+                       {Parameter::Address(commit), Parameter::Bytea(right)});
     }
 }
 
@@ -372,7 +390,7 @@ RepairResult RepairStore() {
         "DELETE FROM _kvs.working AS w WHERE NOT EXISTS (SELECT FROM _kvs.branch AS b"
         " WHERE b.epoch = w.epoch OR w.epoch = ANY (b.older_epochs))"
         " AND (w.epoch <> 1::bigint << 32 OR EXISTS (SELECT FROM _kvs.branch))");
-    RepairCommits();
+    RepairAncestries(RepairCommits());
     RepairHeads();
     RepairChangeMembers();
     RepairChangeLinks();

@@ -3,6 +3,7 @@
 //
 // Derived are:
 //   - the columns of a commit's row from the commit, and the commit from the columns where they hash to it
+//   - the ancestry of a commit, from its first parents
 //   - the head of a branch that names no commit, from the branch's last move in the reflog
 //   - the addresses in the row of a pack, from its members
 //   - nodes that a cache still holds whole

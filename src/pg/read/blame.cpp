@@ -7,7 +7,6 @@
 #include "kvs/tree/cursor.h"
 #include "kvs/tree/diff.h"
 #include "kvs/util/quote.h"
-#include "pg/table/commit_table.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
 #include "pg/wall/store_error.h"
@@ -98,7 +97,7 @@ bool Blame::Fill() {
     }
     batch_size_ = std::min(batch_size_ * kGrowth, kLargestBatch);
     if (!committed.empty()) {
-        Suspect(start_, ReadCommit(start_, snapshot_), std::move(committed));
+        Suspect(start_, std::make_shared<const Commit>(ReadCommit(start_, snapshot_)), std::move(committed));
     }
     while (!suspects_.empty()) {
         Guarded([&] {
@@ -119,11 +118,11 @@ bool Blame::IsUncommitted(const std::string& key) {
     return more_uncommitted_ && uncommitted_->key() == key && uncommitted_->type() != DiffType::kMetadata;
 }
 
-void Blame::Suspect(const Hash& hash, Commit commit, Keys keys) {
+void Blame::Suspect(const Hash& hash, CommitRef commit, Keys keys) {
     if (keys.empty()) {
         return;
     }
-    SuspectCommit& suspect = suspects_[{commit.generation, hash}];
+    SuspectCommit& suspect = suspects_[{commit->generation, hash}];
     if (suspect.keys.empty()) {
         suspect.keys = std::move(keys);
     } else {
@@ -139,16 +138,16 @@ void Blame::Suspect(const Hash& hash, Commit commit, Keys keys) {
 // Passes the keys on to parents that have the same values, and blames the commit for the others.
 void Blame::Examine(const Hash& hash, SuspectCommit suspect) {
     Keys keys = std::move(suspect.keys);
-    for (const Hash& parent : suspect.commit.parents) {
+    for (const Hash& parent : suspect.commit->parents) {
         if (keys.empty()) {
             return;
         }
-        Commit older = ReadCommit(parent, snapshot_);
-        Keys changed = TakeChanged(older.data_root, suspect.commit.data_root, &keys);
+        CommitRef older = ReadAncestor(parent, snapshot_);
+        Keys changed = TakeChanged(older->data_root, suspect.commit->data_root, &keys);
         Suspect(parent, std::move(older), std::move(keys));
         keys = std::move(changed);
     }
-    Convict(hash, suspect.commit, keys);
+    Convict(hash, *suspect.commit, keys);
 }
 
 // Takes those out of `keys` whose values differ between the two trees; all of them are in the tree of `root`.

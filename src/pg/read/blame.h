@@ -23,11 +23,11 @@
 
 #include "kvs/hash.h"
 #include "kvs/pattern/pattern.h"
-#include "kvs/version/commit.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/read/pattern_scan.h"
 #include "pg/read/ref_resolver.h"
 #include "pg/read/view_diff.h"
+#include "pg/table/commit_table.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -71,13 +71,13 @@ class Blame {
 
     // A commit that has the value of these keys, perhaps from a parent.
     struct SuspectCommit {
-        Commit commit;
+        CommitRef commit;
         Keys keys;
     };
 
     bool Fill();
     bool IsUncommitted(const std::string& key);
-    void Suspect(const Hash& hash, Commit commit, Keys keys);
+    void Suspect(const Hash& hash, CommitRef commit, Keys keys);
     void Examine(const Hash& hash, SuspectCommit suspect);
     Keys TakeChanged(const Hash& parent_root, const Hash& root, Keys* keys);
     void Convict(const Hash& hash, const Commit& commit, const Keys& keys);

@@ -20,20 +20,22 @@ CommitRange CommitsBetween(const Hash& head, const std::vector<Hash>& without, S
     std::unordered_map<Hash, bool, HashOfHash> left_out;
     std::priority_queue<std::pair<uint64_t, Hash>> queue;
     size_t wanted_in_queue = 0;
-    const auto add = [&](const Hash& hash, bool out) {
+    CommitTable graph(snapshot);
+    const auto add = [&](const Hash& hash, bool out, bool is_tip) {
         const auto [position, is_new] = left_out.try_emplace(hash, out);
         if (is_new) {
-            queue.emplace(ReadCommit(hash, snapshot).generation, hash);
+            const CommitLinks links = is_tip ? graph.ReadTip(hash) : graph.ReadLinks(hash);
+            queue.emplace(links.generation, hash);
             wanted_in_queue += out ? 0 : 1;
         } else if (out && !position->second) {
             position->second = true;
             wanted_in_queue--;
         }
     };
-    add(head, false);
-    add(kInitialCommit, true);
+    add(head, false, true);
+    add(kInitialCommit, true, true);
     for (const Hash& hash : without) {
-        add(hash, true);
+        add(hash, true, true);
     }
     std::unordered_set<Hash, HashOfHash> boundary;
     while (wanted_in_queue > 0) {
@@ -44,8 +46,8 @@ CommitRange CommitsBetween(const Hash& head, const std::vector<Hash>& without, S
             range.commits.push_back(hash);
             wanted_in_queue--;
         }
-        for (const Hash& parent : ReadCommit(hash, snapshot).parents) {
-            add(parent, out);
+        for (const Hash& parent : graph.ReadLinks(hash).parents) {
+            add(parent, out, false);
             if (!out) {
                 boundary.insert(parent);
             }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "kvs/hash.h"
-#include "kvs/version/commit.h"
+#include "pg/table/commit_table.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -20,7 +20,7 @@ class CommitWalk {
   public:
     struct Step {
         Hash hash;
-        Commit commit;
+        CommitRef commit;
     };
 
     CommitWalk(const Hash& start, Snapshot snapshot);
@@ -38,7 +38,7 @@ class CommitWalk {
         bool operator()(const Step& a, const Step& b) const;
     };
 
-    void Add(const Hash& hash);
+    void AddParent(const Hash& hash);
 
     Snapshot snapshot_;
     std::priority_queue<Step, std::vector<Step>, Older> queue_;

@@ -207,17 +207,18 @@ bool KeyHistory::Older() {
 }
 
 // Walks down the commits to the first whose state of the key is older than version `below`. `walk_` is where
-// the walk has come to, across calls: a history never goes back to a commit that it has left.
+// the walk has come to, across calls: a history never goes back to a commit that it has left. It began at a
+// commit that the snapshot shows, or at the head of a branch whose row it shows.
 bool KeyHistory::FromCommits(uint64_t below) {
     while (walk_) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
-        const Commit commit = ReadCommit(*walk_, snapshot_);
+        const CommitRef commit = ReadAncestor(*walk_, snapshot_);
         State state;
-        if (!FindState({commit.data_root, commit.meta_root}, &state)) {
+        if (!FindState({commit->data_root, commit->meta_root}, &state)) {
             walk_.reset();
         } else if (state.metadata.version < below) {
             return FromState(std::move(state));
-        } else if (!StepDown(commit, state.metadata)) {
+        } else if (!StepDown(*commit, state.metadata)) {
             walk_.reset();
         }
     }
@@ -234,9 +235,9 @@ bool KeyHistory::StepDown(const Commit& commit, const Metadata& at) {
     }
     std::optional<Hash> older;
     for (const Hash& parent : commit.parents) {
-        const Commit read = ReadCommit(parent, snapshot_);
+        const CommitRef read = ReadAncestor(parent, snapshot_);
         State state;
-        if (!FindState({read.data_root, read.meta_root}, &state)) {
+        if (!FindState({read->data_root, read->meta_root}, &state)) {
             continue;
         }
         if (state.metadata.change == at.change) {

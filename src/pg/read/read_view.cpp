@@ -40,8 +40,8 @@ ReadView WorkingView(const Branch& branch, Snapshot snapshot) {
 }
 
 ReadView FirstParentView(const Commit& commit, Snapshot snapshot) {
-    return CommitView(commit.parents.empty() ? InitialCommit() : ReadCommit(commit.parents[0], snapshot),
-                      snapshot);
+    return commit.parents.empty() ? CommitView(InitialCommit(), snapshot)
+                                  : CommitView(*ReadAncestor(commit.parents[0], snapshot), snapshot);
 }
 
 ReadView CommitView(const Commit& commit, Snapshot snapshot) {

@@ -63,7 +63,7 @@ bool IsReachable(const Hash& commit, const std::vector<ListedRef>& refs, Snapsho
     {
         MemoryScope scope(scratch);
         CommitTable graph(snapshot);
-        const uint64_t generation = graph.ReadLinks(commit).generation;
+        const uint64_t generation = graph.ReadTip(commit).generation;
         std::unordered_set<Hash, HashOfHash> met;
         std::vector<Hash> to_visit;
         for (size_t i = 0; i < refs.size() && !found; i++) {
@@ -78,7 +78,7 @@ bool IsReachable(const Hash& commit, const std::vector<ListedRef>& refs, Snapsho
                     CHECK_FOR_INTERRUPTS();
                     MemoryContextReset(scratch);
                 });
-                const CommitLinks links = graph.ReadLinks(at);
+                const CommitLinks links = at == refs[i].commit ? graph.ReadTip(at) : graph.ReadLinks(at);
                 // Nothing at or below its generation leads up to it.
                 if (links.generation > generation) {
                     to_visit.insert(to_visit.end(), links.parents.begin(), links.parents.end());

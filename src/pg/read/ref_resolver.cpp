@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kvs/util/quote.h"
+#include "kvs/version/ancestry.h"
 #include "kvs/version/ref.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/reflog_table.h"
@@ -79,28 +80,29 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
     return *hash;
 }
 
+// The step from a commit that was read under the snapshot.
 Hash ApplyStep(const Hash& commit, const RefStep& step, std::string_view text, Snapshot snapshot) {
-    Hash at = commit;
     if (step.kind == RefStep::Kind::kAncestor) {
-        for (uint64_t i = 0; i < step.number; i++) {
-            const Commit read = ReadCommit(at, snapshot);
-            if (read.parents.empty()) {
-                ThrowUnknown(text, "Commit " + at.ToHex() + " has no parent.");
-            }
-            at = read.parents[0];
+        CommitTable graph(snapshot);
+        uint64_t steps = step.number;
+        const Hash at = AncestorAlongFirstParents(graph, commit, &steps);
+        if (steps > 0) {
+            ThrowUnknown(text, "Commit " + at.ToHex() + " has no parent.");
         }
-    } else if (step.number > 0) {
-        const Commit read = ReadCommit(at, snapshot);
-        if (step.number > read.parents.size()) {
-            const size_t count = read.parents.size();
-            ThrowUnknown(text, "Commit " + at.ToHex() + " has " +
-                                   (count == 0   ? "no parent."
-                                    : count == 1 ? "one parent."
-                                                 : std::to_string(count) + " parents."));
-        }
-        at = read.parents[step.number - 1];
+        return at;
     }
-    return at;
+    if (step.number == 0) {
+        return commit;
+    }
+    const CommitRef read = ReadAncestor(commit, snapshot);
+    const size_t count = read->parents.size();
+    if (step.number > count) {
+        ThrowUnknown(text, "Commit " + commit.ToHex() + " has " +
+                               (count == 0   ? "no parent."
+                                : count == 1 ? "one parent."
+                                             : std::to_string(count) + " parents."));
+    }
+    return read->parents[step.number - 1];
 }
 
 }  // namespace
@@ -154,10 +156,14 @@ ResolvedRef ResolveRef(std::string_view text, std::string_view branch_name, Snap
     if (branch) {
         resolved.commit = has_move ? ResolveMove(*step++, *branch, text, snapshot) : branch->head;
     }
-    for (; step != ref.steps.end(); ++step) {
-        resolved.commit = ApplyStep(resolved.commit, *step, text, snapshot);
+    // What the ref begins with is looked up; from there on it goes by ancestors.
+    Commit commit = ReadCommit(resolved.commit, snapshot);
+    if (step != ref.steps.end()) {
+        for (; step != ref.steps.end(); ++step) {
+            resolved.commit = ApplyStep(resolved.commit, *step, text, snapshot);
+        }
+        commit = *ReadAncestor(resolved.commit, snapshot);
     }
-    const Commit commit = ReadCommit(resolved.commit, snapshot);
     resolved.roots = {commit.data_root, commit.meta_root};
     resolved.committed_at = commit.committed_at;
     return resolved;

@@ -1,8 +1,10 @@
 #include "pg/table/commit_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kvs/error.h"
+#include "pg/table/commit_cache.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -32,19 +34,88 @@ enum CommitColumn {
     kLogIdColumn,
     kConsumedColumn,
     kBodyColumn,
-    kCommitColumns = kBodyColumn
+    kAncestryColumn,
+    kCommitColumns = kAncestryColumn
 };
 
-struct varlena* FindBody(const Hash& hash, Snapshot snapshot) {
+// Copies of what a row says, or null.
+struct Row {
+    struct varlena* ancestry;
+    struct varlena* body;
+};
+
+Row FindRow(const Hash& hash, Snapshot snapshot) {
     Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
     ScanKeyData key;
     KeyBytea(&key, 1, HashDatum(hash));
-    struct varlena* body = nullptr;
+    Row row = {};
     if (Lookup(&table, snapshot, &key, 1)) {
-        body = PG_DETOAST_DATUM_COPY(table.Get(kBodyColumn));
+        bool is_null;
+        const Datum ancestry = table.Get(kAncestryColumn, &is_null);
+        row.ancestry = is_null ? nullptr : PG_DETOAST_DATUM_COPY(ancestry);
+        row.body = PG_DETOAST_DATUM_COPY(table.Get(kBodyColumn));
     }
     Close(&table);
-    return body;
+    return row;
+}
+
+AncestryRef TakeAncestry(const Hash& hash, struct varlena* encoded) {
+    if (encoded == nullptr) {
+        return nullptr;
+    }
+    std::optional<Ancestry> ancestry = DecodeAncestry(hash, Contents(encoded));
+    pfree(encoded);
+    return ancestry ? std::make_shared<const Ancestry>(*std::move(ancestry)) : nullptr;
+}
+
+// Reads a commit, verifies it and remembers it; null if there is none.
+KnownCommitRef LoadCommit(const Hash& hash, Snapshot snapshot) {
+    if (hash == kInitialCommit) {
+        auto initial = std::make_shared<const KnownCommit>(
+            KnownCommit{InitialCommit(), std::make_shared<const Ancestry>()});
+        RememberCommit(hash, initial);
+        return initial;
+    }
+    const Row row = Guarded([&] { return FindRow(hash, snapshot); });
+    if (row.body == nullptr) {
+        return nullptr;
+    }
+    const std::string_view encoded = Contents(row.body);
+    ServerHasher hasher;
+    if (HashCommit(hasher, encoded) != hash) {
+        throw Damaged("commit " + hash.ToHex() + " does not hash to its address");
+    }
+    auto known = std::make_shared<const KnownCommit>(
+        KnownCommit{DecodeCommit(encoded).OrThrow(), TakeAncestry(hash, row.ancestry)});
+    pfree(row.body);
+    RememberCommit(hash, known);
+    return known;
+}
+
+// Of a commit that is there now, or that this transaction has stored.
+AncestryRef FindAncestry(const Hash& hash) {
+    if (hash == kInitialCommit) {
+        return std::make_shared<const Ancestry>();
+    }
+    if (const KnownCommitRef known = FindKnownCommit(hash); known != nullptr && known->ancestry != nullptr) {
+        return known->ancestry;
+    }
+    const Row row = Guarded([&] { return FindRow(hash, SnapshotSelf); });
+    if (row.body != nullptr) {
+        pfree(row.body);
+    }
+    return TakeAncestry(hash, row.ancestry);
+}
+
+// Unknown where that of the first parent is: in a damaged store, until kvs.repair() derives all of them anew.
+AncestryRef DeriveAncestry(const Commit& commit) {
+    if (commit.parents.empty()) {
+        return std::make_shared<const Ancestry>();
+    }
+    const AncestryRef of_parent = FindAncestry(commit.parents[0]);
+    return of_parent != nullptr
+               ? std::make_shared<const Ancestry>(AncestryOfChild(commit.parents[0], *of_parent))
+               : nullptr;
 }
 
 Datum SnapshotDatum(Snapshot snapshot) {
@@ -60,30 +131,32 @@ Datum SnapshotDatum(Snapshot snapshot) {
 // names it may be newer than the transaction's snapshot: a staged merge, a stash, what another session has
 // fetched. Then the commit is there now, and nothing is damaged.
 [[noreturn]] void ThrowUnseen(const Hash& hash) {
-    if (Guarded([&] { return IsolationUsesXactSnapshot() && FindBody(hash, SnapshotSelf) != nullptr; })) {
+    if (Guarded([&] { return IsolationUsesXactSnapshot() && FindRow(hash, SnapshotSelf).body != nullptr; })) {
         throw CouldNotSerialize("commit " + hash.ToHex() + ", which was stored since");
     }
     throw Damaged("commit " + hash.ToHex() + " is missing");
 }
 
+KnownCommitRef KnownAncestor(const Hash& hash, Snapshot snapshot) {
+    KnownCommitRef known = FindKnownCommit(hash);
+    if (known == nullptr) {
+        known = LoadCommit(hash, snapshot);
+    }
+    if (known == nullptr) {
+        ThrowUnseen(hash);
+    }
+    return known;
+}
+
+CommitLinks LinksOf(const KnownCommit& known) {
+    return {known.commit.generation, known.commit.parents, known.ancestry};
+}
+
 }  // namespace
 
 std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot) {
-    if (hash == kInitialCommit) {
-        return InitialCommit();
-    }
-    struct varlena* body = Guarded([&] { return FindBody(hash, snapshot); });
-    if (body == nullptr) {
-        return std::nullopt;
-    }
-    const std::string_view encoded = Contents(body);
-    ServerHasher hasher;
-    if (HashCommit(hasher, encoded) != hash) {
-        throw Damaged("commit " + hash.ToHex() + " does not hash to its address");
-    }
-    Commit commit = DecodeCommit(encoded).OrThrow();
-    pfree(body);
-    return commit;
+    const KnownCommitRef known = LoadCommit(hash, snapshot);
+    return known != nullptr ? std::optional(known->commit) : std::nullopt;
 }
 
 Commit ReadCommit(const Hash& hash, Snapshot snapshot) {
@@ -92,6 +165,11 @@ Commit ReadCommit(const Hash& hash, Snapshot snapshot) {
         ThrowUnseen(hash);
     }
     return *std::move(commit);
+}
+
+CommitRef ReadAncestor(const Hash& hash, Snapshot snapshot) {
+    const KnownCommitRef known = KnownAncestor(hash, snapshot);
+    return {known, &known->commit};
 }
 
 std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot) {
@@ -128,6 +206,9 @@ Hash WriteCommit(const Commit& commit, Snapshot consumed) {
     const std::string body = EncodeCommit(commit);
     ServerHasher hasher;
     const Hash hash = HashCommit(hasher, body);
+    const AncestryRef ancestry = DeriveAncestry(commit);
+    const std::string encoded_ancestry =
+        ancestry != nullptr ? EncodeAncestry(hash, *ancestry) : std::string();
     Guarded([&] {
         const Object index = Object::kCommitPkey;
         Table table = OpenForWrite(Object::kCommit, &index, 1);
@@ -144,15 +225,18 @@ Hash WriteCommit(const Commit& commit, Snapshot consumed) {
                                         TimestampTzGetDatum(ToServerTime(commit.committed_at)),
                                         UUIDPGetDatum(log_id),
                                         consumed != nullptr ? SnapshotDatum(consumed) : Datum{0},
-                                        MakeVarlena(body)};
+                                        MakeVarlena(body),
+                                        MakeVarlena(encoded_ancestry)};
         bool nulls[kCommitColumns] = {};
         nulls[kConsumedColumn - 1] = consumed == nullptr;
+        nulls[kAncestryColumn - 1] = encoded_ancestry.empty();
         ScanKeyData key;
         KeyBytea(&key, 1, values[0]);
         InsertIfAbsent(&table, values, nulls, &key, 1);
         Close(&table);
         CommandCounterIncrement();
     });
+    RememberCommit(hash, std::make_shared<const KnownCommit>(KnownCommit{commit, ancestry}));
     return hash;
 }
 
@@ -231,8 +315,15 @@ bool IsStoredHere(const Hash& hash) {
 }
 
 CommitLinks CommitTable::ReadLinks(const Hash& commit) {
-    const Commit read = ReadCommit(commit, snapshot_);
-    return {read.generation, read.parents};
+    return LinksOf(*KnownAncestor(commit, snapshot_));
+}
+
+CommitLinks CommitTable::ReadTip(const Hash& commit) {
+    const KnownCommitRef known = LoadCommit(commit, snapshot_);
+    if (known == nullptr) {
+        ThrowUnseen(commit);
+    }
+    return LinksOf(*known);
 }
 
 std::string AuthorName(std::string_view given) {

@@ -1,6 +1,7 @@
 // The commit graph, _kvs.commit.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,17 +9,22 @@
 
 #include "kvs/hash.h"
 #include "kvs/version/commit.h"
-#include "kvs/version/merge_base.h"
+#include "kvs/version/commit_graph.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
 
-// Errors: kCorruption if it is missing or does not hash to its address; kSerialization if it was stored since
-// the transaction's snapshot was taken.
+// A commit that a ref or a person names, as `snapshot` shows it. Errors: kCorruption if it is missing or does
+// not hash to its address; kSerialization if it was stored since the transaction's snapshot was taken.
 Commit ReadCommit(const Hash& hash, Snapshot snapshot);
 
 // nullopt if there is no such commit.
 std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot);
+
+// An ancestor of a commit that was read under `snapshot`: from this backend's memory, if it is remembered
+// there (pg/table/commit_cache.h). Errors: those of ReadCommit.
+using CommitRef = std::shared_ptr<const Commit>;
+CommitRef ReadAncestor(const Hash& hash, Snapshot snapshot);
 
 // The commits whose hash begins with these (4 to 64) hexadecimal digits; at most two are looked for.
 std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot);
@@ -42,11 +48,12 @@ int64 DeleteCommit(const Hash& commit, Snapshot snapshot);
 // Whether this transaction has stored the commit. It did so only when all that the commit reaches was there.
 bool IsStoredHere(const Hash& hash);
 
-// The graph for core algorithms.
+// The graph for core algorithms. Ancestors come as from ReadAncestor.
 class CommitTable : public CommitGraph {
   public:
     explicit CommitTable(Snapshot snapshot) : snapshot_(snapshot) {}
     CommitLinks ReadLinks(const Hash& commit) override;
+    CommitLinks ReadTip(const Hash& commit) override;
 
   private:
     Snapshot snapshot_;

@@ -53,12 +53,12 @@ void SendCommits(const DatumArray& wanted, int32 count, const SendObject& send) 
     Scratch scratch("kvs remote commits");
     size_t bytes = 0;
     for (; !queue.empty() && count > 0 && bytes < kAnswerBytes; count--) {
-        const Commit commit = ReadCommit(queue.top().second, snapshot);
+        const CommitRef commit = ReadAncestor(queue.top().second, snapshot);  // read when it was added
         queue.pop();
-        const std::string encoded = EncodeCommit(commit);
+        const std::string encoded = EncodeCommit(*commit);
         send(encoded);
         bytes += encoded.size();
-        for (const Hash& parent : commit.parents) {
+        for (const Hash& parent : commit->parents) {
             add(parent);
         }
         scratch.Reset();

@@ -120,11 +120,11 @@ void RepackPlan::AddCommit(const Hash& hash) {
         replaced_.Add({pair.old_node, pair.new_node, static_cast<int64>(commit.generation)});
     };
     for (const Hash& parent_hash : commit.parents) {
-        const Commit parent = ReadCommit(parent_hash, snapshot_);
-        VisitReplacedNodes(*chunks_, parent.data_root, commit.data_root, add);
-        VisitReplacedNodes(*chunks_, parent.meta_root, commit.meta_root, add);
+        const CommitRef parent = ReadAncestor(parent_hash, snapshot_);
+        VisitReplacedNodes(*chunks_, parent->data_root, commit.data_root, add);
+        VisitReplacedNodes(*chunks_, parent->meta_root, commit.meta_root, add);
         for (const auto& [name, root] : commit.trees) {
-            for (const auto& [parent_name, parent_root] : parent.trees) {
+            for (const auto& [parent_name, parent_root] : parent->trees) {
                 if (name == parent_name) {
                     VisitReplacedNodes(*chunks_, parent_root, root, add);
                 }

@@ -146,7 +146,7 @@ UPDATE _kvs.branch AS b SET head = stored.hash, working_data_root = stored.data_
 FROM stored WHERE b.name = 'history';
 SELECT jsonb_array_length(kvs.inspect_commit('HEAD')->'parents') AS parents;
 SELECT pg_temp.line('h:side');
-SELECT count(*) AS errors FROM kvs.check() WHERE severity = 'error' AND type NOT IN ('broken_history', 'dangling_ref');
+SELECT count(*) AS errors FROM kvs.check() WHERE severity = 'error' AND type NOT IN ('broken_history', 'dangling_ref') AND detail !~ 'ancestry';
 ROLLBACK;
 
 -- A chain that is broken is not followed for ever.
