@@ -423,6 +423,15 @@ CREATE TABLE _kvs.collection (
 COMMENT ON TABLE _kvs.collection IS 'What each garbage collection did; automatic ones go by the newest';
 COMMENT ON COLUMN _kvs.collection.chunks_inserted IS 'what the server''s statistics said of _kvs.chunk then';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.collection', '');
+CREATE TABLE _kvs.training (
+    at     timestamptz PRIMARY KEY,
+    chunks bigint NOT NULL,
+    kept   int NOT NULL
+);
+COMMENT ON TABLE _kvs.training IS 'What each training of dictionaries came to; automatic ones go by the newest';
+COMMENT ON COLUMN _kvs.training.chunks IS 'what the server''s statistics said of _kvs.chunk then';
+COMMENT ON COLUMN _kvs.training.kept IS 'how many dictionaries paid';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.training', '');
 CREATE TABLE _kvs.repacking (
     at               timestamptz PRIMARY KEY,
     chunks_rewritten bigint NOT NULL,

@@ -123,7 +123,7 @@ extern "C" void kvs_gc_launcher_main(Datum) {
         if (next > latest) {
             next = latest;
         }
-        const bool is_on = pg::settings.autogc || pg::settings.autorepack;
+        const bool is_on = pg::settings.autogc || pg::settings.autorepack || pg::settings.autotrain;
         if (is_on && next <= now) {
             pg::Enter([] { worker::Round(); });
             next =

@@ -1,10 +1,13 @@
 // The collector that the launcher starts in a database: see gc_launcher.h. It removes old changes, collects
-// garbage and packs what only history needs, the latter two where the store has grown by enough. It belongs
-// to no role and runs what SQL there is as the owner of the extension.
+// garbage, trains dictionaries and packs what only history needs, these where the store has grown by enough,
+// and gives back the room that this leaves. It belongs to no role and runs what SQL there is as the owner of
+// the extension.
 #include "pg/table/locks.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/chunk_growth.h"
 #include "pg/upkeep/collector.h"
+#include "pg/upkeep/compaction.h"
+#include "pg/upkeep/dictionary_training.h"
 #include "pg/upkeep/repack.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/entry_point.h"
@@ -31,6 +34,9 @@ using namespace kvs::pg;
 
 // Whoever stores one of them anew waits for the transaction.
 constexpr int64 kChunksPerTransaction = 50000;
+
+// A store at rest is put in order from this part of the growth on that it takes otherwise.
+constexpr int kRestPart = 10;
 
 // Begins a transaction with an active snapshot. Server code.
 void Begin(const char* activity) {
@@ -142,6 +148,9 @@ void Collect() {
     }
     Report(collector.result(), swept);
     Guarded([] { Commit(); });
+    if (collector.result().objects_removed > 0) {
+        VacuumStore();
+    }
 }
 
 void TrimAndCollect() {
@@ -159,6 +168,27 @@ void TrimAndCollect() {
         UnlockUpkeepOfWorker();
         Guarded([] { Commit(); });
     }
+}
+
+// Ahead of packing, which uses what comes of it.
+void Train() {
+    Guarded([] { Begin("kvs: training dictionaries"); });
+    if (IsInstalled() && IsTrainingDue() && TryLockUpkeep()) {
+        Guarded([] { NoteWrite(); });
+        for (const Training& training : TrainDictionaries()) {
+            Guarded([&] {
+                ereport(
+                    LOG,
+                    errmsg("automatic kvs training in database \"%s\": %s chunks that took %lld bytes take "
+                           "%lld with a dictionary%s",
+                           get_database_name(MyDatabaseId), ChunkClassName(training.chunk_class),
+                           static_cast<long long>(training.bytes_without),
+                           static_cast<long long>(training.bytes_with),
+                           training.id ? "" : ", which does not pay"));
+            });
+        }
+    }
+    Guarded([] { Commit(); });
 }
 
 enum class Packing { kMore, kDone, kLockedOut };
@@ -190,28 +220,74 @@ void ReportRepacking(const RepackResult& result, Packing outcome) {
     });
 }
 
-void RepackNew() {
-    Guarded([] { Begin("kvs.repack: looking for growth"); });
-    const bool needed = IsInstalled() && IsRepackingDue(settings.autorepack_threshold);
-    Guarded([] { Commit(); });
-    if (!needed) {
-        return;
+// What is due. In a transaction.
+struct Repacking {
+    bool pack = false;
+    bool move = false;
+};
+
+Repacking FindRepacking() {
+    if (!IsInstalled()) {
+        return {};
     }
+    const bool is_at_rest = IsAtRest(settings.autogc_naptime);
+    const int64 threshold = settings.autorepack_threshold;
+    return {IsRepackingDue(is_at_rest ? threshold / kRestPart : threshold), is_at_rest};
+}
+
+// After each part the room that it leaves is free for the next.
+void PackNew() {
     RepackResult result;
     Packing packed = Packing::kMore;
     while (packed == Packing::kMore && MayGoOn(&settings.autorepack)) {
         Guarded([] { Begin("kvs.repack: packing"); });
         packed = RepackPart(&result);
         Guarded([] { Commit(); });
+        if (packed != Packing::kLockedOut) {
+            VacuumStore();
+        }
     }
     Guarded([] { Begin("kvs.repack: reporting"); });
     ReportRepacking(result, packed);
     Guarded([] { Commit(); });
 }
 
+// While nobody commits, because whoever does so needs the room.
+void GiveRoomBack() {
+    int64 moved = kChunksPerTransaction;
+    while (moved >= kChunksPerTransaction && MayGoOn(&settings.autorepack)) {
+        Guarded([] { Begin("kvs.repack: giving room back"); });
+        moved = TryLockUpkeep() && TryLockChunksForBuild() ? MoveRowsForward(kChunksPerTransaction) : 0;
+        Guarded([] { Commit(); });
+        if (moved > 0) {
+            VacuumStore();
+        }
+    }
+    Guarded([] { Begin("kvs.repack: rebuilding an index"); });
+    if (TryLockUpkeep()) {
+        RebuildChunkIndex();
+    }
+    Guarded([] { Commit(); });
+}
+
+void RepackNew() {
+    Guarded([] { Begin("kvs.repack: looking for growth"); });
+    const Repacking due = FindRepacking();
+    Guarded([] { Commit(); });
+    if (due.pack) {
+        PackNew();
+    }
+    if (due.move) {
+        GiveRoomBack();
+    }
+}
+
 void LookAfterStore() {
     if (MayGoOn(&settings.autogc)) {
         TrimAndCollect();
+    }
+    if (MayGoOn(&settings.autotrain)) {
+        Train();
     }
     if (MayGoOn(&settings.autorepack)) {
         RepackNew();

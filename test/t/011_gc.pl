@@ -15,7 +15,7 @@ use Test::More;
 my $documents = number_of_rows(60_000, 600_000);
 my $rounds    = small_or_long(2, 20);
 
-my $conf = "kvs.reflog_retention = 0\nkvs.autogc_naptime = 1\nkvs.autogc_threshold = 50\nkvs.autogc_growth = 10\nkvs.autorepack = off\n";
+my $conf = "kvs.reflog_retention = 0\nkvs.autogc_naptime = 1\nkvs.autogc_threshold = 50\nkvs.autogc_growth = 10\nkvs.autorepack = off\nkvs.autotrain = off\n";
 # The other kind of background work is on at first, so that there are rounds, and never has reason to begin.
 my $node = new_node('main', preload => 1, streaming => 1,
     conf => "${conf}kvs.autogc = off\nkvs.autorepack = on\nkvs.autorepack_threshold = 1000000000\nlog_min_messages = log\n");

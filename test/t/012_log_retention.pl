@@ -17,6 +17,7 @@ my $rounds = small_or_long(3, 20);
 my $dir    = PostgreSQL::Test::Utils::tempdir;
 my $node   = new_node('main', preload => 1, streaming => 1, conf => <<CONF);
 kvs.autogc = off
+kvs.autotrain = off
 kvs.autogc_naptime = 1
 kvs.reflog_retention = 0
 log_min_messages = log

@@ -20,6 +20,7 @@ my $node = new_node('main', preload => 1, conf => <<'CONF');
 kvs.autogc = on
 kvs.autogc_threshold = 1000000000
 kvs.autorepack = off
+kvs.autotrain = off
 kvs.autogc_naptime = 1
 kvs.autorepack_threshold = 100
 kvs.node_cache_size = 1MB
@@ -101,7 +102,27 @@ SELECT kvs.import(\$\$SELECT 'doc:' || lpad(i::text, 7, '0'), jsonb_build_object
 SQL
 commits(10);
 
+# Dictionaries train themselves: once, and those that pay are kept.
+wait_for_rounds($node);
+my $trained = 'SELECT count(*) FROM _kvs.training';
+is($node->safe_psql('postgres', $trained), 0, 'autotrain = off: nothing is trained');
+$node->append_conf('postgresql.conf', 'kvs.autotrain = on');
+$node->reload;
+ok($node->poll_query_until('postgres', "SELECT ($trained) = 1"), 'autotrain = on: trained');
+$node->wait_for_log(qr/automatic kvs training in database "postgres": leaf chunks that took \d+ bytes take \d+ with a dictionary/);
+is($node->safe_psql('postgres', 'SELECT (SELECT kept FROM _kvs.training) = count(*) FROM _kvs.dictionary'), 't', 'what pays is kept');
+wait_for_rounds($node);
+is($node->safe_psql('postgres', $trained), 1, 'once');
+commits(1);
+unchanged('trained');
+
 # The switch.
+sub bytes
+{
+    my ($relation) = @_;
+    return $node->safe_psql('postgres', "SELECT pg_relation_size('$relation')");
+}
+my %written = map { $_ => bytes($_) } '_kvs.chunk', '_kvs.chunk_pkey';
 wait_for_rounds($node);
 is(members(), 0, 'autorepack = off: nothing is packed');
 switch_autorepack('on');
@@ -110,6 +131,15 @@ cmp_ok(members(), '>', 1000, 'what history needs is packed');
 $node->wait_for_log(qr/automatic kvs repacking in database "postgres": packed \d{4,} chunks of \d+ bytes, which take \d+ bytes now\n/);
 unchanged('packed');
 is($node->safe_psql('postgres', 'SELECT chunks_rewritten FROM kvs.repack()'), 0, 'all of it');
+
+# Nobody commits, so what was emptied goes back to the system: rows at the end are moved, the index is built anew.
+foreach my $relation (sort keys %written)
+{
+    ok($node->poll_query_until('postgres', "SELECT pg_relation_size('$relation') < $written{$relation} / 2"), "$relation is smaller");
+}
+unchanged('moved');
+my $inserted = 'SELECT chunks_inserted FROM _kvs.repacking ORDER BY at DESC LIMIT 1';
+ok($node->poll_query_until('postgres', "SELECT pg_stat_get_tuples_inserted('_kvs.chunk'::regclass) = ($inserted)"), 'what was moved is no growth');
 
 # Without growth it does not run again; with growth it goes on behind what is there.
 my $runs = $node->safe_psql('postgres', 'SELECT count(*) FROM _kvs.repacking');

@@ -8,6 +8,9 @@ namespace kvs::pg {
 
 namespace {
 
+// Of fewer a dictionary would not be a good one, nor save much.
+constexpr int64 kChunksToTrain = 2000;
+
 // One kind of background work. The SQL may name the last run, l, of which nothing is known if there was none.
 struct Work {
     const char* runs;      // the table that has a row for each run
@@ -47,6 +50,27 @@ bool IsCollectionDue(int64 chunks, int percent) {
 
 bool IsRepackingDue(int64 chunks) {
     return IsDue(kRepacking, chunks, 0);
+}
+
+bool IsTrainingDue() {
+    OwnerQuery row(
+        "SELECT greatest(pg_stat_get_tuples_inserted(c.oid), c.reltuples::bigint) >="
+        " greatest($1, 10 * (SELECT t.chunks FROM _kvs.training AS t ORDER BY t.at DESC LIMIT 1))"
+        " FROM pg_class AS c WHERE c.oid = '_kvs.chunk'::regclass",
+        {Parameter::Int8(kChunksToTrain)});
+    const bool is_due = row.Next() && row.Bool(1);
+    row.Finish();
+    return is_due;
+}
+
+bool IsAtRest(int seconds) {
+    OwnerQuery row(
+        "SELECT NOT EXISTS (SELECT FROM (SELECT r.at FROM _kvs.reflog AS r ORDER BY r.id DESC LIMIT 1) AS l"
+        " WHERE l.at > clock_timestamp() - make_interval(secs => $1))",
+        {Parameter::Int4(seconds)});
+    const bool is_at_rest = row.Next() && row.Bool(1);
+    row.Finish();
+    return is_at_rest;
 }
 
 }  // namespace kvs::pg

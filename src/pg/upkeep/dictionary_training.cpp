@@ -142,6 +142,16 @@ Training Train(ChunkClass chunk_class, Reservoir* reservoir, const std::optional
     return result;
 }
 
+void NoteTraining(const std::vector<Training>& trainings) {
+    const auto kept =
+        std::count_if(trainings.begin(), trainings.end(), [](const Training& t) { return t.id.has_value(); });
+    ExecuteAsOwner(
+        "INSERT INTO _kvs.training (at, chunks, kept)"
+        " SELECT clock_timestamp(), greatest(pg_stat_get_tuples_inserted(c.oid), c.reltuples::bigint), $1"
+        " FROM pg_class AS c WHERE c.oid = '_kvs.chunk'::regclass",
+        {Parameter::Int4(static_cast<int32>(kept))});
+}
+
 }  // namespace
 
 std::vector<Training> TrainDictionaries() {
@@ -155,6 +165,7 @@ std::vector<Training> TrainDictionaries() {
             trainings.push_back(Train(static_cast<ChunkClass>(i), &reservoirs[i], in_use[i]));
         }
     }
+    NoteTraining(trainings);
     active.Release();
     return trainings;
 }

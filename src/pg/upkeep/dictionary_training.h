@@ -21,8 +21,8 @@ struct Training {
 
 // Trains a dictionary for each class of which a sample of the store holds enough chunks, and stores those
 // that save at least a tenth on chunks that they were not trained on, against the dictionary that is in use,
-// if any. New chunks are compressed with them from then on. The access guard has to be asked before. Waits
-// for other trainings and for repacking.
+// if any. New chunks are compressed with them from then on. Notes what came of it in _kvs.training. The
+// access guard has to be asked before. Waits for other trainings and for repacking.
 std::vector<Training> TrainDictionaries();
 
 }  // namespace kvs::pg

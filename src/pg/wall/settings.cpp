@@ -108,7 +108,7 @@ void DefineSettings() {
                              "Works only when the library is preloaded.", &settings.autogc, true, PGC_SIGHUP,
                              0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.autogc_naptime", "Time between two looks at whether a database needs it.",
-                            nullptr, &settings.autogc_naptime, 300, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S,
+                            nullptr, &settings.autogc_naptime, 60, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S,
                             nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.autogc_threshold",
                             "New chunks from which a background worker collects garbage.",
@@ -124,8 +124,13 @@ void DefineSettings() {
                              PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.autorepack_threshold",
                             "New chunks from which a background worker packs what only history needs.",
-                            "It looks every kvs.autogc_naptime.", &settings.autorepack_threshold, 10000, 0,
-                            INT_MAX, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+                            "It looks every kvs.autogc_naptime. A tenth is enough where nobody has committed "
+                            "for that time.",
+                            &settings.autorepack_threshold, 10000, 0, INT_MAX, PGC_SIGHUP, 0, nullptr,
+                            nullptr, nullptr);
+    DefineCustomBoolVariable("kvs.autotrain", "Whether background workers train dictionaries where they pay.",
+                             "Works only when the library is preloaded.", &settings.autotrain, true,
+                             PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("kvs");
 }
 

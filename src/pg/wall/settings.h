@@ -28,6 +28,7 @@ struct Settings {
     int autogc_growth;         // and this percentage of those that the last collection left
     bool autorepack;           // whether workers pack what only history needs
     int autorepack_threshold;  // new chunks from which they do
+    bool autotrain;            // whether workers train dictionaries
 };
 
 extern Settings settings;
