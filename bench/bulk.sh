@@ -22,26 +22,40 @@ SQL
 b5() {
     load_large
     sql -c "\\copy (SELECT key, value, 1, now() FROM bench_source) TO '$work/source.tsv'"
+    local i way copied_table
+    copied_table='CREATE TABLE copied (key text COLLATE "C" PRIMARY KEY, value jsonb, version bigint, updated_at timestamptz)'
     copy_plain() {
         sql_ms <<SQL
 DROP TABLE IF EXISTS copied;
-CREATE TABLE copied (key text COLLATE "C" PRIMARY KEY, value jsonb, version bigint, updated_at timestamptz);
+$copied_table;
 \\copy copied FROM '$work/source.tsv'
 SQL
     }
+    # The same from table to table, as an import is: through a file's format, and within the server.
+    copy_table() { sql -c "COPY (SELECT key, value, 1, now() FROM bench_source) TO STDOUT" | sql -c "COPY copied FROM STDIN"; }
+    insert_table() { sql -c "INSERT INTO copied SELECT key, value, 1, now() FROM bench_source"; }
     # The store is filled anew each time: equal chunks would not be written twice.
-    local i
     : >"$work/kvs"
     : >"$work/reference"
+    : >"$work/copy_table"
+    : >"$work/insert_table"
     for ((i = 0; i < runs; i++)); do
         sql -c "DROP EXTENSION IF EXISTS kvs CASCADE" -c "CREATE EXTENSION kvs" -c CHECKPOINT 2>/dev/null
         sql_ms <<<"SELECT kvs.import('SELECT key, value FROM bench_source', message => 'import');" >>"$work/kvs"
         sql -c CHECKPOINT
         copy_plain >>"$work/reference"
+        for way in copy_table insert_table; do
+            sql -c "DROP TABLE copied" -c "$copied_table" -c CHECKPOINT
+            command_ms "$way" >>"$work/$way"
+        done
     done
     kvs_value=$(median <"$work/kvs")
     reference_value=$(median <"$work/reference")
     report "B5 import of $rows" ms "$kvs_value" "$reference_value" "$(divide "$reference_value" "$kvs_value")" ">= 0.7" "COPY time / import time"
+    reference_value=$(median <"$work/copy_table")
+    report "B5 import, COPY from a table" ms "$kvs_value" "$reference_value" "$(divide "$reference_value" "$kvs_value")" ">= 1.0" "COPY TO | COPY FROM time / import time"
+    reference_value=$(median <"$work/insert_table")
+    report "B5 import, INSERT from a table" ms "$kvs_value" "$reference_value" "$(divide "$reference_value" "$kvs_value")" "" "INSERT ... SELECT time / import time"
     local kvs_bytes plain_bytes
     kvs_bytes=$(sql -c "SELECT sum(pg_total_relation_size(c)) FROM unnest(ARRAY['_kvs.chunk', '_kvs.commit', '_kvs.change', '_kvs.working']::regclass[]) AS c")
     plain_bytes=$(sql -c "SELECT pg_total_relation_size('copied')")

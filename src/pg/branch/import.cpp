@@ -98,8 +98,11 @@ bool ImportAsRange(ImportSorter* sorter, std::string_view branch_name,
             plan.operation = Operation::kImport;
             plan.onto = branch.head;
             plan.numbers = ChangeNumbers(true);
-            chunks->CompressThoroughly();
+            FrameWorker worker;
+            chunks->CompressThoroughly(&worker);
             plan.working = ImportBuild(sorter, branch.working, chunks, plan.numbers->Next()).Run();
+            chunks->CompressThoroughly(nullptr);
+            worker.Finish();
             if (message && !SameContents(*chunks, RootsOf(branch.head, snapshot), plan.working)) {
                 plan.commits.push_back({plan.working, {}, AuthorName({}), std::string(*message)});
                 plan.reflog_operation = "commit";

@@ -83,6 +83,9 @@ bool LookForChunk(Snapshot snapshot, const Look& look) {
 // The verified chunk; nullopt if there is none. `frame` takes the frame, empty if it is in a pack.
 std::optional<std::string> ChunkStore::FindRaw(const Hash& address, std::string* frame) {
     if (const auto pending = pending_.find(address); pending != pending_.end()) {
+        if (pending->second.empty()) {
+            AwaitFrames();
+        }
         *frame = pending->second;
         return Verified(address, *frame);
     }
@@ -197,7 +200,15 @@ Hash ChunkStore::Write(const std::string& raw) {
         // With a dictionary thorough is as fast as fast is without.
         const Dictionary* dictionary = DictionaryFor(raw);
         const int level = thorough_ || dictionary != nullptr ? ThoroughLevel() : settings.compression_level;
-        AddPending(address, Codec().Encode(raw, level, dictionary));
+        if (worker_ != nullptr && dictionary == nullptr && level != 0 &&
+            raw.size() <= FrameWorker::kMaxChunk) {
+            pending_.emplace(address, std::string());
+            worker_->Add(address, raw, level);
+            TakeFrames();
+            FlushIfLarge();
+        } else {
+            AddPending(address, Codec().Encode(raw, level, dictionary));
+        }
     }
     return address;
 }
@@ -205,8 +216,32 @@ Hash ChunkStore::Write(const std::string& raw) {
 void ChunkStore::AddPending(const Hash& address, std::string frame) {
     pending_bytes_ += frame.size();
     pending_.emplace(address, std::move(frame));
+    FlushIfLarge();
+}
+
+void ChunkStore::FlushIfLarge() {
     if (pending_bytes_ > kMaxPendingBytes) {
         Flush();
+    }
+}
+
+void ChunkStore::CompressThoroughly(FrameWorker* worker) {
+    AwaitFrames();
+    worker_ = worker;
+    thorough_ = worker != nullptr;
+}
+
+void ChunkStore::TakeFrames() {
+    for (auto& [address, frame] : worker_->TakeDone()) {
+        pending_bytes_ += frame.size();
+        pending_[address] = std::move(frame);
+    }
+}
+
+void ChunkStore::AwaitFrames() {
+    if (worker_ != nullptr) {
+        worker_->Drain();
+        TakeFrames();
     }
 }
 
@@ -242,6 +277,7 @@ void ChunkStore::Flush() {
     if (pending_.empty()) {
         return;
     }
+    AwaitFrames();
     Table chunks = Guarded([] { return OpenChunksForWrite(); });
     // Chunks are mostly new, or mostly there already: a store that is imported a second time. Addresses lie
     // in no order of contents, so that the first of them are a fair sample. While none was there, the index

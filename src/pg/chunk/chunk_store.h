@@ -18,6 +18,7 @@
 #include "kvs/codec/frame.h"
 #include "kvs/node_store.h"
 #include "pg/chunk/dictionary_cache.h"
+#include "pg/chunk/frame_worker.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -35,8 +36,9 @@ class ChunkStore : public NodeStore {
     Hash WriteBlob(std::string_view payload) override;
 
     // What is written from here on is much and will stay, as an import does, and is compressed thoroughly.
-    // What a commit writes is compressed fast, and thoroughly when it is packed.
-    void CompressThoroughly() { thorough_ = true; }
+    // What a commit writes is compressed fast, and thoroughly when it is packed. `worker` helps until this is
+    // called again with none.
+    void CompressThoroughly(FrameWorker* worker);
 
     // Inserts what was written since.
     void Flush();
@@ -66,13 +68,17 @@ class ChunkStore : public NodeStore {
     Hash Write(const std::string& raw);
     const Dictionary* DictionaryFor(std::string_view raw);
     void AddPending(const Hash& address, std::string frame);
+    void TakeFrames();
+    void AwaitFrames();
+    void FlushIfLarge();
     std::optional<std::string> FindRaw(const Hash& address, std::string* frame);
     std::string Verified(const Hash& address, std::string_view frame);
 
     Snapshot snapshot_;
-    std::map<Hash, std::string> pending_;  // frames
+    std::map<Hash, std::string> pending_;  // frames; an empty one is yet to come from the worker
     size_t pending_bytes_ = 0;
     bool thorough_ = false;
+    FrameWorker* worker_ = nullptr;
     std::optional<NewestDictionaries> dictionaries_;  // read at the first write
     uint64_t nodes_read_ = 0;
     uint64_t chunks_fetched_ = 0;
