@@ -720,6 +720,23 @@ Arguments: keys; vals, as many; branch.
 Errors: 22023 arrays of different length or a malformed key, 22004 NULL among keys or vals, 54000 too large, 25006, 40001.
 Example: SELECT kvs.mput(ARRAY[''user:1'', ''user:2''], ARRAY[''{"name": "Ada"}'', ''{"name": "Bob"}'']::jsonb[]);';
 
+CREATE FUNCTION kvs.apply(operations jsonb, branch text DEFAULT NULL, atomic boolean DEFAULT true) RETURNS jsonb
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_apply';
+COMMENT ON FUNCTION kvs.apply IS
+'Runs many operations in one call and returns an array with an answer to each, in their order. An operation is an object
+with op, key, and what the function of that name takes: get; put (value, expected_version, ttl, tags, comment,
+modified_by, schema_hash); put_bytes (bytes, as ''''\x00ff'''', and as put); cas (value, expected_version); patch (delta), json_patch
+(operations), each with expected_version, comment, modified_by; increment (delta, path); touch (ttl); delete
+(expected_version, comment, modified_by). An answer has status, and version, value or bytes where there are such:
+ok; absent, also where a delete or touch finds nothing; stale_version; wrong_type; refused; each of the last three with a message.
+Operations on one key run in their order, each finding what the one before has left; with others nothing is promised.
+atomic: if one is refused nothing is done, and the others have the status not_applied; else each stands for itself.
+Only get: reads as kvs.get() does, also where nothing may be written.
+Arguments: operations; branch; atomic.
+Errors: 22023 a malformed operation, named by its number, 54000 too many (there may be ten thousand), 22004, 42704, 42501, 25006, 40001.
+Example: SELECT kvs.apply(''[{"op": "put", "key": "user:1", "value": {"name": "Ada"}}, {"op": "increment", "key": "users"}]'');';
+
 CREATE FUNCTION _kvs.scan(
     prefix text, start_key text, end_key text, max_rows bigint, reverse boolean, branch text, as_of text
 ) RETURNS SETOF kvs.entry

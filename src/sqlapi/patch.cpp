@@ -1,17 +1,15 @@
 // Writes that change a part of a document: patch (RFC 7396), json_patch (RFC 6902), increment.
 #include <optional>
 #include <string>
+#include <utility>
 
-#include "kvs/error.h"
 #include "kvs/json/json.h"
-#include "kvs/json/patch.h"
-#include "kvs/util/quote.h"
 #include "pg/table/access_guard.h"
-#include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/jsonb_json.h"
 #include "pg/write/document_change.h"
 #include "pg/write/write_arguments.h"
+#include "pg/write/write_batch.h"
 
 namespace kvs::sqlapi {
 
@@ -39,8 +37,15 @@ PatchArguments GetPatchArguments(FunctionCallInfo fcinfo, const char* command, c
     return arguments;
 }
 
-Datum Patch(const PatchArguments& arguments, const DocumentChange& change) {
-    const Written written = ChangeDocument(arguments.branch, arguments.key, arguments.write, change);
+Written Change(const std::optional<std::string_view>& branch, Datum key, const WriteArguments& arguments,
+               DocumentChange change) {
+    return WriteKey(branch.value_or(std::string_view()), key,
+                    ToRequest(WriteKind::kPatch, Operation::kPatch, arguments),
+                    DocumentValue(key, std::move(change)));
+}
+
+Datum Patch(const PatchArguments& arguments, DocumentChange change) {
+    const Written written = Change(arguments.branch, arguments.key, arguments.write, std::move(change));
     PG_RETURN_INT64(static_cast<int64>(written.metadata.version));
 }
 
@@ -49,21 +54,13 @@ Datum Patch(const PatchArguments& arguments, const DocumentChange& change) {
 KVS_FUNCTION(kvs_patch)
 {
     const PatchArguments arguments = GetPatchArguments(fcinfo, "kvs.patch()", "delta");
-    return Patch(arguments, [&](std::optional<Json> document) {
-        return MergePatch(std::move(document).value_or(Json::FromObject({})), JsonFromJsonb(arguments.patch));
-    });
+    return Patch(arguments, MergeChange(JsonFromJsonb(arguments.patch)));
 }
 
 KVS_FUNCTION(kvs_json_patch)
 {
     const PatchArguments arguments = GetPatchArguments(fcinfo, "kvs.json_patch()", "operations");
-    return Patch(arguments, [&](std::optional<Json> document) {
-        if (!document) {
-            throw Error(ErrorCode::kNotFound,
-                        "key " + Quoted(Contents(DatumGetPointer(arguments.key))) + " does not exist");
-        }
-        return JsonPatch(*std::move(document), JsonFromJsonb(arguments.patch)).OrThrow();
-    });
+    return Patch(arguments, PatchChange(arguments.key, JsonFromJsonb(arguments.patch)));
 }
 
 // (key, delta, path, branch)
@@ -80,7 +77,8 @@ KVS_FUNCTION(kvs_increment)
     }
     const std::optional<std::string_view> path = OptionalBytes(fcinfo, 2);
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 3);
-    const std::string sum = IncrementNumber(branch, key, delta, path.value_or(std::string_view()));
+    std::string sum;
+    Change(branch, key, {}, IncrementChange(key, delta, path.value_or(std::string_view()), &sum));
     return Guarded([&] {
         return DirectFunctionCall3(numeric_in, CStringGetDatum(sum.c_str()), ObjectIdGetDatum(InvalidOid),
                                    Int32GetDatum(-1));

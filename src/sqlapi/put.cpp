@@ -8,7 +8,7 @@
 #include "pg/wall/entry_point.h"
 #include "pg/wall/row.h"
 #include "pg/write/write_arguments.h"
-#include "pg/write/writer.h"
+#include "pg/write/write_batch.h"
 
 namespace kvs::sqlapi {
 
@@ -25,18 +25,9 @@ std::string_view BranchName(const std::optional<std::string_view>& branch) {
     return branch.value_or(std::string_view());
 }
 
-// One change of one key.
-Written WriteKey(std::optional<std::string_view> branch, Datum key, const WriteRequest& request,
-                 const ValueFunction& value = nullptr) {
-    Writer writer(BranchName(branch));
-    Written written = writer.Update(key, request, value);
-    writer.Finish();
-    return written;
-}
-
 Written PutItem(std::optional<std::string_view> branch, Datum key, const WriteArguments& arguments,
                 const DataItem& item) {
-    return WriteKey(branch, key, ToRequest(WriteKind::kPut, Operation::kSet, arguments),
+    return WriteKey(BranchName(branch), key, ToRequest(WriteKind::kPut, Operation::kSet, arguments),
                     [&](const CurrentEntry&) { return item; });
 }
 
@@ -109,7 +100,8 @@ KVS_FUNCTION(kvs_cas)
     const DataItem item = JsonItem(value);
     WriteRequest request = ToRequest(WriteKind::kCas, Operation::kSet, {});
     request.options.expected_version = expected;
-    PG_RETURN_BOOL(WriteKey(branch, key, request, [&](const CurrentEntry&) { return item; }).changed);
+    PG_RETURN_BOOL(
+        WriteKey(BranchName(branch), key, request, [&](const CurrentEntry&) { return item; }).changed());
 }
 
 // (key, ttl, branch)
@@ -121,12 +113,12 @@ KVS_FUNCTION(kvs_touch)
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 2);
     std::string blob;
     const WriteRequest request = ToRequest(WriteKind::kTouch, Operation::kExpire, arguments);
-    const Written written = WriteKey(branch, key, request, [&](const CurrentEntry& current) {
+    const Written written = WriteKey(BranchName(branch), key, request, [&](const CurrentEntry& current) {
         DataItem item = *current.item;
         LoadInline(&item, current.chunks, &blob);
         return item;
     });
-    PG_RETURN_BOOL(written.changed);
+    PG_RETURN_BOOL(written.changed());
 }
 
 // (key, expected_version, comment, modified_by, branch)
@@ -138,7 +130,7 @@ KVS_FUNCTION(kvs_delete)
         GetWriteArguments(fcinfo, {.expected_version = 1, .comment = 2, .modified_by = 3});
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 4);
     const WriteRequest request = ToRequest(WriteKind::kDelete, Operation::kDelete, arguments);
-    PG_RETURN_BOOL(WriteKey(branch, key, request).changed);
+    PG_RETURN_BOOL(WriteKey(BranchName(branch), key, request).changed());
 }
 
 }  // namespace kvs::sqlapi

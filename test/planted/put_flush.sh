@@ -16,7 +16,7 @@ cluster_env "$work"
 missed=0
 
 install_tree() {
-    make -s -C "$1" -j"$KVS_JOBS" PG_CONFIG="$PG_CONFIG" install >"$work/build.log" 2>&1 ||
+    make -s -C "$1" -j"$KVS_JOBS" PG_CONFIG="$PG_CONFIG" KVS_CXXFLAGS=-Wno-error install >"$work/build.log" 2>&1 ||
         { tail -n 20 "$work/build.log"; die "$1 does not build"; }
 }
 
@@ -46,7 +46,7 @@ plant() {
 plant 'a row is completed only in the current epoch' 'repeatable read' src/pg/write/writer.cpp \
     's/: branch.InsertEpoch\(\) == pass.now.InsertEpoch\(\) \? Holds::kYes/: true ? Holds::kYes/'
 plant 'a first write reads the branch again' 'read committed' src/pg/write/writer.cpp \
-    's/bool same = !has_row \&\& branch.working.meta_root == pass.branch.working.meta_root;/bool same = true;/'
+    's/row.unique \? StillHolds\(key, \*pass\) : Holds::kNo/row.unique ? Holds::kYes : Holds::kNo/'
 plant 'a first write looks into older epochs' 'read committed' src/pg/write/writer.cpp \
     's/epoch != pass.now.InsertEpoch\(\) \&\& (ProbeWorking|Lookup)/false \&\& \1/'
 plant 'an epoch with an unfinished insertion stays' 'read committed' src/pg/write/flush.cpp \

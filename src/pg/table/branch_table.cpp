@@ -152,7 +152,11 @@ void CopyRow(Table* table, Branch* branch) {
     branch->tid = table->slot->tts_tid;
 }
 
-void MakeVirtualMain(Branch* branch) {
+// In a new store, which has no branch stored, main is this.
+bool IsVirtualMain(Table* table, Snapshot snapshot, Branch* branch) {
+    if (Lookup(table, snapshot, nullptr, 0)) {
+        return false;
+    }
     *branch = Branch{};
     branch->id = kMainBranchId;
     strlcpy(branch->name, kMainBranchName, sizeof(branch->name));
@@ -161,10 +165,7 @@ void MakeVirtualMain(Branch* branch) {
     branch->epochs = {1, {FirstEpoch(kMainBranchId)}};
     branch->written_epoch = branch->epochs.current();
     ItemPointerSetInvalid(&branch->tid);
-}
-
-bool AnyBranch(Table* table, Snapshot snapshot) {
-    return Lookup(table, snapshot, nullptr, 0);
+    return true;
 }
 
 // The row of the latest epoch within these bounds, which is the visible one of a branch if they are of one.
@@ -175,32 +176,6 @@ bool LookupLatest(Table* table, Snapshot snapshot, int64 from, int64 to) {
     return Lookup(table, snapshot, keys, 2, BackwardScanDirection);
 }
 
-// In the place where it was last, else in the index: from that epoch on, else before it. So dead rows of
-// earlier epochs are looked at by those only whose snapshot is as old.
-bool LookupById(int32 id, Snapshot snapshot, Branch* branch) {
-    RegisterOnce();
-    Table table = OpenForRead(Object::kBranch, Object::kBranchPkey);
-    Place* place = PlaceOf(table, id);
-    bool found = place->id == id &&
-                 table_tuple_fetch_row_version(table.heap, &place->tid, snapshot, table.slot) &&
-                 DatumGetInt32(table.Get(kIdColumn)) == id;
-    if (!found) {
-        const int64 from = place->id == id ? place->epoch : FirstEpoch(id);
-        found = LookupLatest(&table, snapshot, from, LastEpoch(id)) ||
-                (from > FirstEpoch(id) && LookupLatest(&table, snapshot, FirstEpoch(id), from - 1));
-    }
-    if (found) {
-        CopyRow(&table, branch);
-        *place = {id, branch->epochs.current(), branch->tid};
-    } else if (id == kMainBranchId && !AnyBranch(&table, snapshot)) {
-        MakeVirtualMain(branch);
-        found = true;
-    }
-    ExecClearTuple(table.slot);
-    Close(&table);
-    return found;
-}
-
 bool LookupByName(std::string_view name, Snapshot snapshot, Branch* branch) {
     Table table = OpenForRead(Object::kBranch, Object::kBranchName);
     ScanKeyData key;
@@ -208,9 +183,8 @@ bool LookupByName(std::string_view name, Snapshot snapshot, Branch* branch) {
     bool found = Lookup(&table, snapshot, &key, 1, BackwardScanDirection);
     if (found) {
         CopyRow(&table, branch);
-    } else if (name == kMainBranchName && !AnyBranch(&table, snapshot)) {
-        MakeVirtualMain(branch);
-        found = true;
+    } else if (name == kMainBranchName) {
+        found = IsVirtualMain(&table, snapshot, branch);
     }
     Close(&table);
     return found;
@@ -268,8 +242,39 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
 
 }  // namespace
 
+// In the place where it was last, else in the index: from that epoch on, else before it. So dead rows of
+// earlier epochs are looked at by those only whose snapshot is as old.
 bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch) {
-    return LookupById(id, snapshot, branch);
+    RegisterOnce();
+    Table table = OpenForRead(Object::kBranch, Object::kBranchPkey);
+    Place* place = PlaceOf(table, id);
+    bool found = place->id == id &&
+                 table_tuple_fetch_row_version(table.heap, &place->tid, snapshot, table.slot) &&
+                 DatumGetInt32(table.Get(kIdColumn)) == id;
+    if (!found) {
+        const int64 from = place->id == id ? place->epoch : FirstEpoch(id);
+        found = LookupLatest(&table, snapshot, from, LastEpoch(id)) ||
+                (from > FirstEpoch(id) && LookupLatest(&table, snapshot, FirstEpoch(id), from - 1));
+    }
+    if (found) {
+        CopyRow(&table, branch);
+        *place = {id, branch->epochs.current(), branch->tid};
+    } else if (id == kMainBranchId) {
+        found = IsVirtualMain(&table, snapshot, branch);
+    }
+    Close(&table);
+    return found;
+}
+
+bool IsUnmoved(const Branch& branch) {
+    if (!branch.stored) {
+        return false;
+    }
+    Table table = OpenTable(ObjectOid(Object::kBranch), nullptr, nullptr, 0, AccessShareLock);
+    ItemPointerData tid = branch.tid;
+    const bool is_there = table_tuple_fetch_row_version(table.heap, &tid, SnapshotSelf, table.slot);
+    Close(&table);
+    return is_there;
 }
 
 void RequireBranch(int32 id, Snapshot snapshot, Branch* branch) {
@@ -330,7 +335,11 @@ Branch FindBranch(std::string_view name, Snapshot snapshot) {
     return branch;
 }
 
-int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
+namespace {
+
+// `lock` takes the lock on a branch, or answers false.
+template <typename Lock>
+int32 LockByName(std::string_view name, Lock lock) {
     if (name.empty()) {
         name = settings.branch;
     }
@@ -339,7 +348,9 @@ int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
             FindForWriter(name);
         }
         const int32 id = last_found.id;
-        LockBranch(id, mode);
+        if (!lock(id)) {
+            return 0;
+        }
         if (last_found.valid) {
             return id;
         }
@@ -351,73 +362,21 @@ int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
     }
 }
 
-void ForgetBranchNames() {
-    CacheInvalidateRelcacheByRelid(ObjectOid(Object::kBranch));
-}
-
-namespace {
-
-// The branch as it is now, for a process that may take no snapshot. Between the look at a newer row and that
-// at an older one somebody's move may be committed, so that neither is seen: then it is looked again.
-bool ReadBranchNow(int32 id, Branch* branch) {
-    constexpr int kLooks = 1000;
-    for (int looks = 0; looks < kLooks; looks++) {
-        CHECK_FOR_INTERRUPTS();
-        if (ReadBranch(id, SnapshotSelf, branch) && branch->stored) {
-            return true;
-        }
-    }
-    return false;
-}
-
 }  // namespace
 
-Epochs ReadableEpochs(const Branch& branch) {
-    Epochs epochs = branch.epochs;
-    Guarded([&] {
-        if (!IsolationUsesXactSnapshot() || !TransactionIdIsValid(GetTopTransactionIdIfAny())) {
-            return;
-        }
-        Branch now;
-        bool found;
-        if (IsInParallelMode()) {
-            found = ReadBranchNow(branch.id, &now);
-        } else {
-            Snapshot latest = RegisterLatestSnapshot();
-            found = ReadBranch(branch.id, latest, &now);
-            ReleaseSnapshot(latest);
-        }
-        for (int i = 0; found && i < now.epochs.count; i++) {
-            epochs.Add(now.epochs.numbers[i]);
-        }
+int32 LockBranchByName(std::string_view name, LOCKMODE mode) {
+    return LockByName(name, [&](int32 id) {
+        LockBranch(id, mode);
+        return true;
     });
-    return epochs;
 }
 
-// A transaction that moves a branch again stays in the epoch that it has begun: what others write goes to the
-// one before until it is committed, so nothing is known of that.
-void BeginEpoch(Branch* branch, const bool* may_be_dropped) {
-    if (branch->moved_here) {
-        return;
-    }
-    const int64 current = branch->epochs.current();
-    Epochs next = {};
-    for (int i = 0; i < branch->epochs.count; i++) {
-        if (i == 0 || !may_be_dropped[i]) {
-            next.numbers[next.count++] = branch->epochs.numbers[i];
-        }
-    }
-    if (next.count < Epochs::kMax) {
-        if (current == LastEpoch(branch->id)) {
-            throw Error(ErrorCode::kLimitExceeded,
-                        "branch " + Quoted(branch->name) + " cannot be moved any more",
-                        "It was moved 2^32 times. Create a branch from it with kvs.create_branch(), and "
-                        "rename both.");
-        }
-        next.Add(current + 1);
-    }
-    branch->epochs = next;
-    branch->written_epoch = current;
+int32 TryLockBranchByName(std::string_view name, LOCKMODE mode) {
+    return LockByName(name, [&](int32 id) { return TryLockBranch(id, mode); });
+}
+
+void ForgetBranchNames() {
+    CacheInvalidateRelcacheByRelid(ObjectOid(Object::kBranch));
 }
 
 void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed) {

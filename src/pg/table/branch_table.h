@@ -64,13 +64,20 @@ void ForEachBranch(Snapshot snapshot, const std::function<bool(const BranchRow& 
 // ForgetBranchNames, which others hear of before they get their lock. Errors: kUnknownRef.
 int32 LockBranchByName(std::string_view name, LOCKMODE mode);
 
+// The same without waiting; 0 if the lock is not to be had now.
+int32 TryLockBranchByName(std::string_view name, LOCKMODE mode);
+
 // Tells every session that a name may mean another branch from now on. Server code.
 void ForgetBranchNames();
 
 // By id, when the branch was found before; false if it is gone. Server code.
 bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch);
 
-// The same with an error where it is gone: 42704. Server code.
+// Whether the row that `branch` was read from is the newest still: if so, nobody has moved the branch since.
+// False also where that is not known. Costs less than reading it again. Server code.
+bool IsUnmoved(const Branch& branch);
+
+// The same as ReadBranch, with an error where it is gone: 42704. Server code.
 void RequireBranch(int32 id, Snapshot snapshot, Branch* branch);
 
 // The live epochs for readers under `snapshot`, under which `branch` was read. Above READ COMMITTED the rows

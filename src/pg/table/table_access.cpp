@@ -170,13 +170,13 @@ void InsertRows(Table* table, Datum* values, bool* nulls, int count) {
     }
 }
 
-TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot) {
+TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot, bool wait) {
     TupleTableSlot* row = VirtualRow(table, values, nulls);
     TM_FailureData failure;
     LockTupleMode lock_mode;
     KvsUpdateIndexes update_indexes;
     const TM_Result result = table_tuple_update(table->heap, tid, row, GetCurrentCommandId(true), snapshot,
-                                                InvalidSnapshot, true, &failure, &lock_mode, &update_indexes);
+                                                InvalidSnapshot, wait, &failure, &lock_mode, &update_indexes);
     if (result == TM_Ok && KVS_NEEDS_INDEX_INSERT(update_indexes)) {
         InsertIndexEntries(table, row, values, nulls);
     }

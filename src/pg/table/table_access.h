@@ -91,8 +91,10 @@ void Insert(Table* table, Datum* values, bool* nulls);
 // one record. Pays from two rows on.
 void InsertRows(Table* table, Datum* values, bool* nulls, int count);
 
-// Replaces the row at `tid`, seen under `snapshot`; waits for a concurrent change of it.
-TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot);
+// Replaces the row at `tid`, seen under `snapshot`; with wait = false returns at once if another transaction
+// holds it.
+TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot,
+                 bool wait = true);
 
 // Deletes the row at `tid`, seen under `snapshot`; with wait = false returns at once if another
 // transaction holds it.

@@ -128,4 +128,27 @@ ErrorData* InSubtransaction(Body&& body) {
     return error;
 }
 
+// Runs `body` in a subtransaction of its own, which is rolled back if it answers false. Returns its answer.
+// What it throws ends the subtransaction together with the one around it.
+template <typename Body>
+bool KeepSubtransaction(Body&& body) {
+    MemoryContext context = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    Guarded([&] {
+        BeginInternalSubTransaction(nullptr);
+        MemoryContextSwitchTo(context);
+    });
+    const bool keep = body();
+    Guarded([&] {
+        if (keep) {
+            ReleaseCurrentSubTransaction();
+        } else {
+            RollbackAndReleaseCurrentSubTransaction();
+        }
+        MemoryContextSwitchTo(context);
+        CurrentResourceOwner = owner;
+    });
+    return keep;
+}
+
 }  // namespace kvs::pg

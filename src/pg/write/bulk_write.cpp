@@ -1,6 +1,7 @@
 #include "pg/write/bulk_write.h"
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "pg/read/entry_scan.h"
@@ -14,34 +15,41 @@ namespace kvs::pg {
 
 int64 PutMany(const DatumArray& keys, const DatumArray& values, std::string_view branch) {
     struct Pair {
-        std::string_view key;
-        Datum key_datum;
-        Datum value;
+        Datum key;
         int position;
+        std::string_view Key() const { return Contents(DatumGetPointer(key)); }
     };
     std::vector<Pair> pairs;
     pairs.reserve(static_cast<size_t>(keys.count));
     for (int i = 0; i < keys.count; i++) {
         const Datum key = Guarded([&] { return PointerGetDatum(PG_DETOAST_DATUM_PACKED(keys.elements[i])); });
         ThrowUnlessKey(Contents(DatumGetPointer(key)));
-        pairs.push_back({Contents(DatumGetPointer(key)), key, values.elements[i], i});
+        pairs.push_back({key, i});
     }
+    // Of a key that is given again the last one wins.
     std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
-        return a.key != b.key ? a.key < b.key : a.position < b.position;
+        return a.Key() != b.Key() ? a.Key() < b.Key() : a.position > b.position;
     });
+    pairs.erase(std::unique(pairs.begin(), pairs.end(),
+                            [](const Pair& a, const Pair& b) { return a.Key() == b.Key(); }),
+                pairs.end());
+    std::vector<Datum> sorted;
+    sorted.reserve(pairs.size());
+    for (const Pair& pair : pairs) {
+        sorted.push_back(pair.key);
+    }
     const WriteRequest request = ToRequest(WriteKind::kPut, Operation::kSet, {});
     Writer writer(branch);
-    int64 written = 0;
     for (size_t i = 0; i < pairs.size(); i++) {
-        if (i + 1 < pairs.size() && pairs[i + 1].key == pairs[i].key) {
-            continue;  // given again: the last wins
+        if (i % Writer::kKeysAtOnce == 0) {
+            writer.Expect(std::span(sorted).subspan(i, std::min(Writer::kKeysAtOnce, sorted.size() - i)));
         }
-        const DataItem item = JsonItem(Guarded([&] { return Contents(DatumGetJsonbP(pairs[i].value)); }));
-        writer.Update(pairs[i].key_datum, request, [&](const CurrentEntry&) { return item; });
-        written++;
+        const DataItem item =
+            JsonItem(Guarded([&] { return Contents(DatumGetJsonbP(values.elements[pairs[i].position])); }));
+        writer.Update(pairs[i].key, request, [&](const CurrentEntry&) { return item; });
     }
     writer.Finish();
-    return written;
+    return static_cast<int64>(pairs.size());
 }
 
 int64 DeletePrefix(std::string_view prefix, std::optional<std::string_view> branch) {
@@ -61,7 +69,7 @@ int64 DeletePrefix(std::string_view prefix, std::optional<std::string_view> bran
             MemoryContextSwitchTo(caller);
             return datum;
         });
-        deleted += writer.Update(key, request).changed ? 1 : 0;
+        deleted += writer.Update(key, request).changed() ? 1 : 0;
     }
     writer.Finish();
     return deleted;

@@ -58,12 +58,8 @@ std::string Add(const std::string& number, Numeric delta) {
 
 }  // namespace
 
-Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const WriteArguments& arguments,
-                       const DocumentChange& change) {
-    std::string payload;
-    const WriteRequest request = ToRequest(WriteKind::kPatch, Operation::kPatch, arguments);
-    Writer writer(branch.value_or(std::string_view()));
-    Written written = writer.Update(key, request, [&](const CurrentEntry& current) {
+ValueFunction DocumentValue(Datum key, DocumentChange change) {
+    return [key, change = std::move(change)](const CurrentEntry& current) -> std::optional<DataItem> {
         std::optional<Json> document;
         if (current.item != nullptr) {
             if (current.item->type != ValueType::kJson) {
@@ -75,19 +71,29 @@ Written ChangeDocument(std::optional<std::string_view> branch, Datum key, const 
             document = JsonFromJsonb(current.Payload(&blob));
         }
         const Datum changed = JsonbFromJson(change(std::move(document)));
-        payload = Contents(DatumGetPointer(changed));
-        return JsonItem(payload);
-    });
-    writer.Finish();
-    return written;
+        return JsonItem(Contents(DatumGetPointer(changed)));
+    };
 }
 
-std::string IncrementNumber(std::optional<std::string_view> branch, Datum key, Numeric delta,
-                            std::string_view path) {
-    const std::string pointer(path);
-    const std::vector<std::string> tokens = ParseJsonPointer(path).OrThrow();
-    std::string sum;
-    ChangeDocument(branch, key, {}, [&](std::optional<Json> document) {
+DocumentChange MergeChange(Json delta) {
+    return [delta = std::move(delta)](std::optional<Json> document) {
+        return MergePatch(std::move(document).value_or(Json::FromObject({})), delta);
+    };
+}
+
+DocumentChange PatchChange(Datum key, Json operations) {
+    return [key, operations = std::move(operations)](std::optional<Json> document) {
+        if (!document) {
+            throw Error(ErrorCode::kNotFound,
+                        "key " + Quoted(Contents(DatumGetPointer(key))) + " does not exist");
+        }
+        return JsonPatch(*std::move(document), operations).OrThrow();
+    };
+}
+
+DocumentChange IncrementChange(Datum key, Numeric delta, std::string_view path, std::string* sum) {
+    return [=, pointer = std::string(path),
+            tokens = ParseJsonPointer(path).OrThrow()](std::optional<Json> document) {
         const bool is_new = !document;
         Json target =
             is_new && !pointer.empty() ? Json::FromObject({}) : std::move(document).value_or(Json());
@@ -97,12 +103,11 @@ std::string IncrementNumber(std::optional<std::string_view> branch, Datum key, N
             throw Error(ErrorCode::kWrongType, "value of key " + Quoted(Contents(DatumGetPointer(key))) +
                                                    place + " is not a number");
         }
-        sum = Add(number == nullptr ? "0" : number->number_text(), delta);
-        Json value = Json::Number(sum).OrThrow();
+        *sum = Add(number == nullptr ? "0" : number->number_text(), delta);
+        Json value = Json::Number(*sum).OrThrow();
         const bool exists = number != nullptr;
         return pointer.empty() ? value : SetAtPointer(std::move(target), pointer, exists, value);
-    });
-    return sum;
+    };
 }
 
 }  // namespace kvs::pg

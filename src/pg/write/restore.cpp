@@ -95,7 +95,7 @@ int64 RestoreKeys(std::string_view pattern_text, std::string_view ref, std::stri
         const Written written = writer.Update(
             key, RequestFor(target, author),
             [&](const CurrentEntry& current) { return Holds(current, target) ? std::nullopt : target.item; });
-        restored += written.changed ? 1 : 0;
+        restored += written.changed() ? 1 : 0;
     }
     Guarded([&] {
         MemoryContextDelete(context);

@@ -14,6 +14,7 @@
 #include "pg/wall/snapshot.h"
 #include "pg/wall/store_error.h"
 #include "pg/write/auto_flush.h"
+#include "pg/write/writer_pass.h"
 
 namespace kvs::pg {
 
@@ -25,29 +26,12 @@ namespace {
 
 }  // namespace
 
-// One try: everything read in it is of one snapshot.
-struct Writer::Pass {
-    explicit Pass(Snapshot registered) : snapshot(registered), chunks(registered) {}
-
-    Snapshot snapshot;
-    ChunkStore chunks;
-    Branch branch{};  // as the snapshot shows it
-    Branch now{};     // as it is, which at the stricter levels is not the same
-    bool has_row = false;
-    WorkingRow row{};
-    FoundBytes meta;  // of the tree
-    FoundBytes item;
-    bool written_before = false;
-    Metadata old;
-
-    int64 seq = 0;
-    int64 version = 0;
-    Datum new_meta = 0;
-    Datum new_item = 0;
-};
-
-Writer::Writer(std::string_view branch) {
-    branch_id_ = LockBranchByName(branch, RowExclusiveLock);
+Writer::Writer(std::string_view branch, Waiting waiting) : waits_(waiting == Waiting::kYes) {
+    branch_id_ =
+        waits_ ? LockBranchByName(branch, RowExclusiveLock) : TryLockBranchByName(branch, RowExclusiveLock);
+    if (branch_id_ == 0) {
+        return;
+    }
     Guarded([&] {
         NoteWrite();
         transaction_snapshot_ = IsolationUsesXactSnapshot();
@@ -55,57 +39,66 @@ Writer::Writer(std::string_view branch) {
         working_ = OpenWorkingForWrite();
         change_ = OpenChangeLogForWrite();
         context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs write", ALLOCSET_DEFAULT_SIZES);
+        unlogged_context_ =
+            AllocSetContextCreate(CurrentMemoryContext, "kvs changes", ALLOCSET_DEFAULT_SIZES);
     });
 }
 
 void Writer::Finish() {
+    if (branch_id_ == 0) {
+        return;
+    }
+    CloseView();
     Guarded([&] {
+        WriteLog();
         Close(&change_);
         Close(&working_);
         MemoryContextDelete(context_);
+        MemoryContextDelete(unlogged_context_);
+        if (expected_context_ != nullptr) {
+            MemoryContextDelete(expected_context_);
+        }
     });
     FlushIfPiledUp(branch_id_);
 }
 
-void Writer::ReadBranches(Pass* pass) {
-    RequireBranch(branch_id_, pass->snapshot, &pass->branch);
+// All reads are under one snapshot S: the newest, or at the stricter levels the transaction's.
+void Writer::OpenView() {
+    view_.emplace(RegisterOperationSnapshot());
+    Guarded([&] { ReadBranches(); });
+}
+
+void Writer::CloseView() {
+    if (view_) {
+        ReleaseSnapshot(view_->snapshot);
+        view_.reset();
+        expected_.clear();
+        last_key_.clear();
+    }
+}
+
+void Writer::ReadBranches() {
+    RequireBranch(branch_id_, view_->snapshot, &view_->branch);
+    view_->epochs = view_->branch.epochs;
     if (!transaction_snapshot_) {
-        pass->now = pass->branch;
+        view_->now = view_->branch;
         return;
     }
     Snapshot latest = RegisterLatestSnapshot();
-    RequireBranch(branch_id_, latest, &pass->now);
+    RequireBranch(branch_id_, latest, &view_->now);
     ReleaseSnapshot(latest);
-}
-
-void Writer::ReadRow(Datum key, Pass* pass) {
-    Guarded([&] {
-        ReadBranches(pass);
-        Epochs epochs = pass->branch.epochs;
-        if (transaction_snapshot_) {
-            // Rows of this transaction itself may be in later ones.
-            for (const int64 epoch : pass->now.epochs) {
-                epochs.Add(epoch);
-            }
-        }
-        pass->has_row =
-            FindWorking(&working_, pass->snapshot, epochs, key, kWorkingItem | kWorkingMeta, &pass->row);
-    });
-    if (pass->has_row) {
-        pass->meta.bytes = Contents(pass->row.meta);
-        if (pass->row.item != nullptr) {
-            pass->item.bytes = Contents(pass->row.item);
-        }
+    // Rows of this transaction itself may be in later epochs.
+    for (const int64 epoch : view_->now.epochs) {
+        view_->epochs.Add(epoch);
     }
 }
 
-void Writer::ReadTrees(std::string_view key, Pass* pass) {
-    const TreePair& roots = pass->branch.working;
-    if (std::optional<FoundValue> meta = Tree(pass->chunks, roots.meta_root).Get(key)) {
-        pass->meta = {meta->value, std::move(meta->leaf)};
-        if (std::optional<FoundValue> item = Tree(pass->chunks, roots.data_root).Get(key)) {
-            pass->item = {item->value, std::move(item->leaf)};
-        }
+// Under the view the keys before `key` were written; what was written to `key` itself, or to one behind it,
+// only another view shows.
+void Writer::ComeAfter(std::string_view key) {
+    if (view_ && !last_key_.empty() && key <= last_key_) {
+        CloseView();
+        Guarded([] { CommandCounterIncrement(); });
     }
 }
 
@@ -120,20 +113,15 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
     if (request.operation != Operation::kDelete && request.operation != Operation::kRestore) {
         RefuseReservedKey(key_bytes).OrThrow();
     }
+    ComeAfter(key_bytes);
     for (;;) {
-        // 2. All reads of the pass are under one snapshot S: the newest, or at the stricter levels the
-        //    transaction's. The trees are read only if there is no working row, which would hide their entry.
-        MemoryContext caller = CurrentMemoryContext;
-        Pass pass(Guarded([&] {
-            CHECK_FOR_INTERRUPTS();
-            MemoryContextReset(context_);
-            MemoryContextSwitchTo(context_);
-            return RegisterOperationSnapshot();
-        }));
-        ReadRow(key, &pass);
-        if (!pass.has_row) {
-            ReadTrees(key_bytes, &pass);
+        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        // 2. The key is read under the view.
+        if (!view_) {
+            OpenView();
         }
+        Pass pass;
+        Read(key, &pass);
         DataItem item;
         if (!pass.meta.bytes.empty()) {
             pass.old = DecodeMetadata(pass.meta.bytes).OrThrow();
@@ -149,99 +137,126 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
         WriteDecision decision = DecideWrite(key_bytes, previous, request);
         std::optional<DataItem> next;
         if (decision.outcome == WriteDecision::Outcome::kValue) {
-            next = value({previous, previous.Exists() ? &item : nullptr, &pass.chunks});
-            if (next) {
-                next->expires_at = decision.expires_at;
-            } else {
-                decision = {};
+            next = value({previous, previous.Exists() ? &item : nullptr, &view_->chunks});
+            if (!next) {
+                return {};
             }
+            next->expires_at = decision.expires_at;
         }
-
-        const bool changes = decision.outcome != WriteDecision::Outcome::kNothing;
-        bool done = true;
-        if (changes) {
-            // A new number in each pass: whoever had to wait for another writer draws again behind that
-            // writer's, so the numbers of a key's changes ascend as its versions do.
-            pass.seq = Guarded([] { return NextChangeSeq(); });
-            decision.metadata.change = {log_, static_cast<uint64_t>(pass.seq)};
-            pass.version = static_cast<int64>(decision.metadata.version);
-            Guarded([&] {
-                const size_t meta_size = VARHDRSZ + MetadataSize(decision.metadata);
-                auto* meta = static_cast<struct varlena*>(palloc(meta_size));
-                SET_VARSIZE(meta, meta_size);
-                WriteMetadata(decision.metadata, VARDATA(meta));
-                pass.new_meta = PointerGetDatum(meta);
-                if (next) {
-                    const size_t item_size = VARHDRSZ + DataItemSize(*next);
-                    auto* encoded = static_cast<struct varlena*>(palloc(item_size));
-                    SET_VARSIZE(encoded, item_size);
-                    WriteDataItem(*next, VARDATA(encoded));
-                    pass.new_item = PointerGetDatum(encoded);
-                }
-            });
-            // What follows may wait for others, and borrowed leaves are not held meanwhile.
-            pass.meta = pass.item = {};
-            done = !pass.has_row                              ? TryInsert(key, &pass)
-                   : pass.row.epoch == pass.now.InsertEpoch() ? TryUpdate(key, &pass)
-                                                              : TryMove(key, &pass);
-            if (!done && transaction_snapshot_) {
-                ThrowConcurrentUpdate(key_bytes);
-            }
-            if (done) {
-                // 7. The key is held, so the log gets its changes in the order of their versions.
-                Guarded([&] {
-                    int64 prev_seq = 0;
-                    if (pass.written_before &&
-                        (pass.old.change.log_id == log_ || IsOwnChange(pass.old.change, pass.snapshot))) {
-                        prev_seq = static_cast<int64>(pass.old.change.seq);
-                    }
-                    AppendChange(&change_, {.seq = pass.seq,
-                                            .prev_seq = prev_seq,
-                                            .version = pass.version,
-                                            .branch_id = branch_id_,
-                                            .operation = request.operation,
-                                            .key = key,
-                                            .meta = pass.new_meta,
-                                            .item = pass.new_item});
-                    CommandCounterIncrement();
-                });
-            }
+        if (decision.outcome == WriteDecision::Outcome::kNothing) {
+            return {};
         }
-        Guarded([&] {
-            ReleaseSnapshot(pass.snapshot);
-            MemoryContextSwitchTo(caller);
-        });
-        if (done) {
-            return {changes, std::move(decision.metadata), decision.expires_at};
+        Encode(next, &decision.metadata, &pass);
+        // What follows may wait for others, and borrowed leaves are not held meanwhile.
+        pass.meta = pass.item = {};
+        const Try tried = Write(key, &pass);
+        if (tried == Try::kDone) {
+            Log(key, request.operation, pass);
+            last_key_ = key_bytes;
+            return {Written::Outcome::kChanged, std::move(decision.metadata), decision.expires_at};
         }
+        if (tried == Try::kBusy) {
+            return {Written::Outcome::kBusy, {}, {}};
+        }
+        if (transaction_snapshot_) {
+            ThrowConcurrentUpdate(key_bytes);
+        }
+        CloseView();
+        Guarded([] { CommandCounterIncrement(); });
     }
+}
+
+// A new number in each pass: whoever had to wait for another writer draws again behind that writer's, so the
+// numbers of a key's changes ascend as its versions do.
+void Writer::Encode(const std::optional<DataItem>& item, Metadata* metadata, Pass* pass) {
+    pass->seq = Guarded([] { return NextChangeSeq(); });
+    metadata->change = {log_, static_cast<uint64_t>(pass->seq)};
+    pass->version = static_cast<int64>(metadata->version);
+    const size_t meta_size = VARHDRSZ + MetadataSize(*metadata);
+    const size_t item_size = item ? VARHDRSZ + DataItemSize(*item) : 0;
+    Guarded([&] {
+        auto* meta = static_cast<struct varlena*>(MemoryContextAlloc(unlogged_context_, meta_size));
+        SET_VARSIZE(meta, meta_size);
+        WriteMetadata(*metadata, VARDATA(meta));
+        pass->new_meta = PointerGetDatum(meta);
+        if (item) {
+            auto* encoded = static_cast<struct varlena*>(MemoryContextAlloc(unlogged_context_, item_size));
+            SET_VARSIZE(encoded, item_size);
+            WriteDataItem(*item, VARDATA(encoded));
+            pass->new_item = PointerGetDatum(encoded);
+        }
+    });
+}
+
+// 7. The key is held, so the log gets its changes in the order of their versions.
+void Writer::Log(Datum key, Operation operation, const Pass& pass) {
+    constexpr size_t kMostChanges = 1000;
+    constexpr size_t kMostBytes = size_t{1} << 20;
+    ChangeRow change{.seq = pass.seq,
+                     .version = pass.version,
+                     .branch_id = branch_id_,
+                     .operation = operation,
+                     .meta = pass.new_meta,
+                     .item = pass.new_item};
+    Guarded([&] {
+        if (pass.written_before &&
+            (pass.old.change.log_id == log_ || IsOwnChange(pass.old.change, view_->snapshot))) {
+            change.prev_seq = static_cast<int64>(pass.old.change.seq);
+        }
+        MemoryContext caller = MemoryContextSwitchTo(unlogged_context_);
+        change.key = MakeVarlena(Contents(DatumGetPointer(key)));
+        MemoryContextSwitchTo(caller);
+    });
+    unlogged_bytes_ += pass.new_item != 0 ? Contents(DatumGetPointer(pass.new_item)).size() : 0;
+    unlogged_.push_back(change);
+    if (unlogged_.size() == kMostChanges || unlogged_bytes_ > kMostBytes) {
+        Guarded([&] { WriteLog(); });
+    }
+}
+
+void Writer::WriteLog() {
+    if (!unlogged_.empty()) {
+        AppendChanges(&change_, unlogged_.data(), static_cast<int>(unlogged_.size()));
+        unlogged_.clear();
+        unlogged_bytes_ = 0;
+        MemoryContextReset(unlogged_context_);
+        CommandCounterIncrement();
+    }
+}
+
+Writer::Try Writer::Write(Datum key, Pass* pass) {
+    return !pass->has_row                                ? TryInsert(key, pass)
+           : pass->row.epoch == view_->now.InsertEpoch() ? TryUpdate(key, pass)
+                                                         : TryMove(key, pass);
 }
 
 namespace {
 
-void RequireNotOfThisStatement(TM_Result result, std::string_view key) {
-    if (result != TM_Ok && result != TM_Updated && result != TM_Deleted) {
+// Of a row that was changed or deleted, or not. TM_Updated and TM_Deleted: a writer or a flush was faster.
+bool Held(TM_Result result, std::string_view key) {
+    if (result == TM_SelfModified || result == TM_Invisible) {
         throw Error(ErrorCode::kWrongState,
                     "key " + Quoted(key) + " was changed by the statement that is running");
     }
+    return result == TM_Ok;
 }
 
 }  // namespace
 
 // 3. There is a row in the current epoch: it is changed at the place where S saw it, behind whoever is
 // changing
-//    it right now. The answer TM_Ok means that nobody has changed it since S. TM_Updated and TM_Deleted mean
-//    that a writer or a flush was faster.
-bool Writer::TryUpdate(Datum key, Pass* pass) {
+//    it right now. The answer TM_Ok means that nobody has changed it since S.
+Writer::Try Writer::TryUpdate(Datum key, Pass* pass) {
     const TM_Result result = Guarded([&] {
         Datum values[kWorkingColumns];
         bool nulls[kWorkingColumns];
         FillWorkingRow(pass->row.epoch, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values,
                        nulls);
-        return kvs::pg::Update(&working_, &pass->row.tid, values, nulls, pass->snapshot);
+        return kvs::pg::Update(&working_, &pass->row.tid, values, nulls, view_->snapshot, waits_);
     });
-    RequireNotOfThisStatement(result, Contents(DatumGetPointer(key)));
-    return result == TM_Ok;
+    return result == TM_BeingModified                     ? Try::kBusy
+           : Held(result, Contents(DatumGetPointer(key))) ? Try::kDone
+                                                          : Try::kLost;
 }
 
 // 3. There is a row in an older epoch, which a flush has left there. It is deleted at the place where S saw
@@ -249,26 +264,28 @@ bool Writer::TryUpdate(Datum key, Pass* pass) {
 //    as it would be updated; whoever has done so holds the key. Its new version goes to the current epoch, so
 //    that the older one runs empty. Nobody else can complete a row there meanwhile: he would see, in step 6
 //    at the latest, the row that is being deleted.
-bool Writer::TryMove(Datum key, Pass* pass) {
+Writer::Try Writer::TryMove(Datum key, Pass* pass) {
     const TM_Result result =
-        Guarded([&] { return kvs::pg::Delete(&working_, &pass->row.tid, pass->snapshot, true); });
-    RequireNotOfThisStatement(result, Contents(DatumGetPointer(key)));
-    if (result != TM_Ok) {
-        return false;
+        Guarded([&] { return kvs::pg::Delete(&working_, &pass->row.tid, view_->snapshot, waits_); });
+    if (result == TM_BeingModified) {
+        return Try::kBusy;
+    }
+    if (!Held(result, Contents(DatumGetPointer(key)))) {
+        return Try::kLost;
     }
     for (bool moved = false; !moved;) {
         moved = Guarded([&] {
             CHECK_FOR_INTERRUPTS();
-            const int64 epoch = pass->now.InsertEpoch();
+            const int64 epoch = view_->now.InsertEpoch();
             Datum values[kWorkingColumns];
             bool nulls[kWorkingColumns];
             FillWorkingRow(epoch, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values,
                            nulls);
             SpeculativeRow row = BeginSpeculative(&working_, values, nulls);
             Snapshot latest = RegisterLatestSnapshot();
-            RequireBranch(branch_id_, latest, &pass->now);
+            RequireBranch(branch_id_, latest, &view_->now);
             ReleaseSnapshot(latest);
-            const bool keep = row.unique && pass->now.InsertEpoch() == epoch;
+            const bool keep = row.unique && view_->now.InsertEpoch() == epoch;
             FinishSpeculative(&working_, &row, keep);
             if (!row.unique) {
                 ScanKeyData keys[2];
@@ -278,7 +295,7 @@ bool Writer::TryMove(Datum key, Pass* pass) {
             return keep;
         });
     }
-    return true;
+    return Try::kDone;
 }
 
 // 4. There is no row: one is inserted speculatively in the current epoch, so that others see that the key is
@@ -292,54 +309,61 @@ bool Writer::TryMove(Datum key, Pass* pass) {
 //
 //     B reads that epoch 1 is current;  a flush moves the branch to epoch 2, another drops epoch 1;
 //     without step 6 B's row would lie where nobody looks.
-bool Writer::TryInsert(Datum key, Pass* pass) {
+Writer::Try Writer::TryInsert(Datum key, Pass* pass) {
     for (;;) {
-        if (!IsFree(key, *pass)) {
-            return false;
+        if (const Try free = IsFree(key); free != Try::kDone) {
+            return free;
         }
-        const int64 epoch = pass->now.InsertEpoch();
+        const int64 epoch = view_->now.InsertEpoch();
         Datum values[kWorkingColumns];
         bool nulls[kWorkingColumns];
         FillWorkingRow(epoch, pass->seq, pass->version, key, pass->new_meta, pass->new_item, values, nulls);
         SpeculativeRow row = Guarded([&] { return BeginSpeculative(&working_, values, nulls); });
         const Holds holds = row.unique ? StillHolds(key, *pass) : Holds::kNo;
-        Guarded([&] {
-            FinishSpeculative(&working_, &row, holds == Holds::kYes);
-            if (!row.unique) {
-                ScanKeyData keys[2];
-                WorkingKey(keys, epoch, key);
-                WaitForBlocker(&working_, keys, 2);
-            }
-            if (holds == Holds::kInAnotherEpoch) {
-                ReadBranches(pass);
-            }
-        });
+        Guarded([&] { FinishSpeculative(&working_, &row, holds == Holds::kYes); });
+        if (!row.unique) {
+            return WaitFor(epoch, key);
+        }
         if (holds == Holds::kYes) {
             NoteUncommittedRow(branch_id_);
+            return Try::kDone;
         }
-        // Where each pass has its own snapshot, the next one begins with where the branch is now.
-        if (holds != Holds::kInAnotherEpoch || !transaction_snapshot_) {
-            return holds == Holds::kYes;
+        // Where a view shows what is there now, another one is taken, which begins where the branch is.
+        if (holds == Holds::kNo || !transaction_snapshot_) {
+            return Try::kLost;
         }
+        Guarded([&] { ReadBranches(); });
     }
 }
 
-// Whether no older epoch has a row of the key that S does not show. Waits for whoever is inserting one.
-bool Writer::IsFree(Datum key, const Pass& pass) {
+// For whoever is inserting or deleting a row of the key; kBusy instead, if there is somebody and this writer
+// does not wait.
+Writer::Try Writer::WaitFor(int64 epoch, Datum key) {
     return Guarded([&] {
-        for (const int64 epoch : pass.now.epochs) {
-            bool unfinished;
-            if (epoch != pass.now.InsertEpoch() && ProbeWorking(&working_, epoch, key, &unfinished)) {
-                if (unfinished) {
-                    ScanKeyData keys[2];
-                    WorkingKey(keys, epoch, key);
-                    WaitForBlocker(&working_, keys, 2);
-                }
-                return false;
-            }
+        bool unfinished = true;
+        if (!waits_ && ProbeWorking(&working_, epoch, key, &unfinished) && unfinished) {
+            return Try::kBusy;
         }
-        return true;
+        if (waits_) {
+            ScanKeyData keys[2];
+            WorkingKey(keys, epoch, key);
+            WaitForBlocker(&working_, keys, 2);
+        }
+        return Try::kLost;
     });
+}
+
+// kDone: no older epoch has a row of the key that S does not show.
+Writer::Try Writer::IsFree(Datum key) {
+    const Branch& now = view_->now;
+    for (const int64 epoch : now.epochs) {
+        bool unfinished;
+        if (epoch != now.InsertEpoch() &&
+            Guarded([&] { return ProbeWorking(&working_, epoch, key, &unfinished); })) {
+            return unfinished ? WaitFor(epoch, key) : Try::kLost;
+        }
+    }
+    return Try::kDone;
 }
 
 // Whether what the pass has read still holds, now that the key is held. A flush may have folded another
@@ -347,6 +371,10 @@ bool Writer::IsFree(Datum key, const Pass& pass) {
 // has moved means no more than that the row belongs into another epoch. A row in an older epoch that IsFree
 // has missed, because it was just being changed, is seen by this snapshot.
 Writer::Holds Writer::StillHolds(Datum key, const Pass& pass) {
+    if (view_->now.epochs.count == 1 && view_->now.epochs.current() == view_->branch.epochs.current() &&
+        Guarded([&] { return IsUnmoved(view_->now); })) {
+        return Holds::kYes;
+    }
     Branch branch;
     bool has_row = false;
     Snapshot snapshot = Guarded([&] {
@@ -357,13 +385,13 @@ Writer::Holds Writer::StillHolds(Datum key, const Pass& pass) {
             for (const int64 epoch : branch.epochs) {
                 ScanKeyData keys[2];
                 WorkingKey(keys, epoch, key);
-                has_row = has_row || (epoch != pass.now.InsertEpoch() && Lookup(&working, latest, keys, 2));
+                has_row = has_row || (epoch != view_->now.InsertEpoch() && Lookup(&working, latest, keys, 2));
             }
             Close(&working);
         }
         return latest;
     });
-    bool same = !has_row && branch.working.meta_root == pass.branch.working.meta_root;
+    bool same = !has_row && branch.working.meta_root == view_->branch.working.meta_root;
     if (!same && !has_row && transaction_snapshot_) {
         ChunkStore chunks(snapshot);
         const std::optional<FoundValue> meta =
@@ -377,9 +405,9 @@ Writer::Holds Writer::StillHolds(Datum key, const Pass& pass) {
         }
     }
     ReleaseSnapshot(snapshot);
-    return !same                                            ? Holds::kNo
-           : branch.InsertEpoch() == pass.now.InsertEpoch() ? Holds::kYes
-                                                            : Holds::kInAnotherEpoch;
+    return !same                                              ? Holds::kNo
+           : branch.InsertEpoch() == view_->now.InsertEpoch() ? Holds::kYes
+                                                              : Holds::kInAnotherEpoch;
 }
 
 }  // namespace kvs::pg

@@ -148,7 +148,7 @@ RESET kvs.branch;
 DELETE FROM _kvs.remote_ref;
 SELECT severity, type, detail FROM kvs.check() WHERE severity = 'error';
 
--- What was packed makes the same bundle.
+-- What was packed is exported like what was not, if not in the same bytes: it was compressed more thoroughly.
 SELECT kvs.create_branch('bundles-packed', encode(_kvs.initial_commit(), 'hex')) IS NOT NULL AS made;
 SET kvs.branch = 'bundles-packed';
 DO $$ BEGIN
@@ -161,7 +161,8 @@ END $$;
 CREATE TEMP TABLE unpacked AS SELECT n, part FROM kvs.export_bundle('bundles-packed~1') WITH ORDINALITY AS b(part, n);
 BEGIN;
 SELECT chunks_rewritten > 0 AS packed FROM kvs.repack();
-SELECT bool_and(w.part = b.part) AS same FROM unpacked AS w FULL JOIN kvs.export_bundle('bundles-packed~1') WITH ORDINALITY AS b(part, n) USING (n);
+CREATE TEMP TABLE packed AS SELECT n, part FROM kvs.export_bundle('bundles-packed~1') WITH ORDINALITY AS b(part, n);
+SELECT (SELECT sum(length(part)) FROM packed) < (SELECT sum(length(part)) FROM unpacked) AS smaller;
 -- Here is all of it, in packs.
 SELECT kvs.import_bundle(array_agg(part ORDER BY n)) = kvs.rev_parse('bundles-packed~1') AS same FROM unpacked;
 SELECT count(*) FROM kvs.check() WHERE severity = 'error';
@@ -172,7 +173,7 @@ DELETE FROM _kvs.branch WHERE name = 'bundles-packed';
 DELETE FROM _kvs.chunk;
 DELETE FROM _kvs.pack;
 SELECT kvs.switch_branch('main') IS NOT NULL AS switched;
-SELECT kvs.import_bundle(array_agg(part ORDER BY n)) IS NOT NULL AS imported FROM unpacked;
+SELECT kvs.import_bundle(array_agg(part ORDER BY n)) IS NOT NULL AS imported FROM packed;
 SELECT name AS imported FROM kvs.remote_branches WHERE remote = 'bundle' \gset
 SELECT root = :'root' AS same_root, count(*) OVER () AS commits FROM kvs.log(:'imported') LIMIT 1;
 SELECT count(*) FROM kvs.scan(as_of => :'imported' || '~2');
