@@ -1,13 +1,14 @@
-// The collector that the launcher starts in a database: see gc_launcher.h. It removes old changes, collects
-// garbage, trains dictionaries and packs what only history needs, these where the store has grown by enough,
-// and gives back the room that this leaves. It belongs to no role and runs what SQL there is as the owner of
-// the extension.
+// The collector that the launcher starts in a database: see gc_launcher.h. It drops empty epochs of working
+// rows, removes old changes, collects garbage, trains dictionaries and packs what only history needs, these
+// where the store has grown by enough, and gives back the room that this leaves. It belongs to no role and
+// runs what SQL there is as the owner of the extension.
 #include "pg/table/locks.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/chunk_growth.h"
 #include "pg/upkeep/collector.h"
 #include "pg/upkeep/compaction.h"
 #include "pg/upkeep/dictionary_training.h"
+#include "pg/upkeep/empty_epochs.h"
 #include "pg/upkeep/repack.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/entry_point.h"
@@ -282,7 +283,28 @@ void RepackNew() {
     }
 }
 
+// A transaction for each branch, so that none is locked for long.
+void DropEpochs() {
+    Guarded([] { Begin("kvs.gc: looking for empty epochs"); });
+    std::vector<int32> branches;
+    if (IsInstalled()) {
+        branches = BranchesWithOlderEpochs();
+    }
+    Guarded([] { Commit(); });
+    for (const int32 branch : branches) {
+        if (!MayGoOn(&settings.autogc)) {
+            return;
+        }
+        Guarded([] { Begin("kvs.gc: dropping empty epochs"); });
+        DropEmptyEpochs(branch);
+        Guarded([] { Commit(); });
+    }
+}
+
 void LookAfterStore() {
+    if (MayGoOn(&settings.autogc)) {
+        DropEpochs();
+    }
     if (MayGoOn(&settings.autogc)) {
         TrimAndCollect();
     }
