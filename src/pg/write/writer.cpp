@@ -11,6 +11,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/memory_scope.h"
 #include "pg/wall/snapshot.h"
 #include "pg/wall/store_error.h"
 #include "pg/write/auto_flush.h"
@@ -115,7 +116,11 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
     }
     ComeAfter(key_bytes);
     for (;;) {
-        Guarded([] { CHECK_FOR_INTERRUPTS(); });
+        Guarded([&] {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContextReset(context_);
+        });
+        const MemoryScope scope(context_);
         // 2. The key is read under the view.
         if (!view_) {
             OpenView();

@@ -69,12 +69,8 @@ bool Writer::TakeExpected(Datum key, Pass* pass) {
 void Writer::Read(Datum key, Pass* pass) {
     if (!TakeExpected(key, pass)) {
         pass->has_row = Guarded([&] {
-            MemoryContextReset(context_);
-            MemoryContext caller = MemoryContextSwitchTo(context_);
-            const bool found = FindWorking(&working_, view_->snapshot, view_->epochs, key,
-                                           kWorkingItem | kWorkingMeta, &pass->row);
-            MemoryContextSwitchTo(caller);
-            return found;
+            return FindWorking(&working_, view_->snapshot, view_->epochs, key, kWorkingItem | kWorkingMeta,
+                               &pass->row);
         });
         if (!pass->has_row) {
             const std::string_view key_bytes = Contents(DatumGetPointer(key));
