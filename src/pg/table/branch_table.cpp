@@ -242,48 +242,67 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
 
 }  // namespace
 
+namespace {
+
 // In the place where it was last, else in the index: from that epoch on, else before it. So dead rows of
 // earlier epochs are looked at by those only whose snapshot is as old.
-bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch) {
-    RegisterOnce();
-    Table table = OpenForRead(Object::kBranch, Object::kBranchPkey);
-    Place* place = PlaceOf(table, id);
+bool ReadBranchIn(Table* table, int32 id, Snapshot snapshot, Branch* branch) {
+    Place* place = PlaceOf(*table, id);
     bool found = place->id == id &&
-                 table_tuple_fetch_row_version(table.heap, &place->tid, snapshot, table.slot) &&
-                 DatumGetInt32(table.Get(kIdColumn)) == id;
+                 table_tuple_fetch_row_version(table->heap, &place->tid, snapshot, table->slot) &&
+                 DatumGetInt32(table->Get(kIdColumn)) == id;
     if (!found) {
         const int64 from = place->id == id ? place->epoch : FirstEpoch(id);
-        found = LookupLatest(&table, snapshot, from, LastEpoch(id)) ||
-                (from > FirstEpoch(id) && LookupLatest(&table, snapshot, FirstEpoch(id), from - 1));
+        found = LookupLatest(table, snapshot, from, LastEpoch(id)) ||
+                (from > FirstEpoch(id) && LookupLatest(table, snapshot, FirstEpoch(id), from - 1));
     }
     if (found) {
-        CopyRow(&table, branch);
+        CopyRow(table, branch);
         *place = {id, branch->epochs.current(), branch->tid};
     } else if (id == kMainBranchId) {
-        found = IsVirtualMain(&table, snapshot, branch);
+        found = IsVirtualMain(table, snapshot, branch);
     }
+    ExecClearTuple(table->slot);
+    return found;
+}
+
+}  // namespace
+
+Table OpenBranches() {
+    RegisterOnce();
+    return OpenForRead(Object::kBranch, Object::kBranchPkey);
+}
+
+bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch) {
+    Table table = OpenBranches();
+    const bool found = ReadBranchIn(&table, id, snapshot, branch);
     Close(&table);
     return found;
 }
 
-bool IsUnmoved(const Branch& branch) {
+bool IsUnmoved(Table* branches, const Branch& branch) {
     if (!branch.stored) {
         return false;
     }
-    Table table = OpenTable(ObjectOid(Object::kBranch), nullptr, nullptr, 0, AccessShareLock);
     ItemPointerData tid = branch.tid;
-    const bool is_there = table_tuple_fetch_row_version(table.heap, &tid, SnapshotSelf, table.slot);
-    Close(&table);
+    const bool is_there = table_tuple_fetch_row_version(branches->heap, &tid, SnapshotSelf, branches->slot);
+    ExecClearTuple(branches->slot);
     return is_there;
 }
 
-void RequireBranch(int32 id, Snapshot snapshot, Branch* branch) {
-    if (!ReadBranch(id, snapshot, branch)) {
+void RequireBranch(Table* branches, int32 id, Snapshot snapshot, Branch* branch) {
+    if (!ReadBranchIn(branches, id, snapshot, branch)) {
         ereport(
             ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
             errmsg("the branch was deleted by another session meanwhile"),
             errhint("kvs.reflog tells where it was; kvs.create_branch() with that commit brings it back."));
     }
+}
+
+void RequireBranch(int32 id, Snapshot snapshot, Branch* branch) {
+    Table table = OpenBranches();
+    RequireBranch(&table, id, snapshot, branch);
+    Close(&table);
 }
 
 bool TryFindBranch(std::string_view name, Snapshot snapshot, Branch* branch) {

@@ -73,12 +73,16 @@ void ForgetBranchNames();
 // By id, when the branch was found before; false if it is gone. Server code.
 bool ReadBranch(int32 id, Snapshot snapshot, Branch* branch);
 
+// The same with an error where it is gone: 42704. Server code.
+void RequireBranch(int32 id, Snapshot snapshot, Branch* branch);
+
+// For who looks more than once: the table, opened for RequireBranch and IsUnmoved. Server code.
+Table OpenBranches();
+void RequireBranch(Table* branches, int32 id, Snapshot snapshot, Branch* branch);
+
 // Whether the row that `branch` was read from is the newest still: if so, nobody has moved the branch since.
 // False also where that is not known. Costs less than reading it again. Server code.
-bool IsUnmoved(const Branch& branch);
-
-// The same as ReadBranch, with an error where it is gone: 42704. Server code.
-void RequireBranch(int32 id, Snapshot snapshot, Branch* branch);
+bool IsUnmoved(Table* branches, const Branch& branch);
 
 // The live epochs for readers under `snapshot`, under which `branch` was read. Above READ COMMITTED the rows
 // of this transaction may be in epochs that the snapshot does not show.

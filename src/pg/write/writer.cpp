@@ -37,6 +37,7 @@ Writer::Writer(std::string_view branch, Waiting waiting) : waits_(waiting == Wai
         NoteWrite();
         transaction_snapshot_ = IsolationUsesXactSnapshot();
         log_ = CurrentLog();
+        branches_ = OpenBranches();
         working_ = OpenWorkingForWrite();
         change_ = OpenChangeLogForWrite();
         context_ = AllocSetContextCreate(CurrentMemoryContext, "kvs write", ALLOCSET_DEFAULT_SIZES);
@@ -54,6 +55,7 @@ void Writer::Finish() {
         WriteLog();
         Close(&change_);
         Close(&working_);
+        Close(&branches_);
         MemoryContextDelete(context_);
         MemoryContextDelete(unlogged_context_);
         if (expected_context_ != nullptr) {
@@ -79,14 +81,14 @@ void Writer::CloseView() {
 }
 
 void Writer::ReadBranches() {
-    RequireBranch(branch_id_, view_->snapshot, &view_->branch);
+    RequireBranch(&branches_, branch_id_, view_->snapshot, &view_->branch);
     view_->epochs = view_->branch.epochs;
     if (!transaction_snapshot_) {
         view_->now = view_->branch;
         return;
     }
     Snapshot latest = RegisterLatestSnapshot();
-    RequireBranch(branch_id_, latest, &view_->now);
+    RequireBranch(&branches_, branch_id_, latest, &view_->now);
     ReleaseSnapshot(latest);
     // Rows of this transaction itself may be in later epochs.
     for (const int64 epoch : view_->now.epochs) {
@@ -288,7 +290,7 @@ Writer::Try Writer::TryMove(Datum key, Pass* pass) {
                            nulls);
             SpeculativeRow row = BeginSpeculative(&working_, values, nulls);
             Snapshot latest = RegisterLatestSnapshot();
-            RequireBranch(branch_id_, latest, &view_->now);
+            RequireBranch(&branches_, branch_id_, latest, &view_->now);
             ReleaseSnapshot(latest);
             const bool keep = row.unique && view_->now.InsertEpoch() == epoch;
             FinishSpeculative(&working_, &row, keep);
@@ -377,14 +379,14 @@ Writer::Try Writer::IsFree(Datum key) {
 // has missed, because it was just being changed, is seen by this snapshot.
 Writer::Holds Writer::StillHolds(Datum key, const Pass& pass) {
     if (view_->now.epochs.count == 1 && view_->now.epochs.current() == view_->branch.epochs.current() &&
-        Guarded([&] { return IsUnmoved(view_->now); })) {
+        Guarded([&] { return IsUnmoved(&branches_, view_->now); })) {
         return Holds::kYes;
     }
     Branch branch;
     bool has_row = false;
     Snapshot snapshot = Guarded([&] {
         Snapshot latest = RegisterLatestSnapshot();
-        RequireBranch(branch_id_, latest, &branch);
+        RequireBranch(&branches_, branch_id_, latest, &branch);
         if (branch.epochs.count > 1) {
             Table working = OpenWorkingForRead();  // the slot of the other holds the new row
             for (const int64 epoch : branch.epochs) {

@@ -135,6 +135,7 @@ class Writer {
     int32 branch_id_ = 0;
     bool transaction_snapshot_ = false;  // REPEATABLE READ or SERIALIZABLE
     LogId log_{};
+    Table branches_{};
     Table working_{};
     Table change_{};
     std::optional<View> view_;
