@@ -28,16 +28,7 @@ CREATE TABLE source AS
     SELECT 'user:' || lpad(i::text, 8, '0') AS key, $document_sql AS value FROM generate_series(1, $b11_documents) AS i;
 CREATE TABLE plain (key text COLLATE "C" PRIMARY KEY, value jsonb, version bigint, updated_at timestamptz);
 INSERT INTO plain SELECT key, value, 1, now() FROM source ORDER BY key;
-CREATE TABLE history (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text COLLATE "C" NOT NULL, op text NOT NULL,
-                      version bigint, value jsonb, changed_by text NOT NULL, changed_at timestamptz NOT NULL);
-CREATE INDEX ON history (key, id);
-CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS \$\$
-BEGIN
-    INSERT INTO history (key, op, version, value, changed_by, changed_at)
-    VALUES (NEW.key, TG_OP, NEW.version, NEW.value, current_user, now());
-    RETURN NULL;
-END \$\$;
-CREATE TRIGGER audit AFTER INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION audit();
+$audit_sql
 SELECT kvs.import('SELECT key, value FROM source', message => 'base');
 SQL
     [ "$1" != trained ] || sql -c "SELECT kvs.train_dictionaries()" >/dev/null

@@ -120,6 +120,18 @@ show() { [ -z "$1" ] || awk -v v="$1" 'BEGIN { printf (v >= 1000) ? "%.0f" : (v 
 
 divide() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.4f", a / b }'; }
 
+# What people write by hand beside the table plain, for its history.
+audit_sql='CREATE TABLE history (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text COLLATE "C" NOT NULL, op text NOT NULL,
+                      version bigint, value jsonb, changed_by text NOT NULL, changed_at timestamptz NOT NULL);
+CREATE INDEX ON history (key, id);
+CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO history (key, op, version, value, changed_by, changed_at)
+    VALUES (NEW.key, TG_OP, NEW.version, NEW.value, current_user, now());
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION audit();'
+
 # The plain table and the store, each with the same documents: rows x about 150 bytes, keys user:00000001 and on.
 document_sql="jsonb_build_object('id', i, 'name', 'user number ' || i, 'email', 'user' || i || '@example.org', 'role', (ARRAY['admin','editor','viewer'])[1 + i % 3], 'token', md5(i::text))"
 load_large() {
