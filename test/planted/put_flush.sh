@@ -50,7 +50,7 @@ plant 'a first write reads the branch again' 'read committed' src/pg/write/write
 plant 'a first write looks into older epochs' 'read committed' src/pg/write/writer.cpp \
     's/epoch != pass.now.InsertEpoch\(\) \&\& (ProbeWorking|Lookup)/false \&\& \1/'
 plant 'an epoch with an unfinished insertion stays' 'read committed' src/pg/write/flush.cpp \
-    's/may_be_dropped_\[i\] = !HasUnfinishedInsert/may_be_dropped_[i] = true || !HasUnfinishedInsert/'
+    's/may_be_dropped_\[i\] = !unfinished\[i\]/may_be_dropped_[i] = true || !unfinished[i]/'
 plant 'an epoch of which a flush has left something stays' 'read committed' src/pg/write/flush.cpp \
     's/may_be_dropped_\[i\] \&\& branch_.epochs.numbers\[i\] != epoch/may_be_dropped_[i]/'
 plant 'insertions are looked for before the snapshot is taken' 'read committed' src/pg/write/flush.cpp \

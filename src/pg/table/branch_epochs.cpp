@@ -41,8 +41,8 @@ Epochs ReadableEpochs(const Branch& branch) {
             found = ReadBranch(branch.id, latest, &now);
             ReleaseSnapshot(latest);
         }
-        for (int i = 0; found && i < now.epochs.count; i++) {
-            epochs.Add(now.epochs.numbers[i]);
+        if (found) {
+            epochs.Add(now.epochs);
         }
     });
     return epochs;

@@ -240,10 +240,6 @@ bool InsertBranch(const Branch& branch, const FlushMark* flushed) {
     throw CouldNotSerialize("a concurrent move of branch " + Quoted(branch.name));
 }
 
-}  // namespace
-
-namespace {
-
 // In the place where it was last, else in the index: from that epoch on, else before it. So dead rows of
 // earlier epochs are looked at by those only whose snapshot is as old.
 bool ReadBranchIn(Table* table, int32 id, Snapshot snapshot, Branch* branch) {

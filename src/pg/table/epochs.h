@@ -69,6 +69,11 @@ struct Epochs {
             numbers[at] = epoch;
         }
     }
+    void Add(const Epochs& others) {
+        for (const int64 epoch : others) {
+            Add(epoch);
+        }
+    }
 };
 
 }  // namespace kvs::pg

@@ -190,6 +190,15 @@ TM_Result Delete(Table* table, ItemPointer tid, Snapshot snapshot, bool wait) {
                               &failure, false);
 }
 
+bool Probe(Table* table, ScanKey keys, int key_count, bool* unfinished) {
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    const bool found = Lookup(table, &dirty, keys, key_count);
+    ExecClearTuple(table->slot);
+    *unfinished = found && (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax));
+    return found;
+}
+
 bool WaitForBlocker(Table* table, ScanKey keys, int key_count) {
     SnapshotData dirty;
     InitDirtySnapshot(dirty);
@@ -220,20 +229,13 @@ bool InsertIfAbsent(Table* table, Datum* values, bool* nulls, ScanKey keys, int 
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         // A look before the leap: most conflicts are found here, without a dead tuple.
-        if (look) {
-            SnapshotData dirty;
-            InitDirtySnapshot(dirty);
-            IndexScanDesc scan = BeginScan(table, &dirty, keys, key_count);
-            const bool found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
-            index_endscan(scan);
-            ExecClearTuple(table->slot);
-            if (found) {
-                if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax)) {
-                    WaitForBlocker(table, keys, key_count);
-                    continue;
-                }
-                return false;
+        bool unfinished;
+        if (look && Probe(table, keys, key_count, &unfinished)) {
+            if (unfinished) {
+                WaitForBlocker(table, keys, key_count);
+                continue;
             }
+            return false;
         }
         SpeculativeRow row = BeginSpeculative(table, values, nulls);
         FinishSpeculative(table, &row, row.unique);

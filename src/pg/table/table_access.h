@@ -119,6 +119,10 @@ struct SpeculativeRow {
 SpeculativeRow BeginSpeculative(Table* table, Datum* values, bool* nulls);
 void FinishSpeculative(Table* table, SpeculativeRow* row, bool keep);
 
+// Whether there is a row that a snapshot might not see: one that is committed by now, or that somebody is
+// inserting or deleting. `unfinished`: whether somebody is, for whom WaitForBlocker can wait.
+bool Probe(Table* table, ScanKey keys, int key_count, bool* unfinished);
+
 // Waits for the transaction that holds the key, as found by a dirty scan. False if nobody does any more.
 bool WaitForBlocker(Table* table, ScanKey keys, int key_count);
 

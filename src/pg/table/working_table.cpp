@@ -65,13 +65,10 @@ bool FindWorking(Table* working, Snapshot snapshot, const Epochs& epochs, Datum 
 bool ProbeWorking(Table* working, int64 epoch, Datum key, bool* unfinished) {
     ScanKeyData keys[2];
     WorkingKey(keys, epoch, key);
-    SnapshotData dirty;
-    InitDirtySnapshot(dirty);
-    const bool found = Lookup(working, &dirty, keys, 2);
-    ExecClearTuple(working->slot);
-    *unfinished = found && (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax));
-    return found;
+    return Probe(working, keys, 2, unfinished);
 }
+
+namespace {
 
 bool HasUnfinishedInsert(Table* working, int64 epoch) {
     SnapshotData dirty;
@@ -85,6 +82,16 @@ bool HasUnfinishedInsert(Table* working, int64 epoch) {
     index_endscan(scan);
     ExecClearTuple(working->slot);
     return unfinished;
+}
+
+}  // namespace
+
+void FindUnfinishedInserts(const Epochs& epochs, bool* unfinished) {
+    Table working = OpenWorkingForRead();
+    for (int i = 1; i < epochs.count; i++) {
+        unfinished[i] = HasUnfinishedInsert(&working, epochs.numbers[i]);
+    }
+    Close(&working);
 }
 
 namespace {

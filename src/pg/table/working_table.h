@@ -33,13 +33,12 @@ Table OpenWorkingForWrite();
 bool FindWorking(Table* working, Snapshot snapshot, const Epochs& epochs, Datum key, int parts,
                  WorkingRow* row);
 
-// A row for `key` in `epoch` that a snapshot might not see: one that is committed by now, or that somebody is
-// inserting or deleting. `unfinished`: whether somebody is, for whom WaitForBlocker can wait.
+// Probe for the row of `key` in `epoch`.
 bool ProbeWorking(Table* working, int64 epoch, Datum key, bool* unfinished);
 
-// Whether somebody is inserting a row into `epoch` at this moment. What is asked after a move beyond the
-// epoch became visible is answered for good.
-bool HasUnfinishedInsert(Table* working, int64 epoch);
+// For each of the older epochs, whether somebody is inserting a row into it at this moment. As the move
+// beyond them is visible, what is answered holds for good.
+void FindUnfinishedInserts(const Epochs& epochs, bool* unfinished);
 
 // Bounds of a scan of an epoch's rows in key order; null pointers leave an end open.
 struct WorkingRange {

@@ -48,13 +48,11 @@ int DropEmptyEpochs(int32 branch_id) {
         if (!ReadBranch(branch_id, snapshot, &branch) || branch.moved_here) {
             return;
         }
-        Table working = OpenWorkingForRead();
         bool unfinished[Epochs::kRoom] = {};
-        for (int i = 1; i < branch.epochs.count; i++) {
-            unfinished[i] = HasUnfinishedInsert(&working, branch.epochs.numbers[i]);
-        }
+        FindUnfinishedInserts(branch.epochs, unfinished);
         ReleaseSnapshot(snapshot);
         snapshot = RegisterLatestSnapshot();
+        Table working = OpenWorkingForRead();
         Epochs left = {1, {branch.epochs.current()}};
         for (int i = 1; i < branch.epochs.count; i++) {
             if (unfinished[i] || !IsEmpty(&working, snapshot, branch.epochs.numbers[i])) {

@@ -200,11 +200,11 @@ void FlushSession::TakeSnapshot(int32 branch_id) {
 // An insertion that ends before the next snapshot is taken will be seen by that, and one that does not is
 // found here. A transaction with one snapshot does not drop epochs.
 void FlushSession::FindUnfinished() {
-    Table working = OpenWorkingForRead();
+    bool unfinished[Epochs::kRoom] = {};
+    FindUnfinishedInserts(branch_.epochs, unfinished);
     for (int i = 1; i < branch_.epochs.count; i++) {
-        may_be_dropped_[i] = !HasUnfinishedInsert(&working, branch_.epochs.numbers[i]);
+        may_be_dropped_[i] = !unfinished[i];
     }
-    Close(&working);
 }
 
 int64 FlushSession::Fold() {

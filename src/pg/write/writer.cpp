@@ -91,9 +91,7 @@ void Writer::ReadBranches() {
     RequireBranch(&branches_, branch_id_, latest, &view_->now);
     ReleaseSnapshot(latest);
     // Rows of this transaction itself may be in later epochs.
-    for (const int64 epoch : view_->now.epochs) {
-        view_->epochs.Add(epoch);
-    }
+    view_->epochs.Add(view_->now.epochs);
 }
 
 // Under the view the keys before `key` were written; what was written to `key` itself, or to one behind it,
