@@ -23,6 +23,10 @@ class CommitGraph {
     // Of an ancestor of a commit that was read before.
     virtual CommitLinks ReadLinks(const Hash& commit) = 0;
 
+    // Of an ancestor as above, by way of which others are found: its ancestry alone, null if it is unknown. A
+    // graph may know it without reading the commit.
+    virtual AncestryRef ReadAncestry(const Hash& commit) { return ReadLinks(commit).ancestry; }
+
     // Of a commit that a question names. A graph that remembers ancestors has to look whether this one is
     // there.
     virtual CommitLinks ReadTip(const Hash& commit) { return ReadLinks(commit); }

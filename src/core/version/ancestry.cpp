@@ -5,7 +5,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "kvs/codec/varint.h"
@@ -16,8 +15,9 @@ namespace kvs {
 
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFormat = 2;
 constexpr uint64_t kMaxDepth = uint64_t{1} << 62;
+constexpr uint64_t kArity = 6;  // subtrees of a commit that has any
 
 uint64_t Checksum(const Hash& commit, std::string_view encoded) {
     std::string named(commit.AsBytes());
@@ -25,41 +25,63 @@ uint64_t Checksum(const Hash& commit, std::string_view encoded) {
     return XXH3_64bits(named.data(), named.size());
 }
 
-// The farthest pointer that does not lead below `depth`; `parent` if there is none.
-std::pair<uint64_t, Hash> FarthestDownTo(uint64_t depth, const Ancestry& ancestry, const Hash& parent) {
-    const std::vector<uint64_t> depths = PointerDepths(ancestry.depth);
-    const auto end =
-        std::find_if(depths.begin(), depths.end(), [&](uint64_t pointed) { return pointed < depth; });
-    if (end == depths.begin()) {
-        return {ancestry.depth - 1, parent};
+struct Step {
+    uint64_t passed;  // first parents; 0 if there is none
+    Hash to;
+};
+
+// The size of the largest perfect tree of at most `count` > 0 commits.
+uint64_t LargestTree(uint64_t count) {
+    uint64_t size = 1;
+    while (size <= (count - 1) / kArity) {
+        size = size * kArity + 1;
     }
-    return {end[-1], ancestry.pointers[static_cast<size_t>(end - depths.begin()) - 1]};
+    return size;
+}
+
+// The farthest that leads from a commit past at most `limit` first parents: a pointer of its ancestry if it
+// is known and one of them does, else the first parent.
+Step FarthestStep(CommitGraph& graph, const Hash& commit, const AncestryRef& ancestry, uint64_t limit) {
+    if (ancestry != nullptr) {
+        const uint64_t depth = ancestry->depth;
+        const uint64_t least = depth - std::min(depth, limit);
+        const std::vector<uint64_t> depths = PointerDepths(depth);
+        const auto end =
+            std::find_if(depths.begin(), depths.end(), [&](uint64_t pointed) { return pointed < least; });
+        if (end != depths.begin()) {
+            return {depth - end[-1], ancestry->pointers[static_cast<size_t>(end - depths.begin()) - 1]};
+        }
+    }
+    const std::vector<Hash> parents = graph.ReadLinks(commit).parents;
+    return parents.empty() ? Step{0, commit} : Step{1, parents[0]};
 }
 
 }  // namespace
 
-// A depth is the number of commits below, so the sizes of their trees are its terms in skew-binary notation:
-// the largest 2^k - 1 first, and so on with the rest. 6 = 3 + 3, 5 = 3 + 1 + 1. The first tree of the list
-// has the smallest.
+// A depth is the number of commits below, so the sizes of their trees are its terms: the largest size that is
+// not above it first, and so on with the rest. 10 = 7 + 1 + 1 + 1, 42 = 7 + 7 + 7 + 7 + 7 + 7. The first tree
+// of the list has the smallest.
 std::vector<uint64_t> PointerDepths(uint64_t depth) {
     std::vector<uint64_t> depths;
     uint64_t size = 0;
     for (uint64_t rest = depth; rest > 0; rest -= size) {
         depths.push_back(depth - rest);  // the sum of the terms before: the root of the next tree
-        size = std::bit_floor(rest + 1) - 1;
+        size = LargestTree(rest);
     }
-    // The commit's own tree: behind the root of size s stands the left subtree with (s - 1) / 2 commits.
+    // The commit's own tree: behind the root of a size stand its subtrees, the leftmost first.
     for (uint64_t root = depth; size > 1; root--) {
-        size = (size - 1) / 2;
-        depths.push_back(root - 1 - size);
+        size = (size - 1) / kArity;
+        for (uint64_t i = 1; i < kArity; i++) {
+            depths.push_back(root - 1 - i * size);
+        }
     }
     std::sort(depths.rbegin(), depths.rend());
     return depths;
 }
 
-// One more commit joins the first two trees of the parent's list under itself, if they are of the same size:
-// then the parent is the root of the left one, and what it points to is what the child points to. Otherwise
-// the child is a tree by itself, and points to the parent and to the roots of the trees behind.
+// One more commit joins the first six trees of the parent's list under itself, if they are of the same size:
+// then the parent is the root of the leftmost one, and what it points to is what the child points to.
+// Otherwise the child is a tree by itself, and points to the parent and to the roots of the trees behind.
 Ancestry AncestryOfChild(const Hash& parent, const Ancestry& of_parent) {
     Ancestry child;
     child.depth = of_parent.depth + 1;
@@ -113,29 +135,25 @@ std::optional<Ancestry> DecodeAncestry(const Hash& commit, std::string_view enco
     return ancestry;
 }
 
-// Invariant: what is wanted is `*steps` first parents above `at`. Where the ancestry is known, its farthest
-// pointer that does not lead too far is followed, else the first parent.
+// Invariant: what is wanted is `*steps` first parents above `at`. On the way the ancestries are enough: what
+// stands in one was derived where its commit was stored, and the checksum says that it is still that. Where
+// the way ends the whole commit is read, and verified.
 Hash AncestorAlongFirstParents(CommitGraph& graph, const Hash& commit, uint64_t* steps) {
     Hash at = commit;
-    CommitLinks links = graph.ReadLinks(at);
-    while (*steps > 0 && !links.parents.empty()) {
-        uint64_t passed = 1;
-        at = links.parents[0];
-        if (links.ancestry != nullptr && links.ancestry->depth > 0) {
-            const uint64_t depth = links.ancestry->depth;
-            const auto [next_depth, next] =
-                FarthestDownTo(depth - std::min(depth, *steps), *links.ancestry, at);
-            passed = depth - next_depth;
-            at = next;
+    AncestryRef ancestry = graph.ReadAncestry(at);
+    while (*steps > 0) {
+        const Step step = FarthestStep(graph, at, ancestry, *steps);
+        if (step.passed == 0) {
+            break;
         }
-        CommitLinks next = graph.ReadLinks(at);
-        if (links.ancestry != nullptr && next.ancestry != nullptr &&
-            next.ancestry->depth + passed != links.ancestry->depth) {
+        *steps -= step.passed;
+        AncestryRef next = *steps > 0 ? graph.ReadAncestry(step.to) : graph.ReadLinks(step.to).ancestry;
+        if (ancestry != nullptr && next != nullptr && next->depth + step.passed != ancestry->depth) {
             throw Error(ErrorCode::kCorruption,
-                        "commit " + at.ToHex() + " has an ancestry that does not fit its descendants");
+                        "commit " + step.to.ToHex() + " has an ancestry that does not fit its descendants");
         }
-        links = std::move(next);
-        *steps -= passed;
+        at = step.to;
+        ancestry = std::move(next);
     }
     return at;
 }

@@ -1,7 +1,7 @@
 // Whether the ancestries of commits, by which n-th ancestors are found, are what the graph says. Nothing that
 // is stored is believed but the parents: each ancestry is derived anew, from that of the first parent.
 //
-// Memory grows with the number of commits, by about 400 bytes each.
+// Memory grows with the number of commits, by about 600 bytes each.
 #pragma once
 
 #include <functional>

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "kvs/util/quote.h"
-#include "kvs/version/ancestry.h"
 #include "kvs/version/ref.h"
 #include "pg/table/commit_table.h"
 #include "pg/table/reflog_table.h"
@@ -83,9 +82,8 @@ Hash ResolveMove(const RefStep& step, const Branch& branch, std::string_view tex
 // The step from a commit that was read under the snapshot.
 Hash ApplyStep(const Hash& commit, const RefStep& step, std::string_view text, Snapshot snapshot) {
     if (step.kind == RefStep::Kind::kAncestor) {
-        CommitTable graph(snapshot);
         uint64_t steps = step.number;
-        const Hash at = AncestorAlongFirstParents(graph, commit, &steps);
+        const Hash at = AncestorAlongFirstParents(commit, &steps, snapshot);
         if (steps > 0) {
             ThrowUnknown(text, "Commit " + at.ToHex() + " has no parent.");
         }

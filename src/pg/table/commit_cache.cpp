@@ -9,23 +9,33 @@ namespace kvs::pg {
 namespace {
 
 constexpr size_t kCapacity = size_t{8} << 20;
-constexpr size_t kCommitOverhead = 160;  // bytes of bookkeeping per commit
+constexpr size_t kAncestryCapacity = size_t{1} << 20;
+constexpr size_t kOverhead = 160;  // bytes of bookkeeping of one that is remembered
+
+size_t SizeOf(const Ancestry& ancestry) {
+    return sizeof(Ancestry) + ancestry.pointers.size() * Hash::kSize;
+}
 
 size_t SizeOf(const KnownCommit& known) {
     const Commit& commit = known.commit;
-    size_t size = sizeof(KnownCommit) + kCommitOverhead + commit.parents.size() * Hash::kSize +
+    size_t size = sizeof(KnownCommit) + kOverhead + commit.parents.size() * Hash::kSize +
                   commit.author.size() + commit.committer.size() + commit.message.size();
     for (const auto& [name, root] : commit.trees) {
         size += sizeof(commit.trees[0]) + name.size();
     }
     if (known.ancestry != nullptr) {
-        size += sizeof(Ancestry) + known.ancestry->pointers.size() * Hash::kSize;
+        size += SizeOf(*known.ancestry);
     }
     return size;
 }
 
 ClockCache<KnownCommitRef>& Cache() {
     static auto* cache = new ClockCache<KnownCommitRef>();
+    return *cache;
+}
+
+ClockCache<AncestryRef>& Ancestries() {
+    static auto* cache = new ClockCache<AncestryRef>();
     return *cache;
 }
 
@@ -38,6 +48,15 @@ KnownCommitRef FindKnownCommit(const Hash& hash) {
 void RememberCommit(const Hash& hash, KnownCommitRef commit) {
     const size_t size = SizeOf(*commit);
     Cache().Add(hash, std::move(commit), size, kCapacity);
+}
+
+AncestryRef FindKnownAncestry(const Hash& hash) {
+    return Ancestries().Find(hash);
+}
+
+void RememberAncestry(const Hash& hash, AncestryRef ancestry) {
+    const size_t size = kOverhead + SizeOf(*ancestry);
+    Ancestries().Add(hash, std::move(ancestry), size, kAncestryCapacity);
 }
 
 }  // namespace kvs::pg

@@ -26,8 +26,13 @@ using KnownCommitRef = std::shared_ptr<const KnownCommit>;
 // Null if it is not remembered.
 KnownCommitRef FindKnownCommit(const Hash& hash);
 
-// `commit` must have been verified to be the commit of `hash`. Up to 8 MB are kept, some 10,000 commits;
+// `commit` must have been verified to be the commit of `hash`. Up to 8 MB are kept, some 8,000 commits;
 // those that were not used for long make room.
 void RememberCommit(const Hash& hash, KnownCommitRef commit);
+
+// The same for ancestries of commits that were passed on the way to others, and not read. Up to 1 MB are
+// kept.
+AncestryRef FindKnownAncestry(const Hash& hash);
+void RememberAncestry(const Hash& hash, AncestryRef ancestry);
 
 }  // namespace kvs::pg

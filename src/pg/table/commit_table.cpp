@@ -59,13 +59,18 @@ Row FindRow(const Hash& hash, Snapshot snapshot) {
     return row;
 }
 
+AncestryRef AncestryOf(const Hash& hash, std::string_view encoded) {
+    std::optional<Ancestry> ancestry = DecodeAncestry(hash, encoded);
+    return ancestry ? std::make_shared<const Ancestry>(*std::move(ancestry)) : nullptr;
+}
+
 AncestryRef TakeAncestry(const Hash& hash, struct varlena* encoded) {
     if (encoded == nullptr) {
         return nullptr;
     }
-    std::optional<Ancestry> ancestry = DecodeAncestry(hash, Contents(encoded));
+    AncestryRef ancestry = AncestryOf(hash, Contents(encoded));
     pfree(encoded);
-    return ancestry ? std::make_shared<const Ancestry>(*std::move(ancestry)) : nullptr;
+    return ancestry;
 }
 
 // Reads a commit, verifies it and remembers it; null if there is none.
@@ -152,6 +157,59 @@ CommitLinks LinksOf(const KnownCommit& known) {
     return {known.commit.generation, known.commit.parents, known.ancestry};
 }
 
+// The graph as a way to an ancestor reads it: one row after the other, and of most of them the ancestry
+// alone, where it lies. So the table stays open, and its slot holds the last row, until Close.
+class Way : public CommitGraph {
+  public:
+    explicit Way(Snapshot snapshot) : snapshot_(snapshot) {}
+
+    CommitLinks ReadLinks(const Hash& commit) override { return LinksOf(*KnownAncestor(commit, snapshot_)); }
+
+    AncestryRef ReadAncestry(const Hash& commit) override {
+        if (commit == kInitialCommit) {
+            return std::make_shared<const Ancestry>();
+        }
+        if (const KnownCommitRef known = FindKnownCommit(commit)) {
+            return known->ancestry;
+        }
+        if (AncestryRef known = FindKnownAncestry(commit)) {
+            return known;
+        }
+        AncestryRef ancestry = AncestryOf(commit, Guarded([&] { return StoredAncestry(commit); }));
+        if (ancestry != nullptr) {
+            RememberAncestry(commit, ancestry);
+        }
+        return ancestry;
+    }
+
+    void Close() {
+        if (open_) {
+            Guarded([&] { pg::Close(&table_); });
+        }
+    }
+
+  private:
+    // Empty if there is none, or no such commit: who needs it then reads all of the commit, and finds out.
+    std::string_view StoredAncestry(const Hash& commit) {
+        if (!open_) {
+            table_ = OpenForRead(Object::kCommit, Object::kCommitPkey);
+            open_ = true;
+        }
+        ScanKeyData key;
+        KeyBytea(&key, 1, HashDatum(commit));
+        if (!Lookup(&table_, snapshot_, &key, 1)) {
+            return {};
+        }
+        bool is_null;
+        const Datum ancestry = table_.Get(kAncestryColumn, &is_null);
+        return is_null ? std::string_view() : DatumContents(ancestry);
+    }
+
+    Snapshot snapshot_;
+    Table table_ = {};
+    bool open_ = false;
+};
+
 }  // namespace
 
 std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot) {
@@ -170,6 +228,13 @@ Commit ReadCommit(const Hash& hash, Snapshot snapshot) {
 CommitRef ReadAncestor(const Hash& hash, Snapshot snapshot) {
     const KnownCommitRef known = KnownAncestor(hash, snapshot);
     return {known, &known->commit};
+}
+
+Hash AncestorAlongFirstParents(const Hash& commit, uint64_t* steps, Snapshot snapshot) {
+    Way way(snapshot);
+    const Hash ancestor = kvs::AncestorAlongFirstParents(way, commit, steps);
+    way.Close();
+    return ancestor;
 }
 
 std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot) {

@@ -26,6 +26,10 @@ std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot);
 using CommitRef = std::shared_ptr<const Commit>;
 CommitRef ReadAncestor(const Hash& hash, Snapshot snapshot);
 
+// The commit `*steps` first parents above one that was read under `snapshot`, as kvs/version/ancestry.h says;
+// it is remembered then. Errors: those of ReadCommit; kCorruption.
+Hash AncestorAlongFirstParents(const Hash& commit, uint64_t* steps, Snapshot snapshot);
+
 // The commits whose hash begins with these (4 to 64) hexadecimal digits; at most two are looked for.
 std::vector<Hash> FindCommits(std::string_view hex_prefix, Snapshot snapshot);
 

@@ -140,6 +140,29 @@ SELECT kvs.commit('newer') IS NOT NULL AS committed;
 SELECT ancestry IS NULL AS unknown FROM _kvs.commit WHERE encode(hash, 'hex') = kvs.rev_parse('HEAD');
 ROLLBACK;
 
+-- Commits on the way are not read: one that is damaged is met by who asks for it.
+\c -
+CREATE FUNCTION pg_temp.error_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE query;
+    RETURN 'none';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, '[0-9a-f]{64}', 'HASH');
+END
+$$;
+BEGIN;
+CREATE TEMP TABLE line ON COMMIT DROP AS
+    WITH RECURSIVE line(n, hash) AS (
+        SELECT 0, head FROM _kvs.branch WHERE name = 'ancestors'
+        UNION ALL
+        SELECT line.n + 1, c.parents[1] FROM line JOIN _kvs.commit AS c ON c.hash = line.hash
+    )
+    SELECT * FROM line;
+UPDATE _kvs.commit AS c SET body = set_byte(body, 40, get_byte(body, 40) # 1) FROM line WHERE c.hash = line.hash AND line.n BETWEEN 1 AND 199;
+SELECT kvs.rev_parse('ancestors~200') = encode(hash, 'hex') AS found FROM line WHERE n = 200;
+SELECT pg_temp.error_of($$SELECT kvs.rev_parse('ancestors~150')$$);
+ROLLBACK;
+
 -- All of it goes, since whoever checks the store walks it.
 RESET kvs.branch;
 SELECT count(kvs.delete_branch(name, force => true)) AS deleted FROM kvs.branches WHERE name LIKE 'ancestors%';
