@@ -51,7 +51,7 @@ core/entry     core core/util
 local          core core/util core/codec core/entry core/json core/pattern core/tree
 
 pg/wall        core core/codec core/json
-pg/table       core core/util core/tree core/version pg/wall
+pg/table       core core/util core/codec core/tree core/version pg/wall
 pg/chunk       core core/util core/codec core/tree pg/wall pg/table
 pg/read        core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk
 pg/write       core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read

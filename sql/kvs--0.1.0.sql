@@ -267,19 +267,15 @@ CREATE SEQUENCE _kvs.change_seq CACHE 1;
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change_seq', '');
 
 CREATE TABLE _kvs.change (
-    seq            bigint PRIMARY KEY,
-    prev_seq       bigint NOT NULL,
-    xid            xid8 NOT NULL,
-    version        bigint NOT NULL,
-    branch_id      int NOT NULL,
-    op             smallint NOT NULL,
-    key            bytea,
-    meta           bytea,
-    item           bytea,
-    from_data_root bytea,
-    from_meta_root bytea,
-    to_data_root   bytea,
-    to_meta_root   bytea
+    seq       bigint PRIMARY KEY,
+    prev_seq  bigint NOT NULL,
+    xid       xid8 NOT NULL,
+    version   bigint NOT NULL,
+    branch_id int NOT NULL,
+    op        smallint NOT NULL,
+    key       bytea,
+    meta      bytea,
+    item      bytea
 );
 CREATE INDEX change_range ON _kvs.change (seq) WHERE key IS NULL;
 COMMENT ON TABLE _kvs.change IS 'The change log, append only: one row per write of a key, or one range record per bulk operation';
@@ -287,8 +283,10 @@ COMMENT ON COLUMN _kvs.change.prev_seq IS 'the previous change of this key on th
 COMMENT ON COLUMN _kvs.change.xid IS 'the writing top-level transaction';
 COMMENT ON COLUMN _kvs.change.op IS 'the core''s Operation: 1 set, 2 patch, 3 delete, ...';
 COMMENT ON COLUMN _kvs.change.key IS 'null: a range record, whose changes are the difference of its roots';
-COMMENT ON COLUMN _kvs.change.meta IS 'item of the metadata tree after the change';
-COMMENT ON COLUMN _kvs.change.item IS 'item of the data tree after the change; null: deleted';
+COMMENT ON COLUMN _kvs.change.meta IS
+'item of the metadata tree after the change, but for version, log_id and seq; null in a range record';
+COMMENT ON COLUMN _kvs.change.item IS
+'item of the data tree after the change; null: deleted. Of a range record: roots of data and metadata before, then after';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change', '');
 
 -- The log is one table as long as it is kept for ever. With kvs.change_retention it goes round: one member after the

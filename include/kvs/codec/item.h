@@ -10,6 +10,9 @@
 //     u8 format (1), u8 flags (MetadataFlag), varint version, i64 created_at,
 //     zigzag varint updated_at - created_at, 16-byte log_id, varint seq, then as far as flagged:
 //     modified_by, comment, schema_hash (each length-prefixed), varint number of tags and the tags
+//
+// Logged metadata, the same in a change row, which has the version and the change in columns:
+//     u8 format (2), u8 flags, i64 created_at, zigzag varint updated_at - created_at, and on as above
 #pragma once
 
 #include <cstddef>
@@ -99,6 +102,17 @@ Result<Metadata> DecodeMetadata(std::string_view encoded);
 
 // Without allocating, and without looking at the strings behind the header.
 Result<MetadataHeader> DecodeMetadataHeader(std::string_view encoded);
+
+// Of a metadata item, what a row of the change log holds: all but the version and the change. Written into
+// memory of the caller's, that has room for the whole item. Returns the position behind it; null: the item is
+// malformed.
+char* WriteLoggedMetadata(std::string_view item, char* out);
+
+// Bytes by which an item is longer at the most.
+constexpr size_t kMaxLeftOutOfLog = 2 * 10 + 16;
+
+// The item that this was made of. As above, but for the room, which is `logged` and kMaxLeftOutOfLog.
+char* WriteMetadataFromLog(std::string_view logged, uint64_t version, const ChangeId& change, char* out);
 
 // Error(kLimitExceeded) for a string over its limit (so that a metadata item always fits a leaf),
 // Error(kInvalidArgument) for a negative expected_version, an empty tag or a NUL byte.

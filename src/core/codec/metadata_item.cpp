@@ -9,6 +9,7 @@ namespace kvs {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+constexpr uint8_t kLoggedFormat = 2;
 constexpr uint8_t kKnownFlags =
     kMetadataDeleted | kMetadataModifiedBy | kMetadataComment | kMetadataSchemaHash | kMetadataTags;
 
@@ -68,6 +69,18 @@ Result<MetadataHeader> ReadHeader(ByteReader& reader) {
     return header;
 }
 
+// When the entry was created and changed, as it is encoded.
+bool ReadTimes(ByteReader& reader, std::string_view* times) {
+    const std::string_view begin = reader.rest();
+    Timestamp created_at;
+    uint64_t difference;
+    if (!reader.ReadFixed(&created_at) || !reader.ReadVarint(&difference)) {
+        return false;
+    }
+    *times = begin.substr(0, begin.size() - reader.remaining());
+    return true;
+}
+
 Status CheckText(const char* what, std::string_view text, size_t limit) {
     if (text.size() > limit) {
         return Error(ErrorCode::kLimitExceeded,
@@ -78,6 +91,12 @@ Status CheckText(const char* what, std::string_view text, size_t limit) {
         return Error(ErrorCode::kInvalidArgument, std::string(what) + " contains a NUL byte");
     }
     return Ok();
+}
+
+char* WriteChange(char* out, const ChangeId& change) {
+    const auto& log_id = change.log_id;
+    out = WriteBytes(out, {reinterpret_cast<const char*>(log_id.data()), log_id.size()});
+    return WriteVarint(out, change.seq);
 }
 
 Status CheckTags(const std::vector<std::string>& tags) {
@@ -130,9 +149,7 @@ char* WriteMetadata(const Metadata& metadata, char* out) {
     out = WriteVarint(out, metadata.version);
     out = WriteFixed(out, metadata.created_at);
     out = WriteVarint(out, ZigZagEncode(Difference(metadata.updated_at, metadata.created_at)));
-    const auto& log_id = metadata.change.log_id;
-    out = WriteBytes(out, {reinterpret_cast<const char*>(log_id.data()), log_id.size()});
-    out = WriteVarint(out, metadata.change.seq);
+    out = WriteChange(out, metadata.change);
     if (!metadata.modified_by.empty()) {
         out = WritePrefixed(out, metadata.modified_by);
     }
@@ -212,6 +229,42 @@ Result<Metadata> DecodeMetadata(std::string_view encoded) {
         return Corrupt("bytes behind its end");
     }
     return metadata;
+}
+
+char* WriteLoggedMetadata(std::string_view item, char* out) {
+    ByteReader reader(item);
+    uint8_t format;
+    uint8_t flags;
+    uint64_t version;
+    std::string_view times;
+    std::string_view log_id;
+    uint64_t seq;
+    if (!reader.ReadFixed(&format) || format != kFormat || !reader.ReadFixed(&flags) ||
+        !reader.ReadVarint(&version) || !ReadTimes(reader, &times) ||
+        !reader.ReadBytes(sizeof(ChangeId::log_id), &log_id) || !reader.ReadVarint(&seq)) {
+        return nullptr;
+    }
+    out = WriteFixed(out, kLoggedFormat);
+    out = WriteFixed(out, flags);
+    out = WriteBytes(out, times);
+    return WriteBytes(out, reader.rest());
+}
+
+char* WriteMetadataFromLog(std::string_view logged, uint64_t version, const ChangeId& change, char* out) {
+    ByteReader reader(logged);
+    uint8_t format;
+    uint8_t flags;
+    std::string_view times;
+    if (!reader.ReadFixed(&format) || format != kLoggedFormat || !reader.ReadFixed(&flags) ||
+        !ReadTimes(reader, &times)) {
+        return nullptr;
+    }
+    out = WriteFixed(out, kFormat);
+    out = WriteFixed(out, flags);
+    out = WriteVarint(out, version);
+    out = WriteBytes(out, times);
+    out = WriteChange(out, change);
+    return WriteBytes(out, reader.rest());
 }
 
 Status ValidateWriteOptions(const WriteOptions& options) {

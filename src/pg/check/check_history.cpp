@@ -10,6 +10,7 @@
 #include "kvs/util/quote.h"
 #include "pg/check/key_text.h"
 #include "pg/check/state_problem.h"
+#include "pg/table/change_log.h"
 #include "pg/table/change_members.h"
 #include "pg/table/owner_query.h"
 #include "pg/wall/guard.h"
@@ -29,22 +30,17 @@ enum ChangeQueryColumn {
     kKey,
     kMeta,
     kItem,
-    kFromData,
-    kFromMeta,
-    kToData,
-    kToMeta,
     kPrevFound,
     kPrevKey,
     kPrevVersion,
-    kPrevToMeta,
+    kPrevRoots,
     kTable,
     kXid,
 };
 
 constexpr const char* kChangeQuery =
-    "SELECT c.seq, c.prev_seq, c.version, c.branch_id, c.op::int4, c.key, c.meta, c.item, c.from_data_root,"
-    " c.from_meta_root, c.to_data_root, c.to_meta_root, p.seq IS NOT NULL, p.key, p.version, p.to_meta_root,"
-    " c.tableoid::int8, c.xid "
+    "SELECT c.seq, c.prev_seq, c.version, c.branch_id, c.op::int4, c.key, c.meta, c.item, p.seq IS NOT NULL,"
+    " p.key, p.version, CASE WHEN p.key IS NULL THEN p.item END, c.tableoid::int8, c.xid "
     "FROM _kvs.change AS c LEFT JOIN _kvs.change AS p ON p.seq = c.prev_seq "
     "ORDER BY c.seq";
 
@@ -140,7 +136,7 @@ class ChangeLogCheck {
     void CheckChange() {
         const int64 seq = change_.Int8(kSeq);
         const int64 version = change_.Int8(kVersion);
-        const std::string_view meta = change_.Bytes(kMeta);
+        const std::string meta = epochs_->WholeMetadata(change_.Bytes(kMeta), version, seq);
         std::optional<std::string_view> item;
         if (!change_.IsNull(kItem)) {
             item = change_.Bytes(kItem);
@@ -151,8 +147,6 @@ class ChangeLogCheck {
         }
         if (const std::string problem = StateProblem(meta, item, version, seq); !problem.empty()) {
             Contradicts(problem);
-        } else if (!epochs_->Own(DecodeMetadataHeader(meta).OrThrow().change)) {
-            Contradicts("its metadata says that it is of another log");
         } else if (const char* wrong = OperationProblem(operation(), item.has_value())) {
             Contradicts(wrong);
         }
@@ -191,9 +185,9 @@ class ChangeLogCheck {
             }
             prev_version = change_.Int8(kPrevVersion);
         } else {
-            const std::optional<Hash> meta_root = change_.Address(kPrevToMeta);
+            const std::optional<RangeRoots> roots = ReadRangeRoots(change_.Bytes(kPrevRoots));
             MetadataHeader header;
-            if (!meta_root || !objects_->FindMetadata(*meta_root, change_.Bytes(kKey), &header)) {
+            if (!roots || !objects_->FindMetadata(roots->to.meta_root, change_.Bytes(kKey), &header)) {
                 return;  // reported with the range record
             }
             if (header.change.seq != static_cast<uint64_t>(prev_seq)) {
@@ -214,17 +208,16 @@ class ChangeLogCheck {
     }
 
     void CheckRange() {
-        const std::optional<Hash> roots[] = {change_.Address(kFromData), change_.Address(kFromMeta),
-                                             change_.Address(kToData), change_.Address(kToMeta)};
-        if (!roots[0] || !roots[1] || !roots[2] || !roots[3]) {
+        const std::optional<RangeRoots> roots = ReadRangeRoots(change_.Bytes(kItem));
+        if (!roots) {
             objects_->NoteUnreached();
             sink_({"error", "broken_history", Name(), "the range record does not name four roots"});
             claims_->AddDamagedRange(change_.Int8(kSeq));
             replay_->AddRange(change_.Int4(kBranchId), change_.Int8(kSeq), std::nullopt);
             return;
         }
-        const TreePair from{*roots[0], *roots[1]};
-        const TreePair to{*roots[2], *roots[3]};
+        const TreePair& from = roots->from;
+        const TreePair& to = roots->to;
         if (const char* problem = RangeProblem(operation())) {
             sink_({"error", "broken_history", Name(), problem});
         } else if (IsFuture()) {

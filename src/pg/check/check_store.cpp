@@ -26,7 +26,7 @@ bool CheckStore(Snapshot snapshot, const FindingSink& sink) {
     commits.CheckRows();
     commits.CheckRefs();
     const int64 low_seq = CheckChangeLog(&objects, &epochs, &claims, &replay, scratch, sink);
-    CheckWorkingRows(sink);
+    CheckWorkingRows(epochs, sink);
     replay.Run(low_seq);
     claims.Compare(&objects, low_seq, sink);
     CheckBranchRecords(low_seq, sink);

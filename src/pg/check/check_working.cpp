@@ -40,7 +40,7 @@ void CheckEpochs(const FindingSink& sink) {
 
 }  // namespace
 
-void CheckWorkingRows(const FindingSink& sink) {
+void CheckWorkingRows(const LogEpochs& epochs, const FindingSink& sink) {
     // While no branch is stored there is main, which has id 1.
     OwnerQuery stray(
         "SELECT (w.epoch >> 32)::int, count(*) FROM _kvs.working AS w "
@@ -55,11 +55,20 @@ void CheckWorkingRows(const FindingSink& sink) {
     stray.Finish();
     CheckEpochs(sink);
 
-    enum Column { kSeqOfRow = 1, kVersionOfRow, kKeyOfRow, kMetaOfRow, kItemOfRow, kLogged, kAgrees };
+    enum Column {
+        kSeqOfRow = 1,
+        kVersionOfRow,
+        kKeyOfRow,
+        kMetaOfRow,
+        kItemOfRow,
+        kLogged,
+        kAgrees,
+        kLoggedMeta
+    };
     OwnerQuery row(
         "SELECT w.change_seq, w.version, w.key, w.meta, w.item, c.seq IS NOT NULL,"
         " c.key IS NOT DISTINCT FROM w.key AND c.branch_id = w.epoch >> 32 AND c.version = w.version"
-        " AND c.meta IS NOT DISTINCT FROM w.meta AND c.item IS NOT DISTINCT FROM w.item "
+        " AND c.item IS NOT DISTINCT FROM w.item, c.meta "
         "FROM _kvs.working AS w LEFT JOIN _kvs.change AS c ON c.seq = w.change_seq "
         "ORDER BY w.epoch >> 32, w.key");
     const int64 low_seq = Guarded([] { return LowestKeptChange(); });
@@ -73,7 +82,10 @@ void CheckWorkingRows(const FindingSink& sink) {
         const bool is_logged = row.Bool(kLogged);
         if (problem.empty() && !is_logged && seq >= low_seq) {
             problem = "change " + std::to_string(seq) + " does not exist";
-        } else if (problem.empty() && is_logged && !row.Bool(kAgrees)) {
+        } else if (problem.empty() && is_logged &&
+                   (!row.Bool(kAgrees) ||
+                    epochs.WholeMetadata(row.Bytes(kLoggedMeta), row.Int8(kVersionOfRow), seq) !=
+                        row.Bytes(kMetaOfRow))) {
             problem = "change " + std::to_string(seq) + " says something else";
         }
         if (!problem.empty()) {

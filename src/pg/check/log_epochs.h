@@ -2,9 +2,12 @@
 // other stores as IsOwnChange does, but for many.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvs/entry.h"
+#include "pg/table/change_log.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -18,18 +21,19 @@ class LogEpochs {
     // first one of the next.
     bool Own(const ChangeId& change) const;
 
+    // The metadata item of a change, of which the log holds a part (kvs/codec/item.h). What is malformed is
+    // given back as it is.
+    std::string WholeMetadata(std::string_view logged, int64 version, int64 seq) const;
+
     // From this number on, changes were made by this database as it is, so that what they say of transactions
     // can be compared with the server. PG_INT64_MAX if there are none.
     int64 first_seq_here() const { return first_seq_here_; }
 
   private:
-    struct Epoch {
-        std::array<uint8_t, 16> log_id;
-        int64 first_seq;
-        int64 end;  // the first number of the next epoch
-    };
+    // Null if no epoch has the number.
+    const LogEpoch* Find(int64 seq) const;
 
-    std::vector<Epoch> epochs_;  // the newest first
+    std::vector<LogEpoch> epochs_;  // the newest first
     int64 first_seq_here_ = PG_INT64_MAX;
 };
 

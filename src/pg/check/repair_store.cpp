@@ -9,6 +9,7 @@
 #include "kvs/tree/node.h"
 #include "pg/check/ancestry_check.h"
 #include "pg/check/check_store.h"
+#include "pg/check/log_epochs.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/chunk/node_cache.h"
 #include "pg/chunk/pack_check.h"
@@ -303,14 +304,23 @@ void RestoreLostWork(const std::vector<int64>& changes) {
         return PointerGetDatum(construct_array(numbers.data(), static_cast<int>(numbers.size()), INT8OID,
                                                sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
     });
-    ExecuteAsOwner(
-        "INSERT INTO _kvs.working (epoch, change_seq, version, key, meta, item)"
-        " SELECT coalesce(b.epoch, c.branch_id::bigint << 32), c.seq, c.version, c.key, c.meta, c.item"
-        " FROM _kvs.change AS c LEFT JOIN _kvs.branch AS b ON b.id = c.branch_id"
-        " WHERE c.seq = ANY ($1) AND NOT EXISTS (SELECT FROM _kvs.working AS w"
-        " WHERE w.epoch >> 32 = c.branch_id AND w.key = c.key)"
-        " ON CONFLICT DO NOTHING",
-        {Parameter::Of(INT8ARRAYOID, array)});
+    const LogEpochs epochs;
+    enum Column { kSeq = 1, kVersion, kMeta };
+    OwnerQuery change("SELECT seq, version, meta FROM _kvs.change WHERE seq = ANY ($1)",
+                      {Parameter::Of(INT8ARRAYOID, array)});
+    while (change.Next()) {
+        const std::string meta =
+            epochs.WholeMetadata(change.Bytes(kMeta), change.Int8(kVersion), change.Int8(kSeq));
+        ExecuteAsOwner(
+            "INSERT INTO _kvs.working (epoch, change_seq, version, key, meta, item)"
+            " SELECT coalesce(b.epoch, c.branch_id::bigint << 32), c.seq, c.version, c.key, $2, c.item"
+            " FROM _kvs.change AS c LEFT JOIN _kvs.branch AS b ON b.id = c.branch_id"
+            " WHERE c.seq = $1 AND NOT EXISTS (SELECT FROM _kvs.working AS w"
+            " WHERE w.epoch >> 32 = c.branch_id AND w.key = c.key)"
+            " ON CONFLICT DO NOTHING",
+            {Parameter::Int8(change.Int8(kSeq)), Parameter::Bytea(meta)});
+    }
+    change.Finish();
 }
 
 // The addresses in what a check finds; those of commits are among them. And the changes that branches lost.

@@ -130,7 +130,7 @@ bool KeyHistory::FromLog(uint64_t seq) {
         if (!members_) {
             members_ = ReadChangeMembers(snapshot_);
         }
-        return ReadChange(*members_, snapshot_, static_cast<int64>(seq), &change);
+        return ReadChange(*members_, snapshot_, static_cast<int64>(seq), &epoch_, &change);
     });
     if (!found) {
         return false;

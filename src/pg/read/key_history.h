@@ -89,6 +89,7 @@ class KeyHistory {
     bool follows_gap_ = false;
 
     std::optional<ChangeMembers> members_;  // of the log
+    LogEpoch epoch_;                        // of the change that was read last
 };
 
 }  // namespace kvs::pg

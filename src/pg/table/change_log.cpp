@@ -1,7 +1,7 @@
 #include "pg/table/change_log.h"
 
-#include <utility>
-
+#include "kvs/codec/item.h"
+#include "kvs/codec/varint.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
@@ -36,14 +36,10 @@ enum ChangeColumn {
     kKeyColumn,
     kMetaColumn,
     kItemColumn,
-    kFromDataColumn,
-    kFromMetaColumn,
-    kToDataColumn,
-    kToMetaColumn,
-    kChangeColumns = kToMetaColumn
+    kChangeColumns = kItemColumn
 };
 
-constexpr int64 kUnbounded = PG_INT64_MAX;
+constexpr size_t kRootsSize = 4 * Hash::kSize;
 
 // The current log. Known only from the moment the row is there, and forgotten when the transaction that might
 // have inserted it aborts, or with the table that holds it.
@@ -151,26 +147,39 @@ LogId CurrentLog() {
     return current.log_id;
 }
 
-bool IsOwnChange(const ChangeId& change, Snapshot snapshot) {
+LogEpoch EpochOf(int64 seq, Snapshot snapshot) {
     Table store = OpenForRead(Object::kStore, Object::kStoreEpoch);
-    int64 end = kUnbounded;
-    bool own = false;
+    LogEpoch epoch = {};
+    int64 end = PG_INT64_MAX;
     ForEachEpoch(&store, snapshot, [&] {
         const int64 first = DatumGetInt64(store.Get(kFirstSeqColumn));
-        if (ReadLogId(&store) == change.log_id) {
-            own = static_cast<int64>(change.seq) >= first && static_cast<int64>(change.seq) < end;
-            return false;
+        if (seq >= first && seq < end) {
+            epoch = {ReadLogId(&store), first, end};
         }
         end = first;
-        return true;
+        return seq < first;
     });
     Close(&store);
-    return own;
+    return epoch;
+}
+
+bool IsOwnChange(const ChangeId& change, Snapshot snapshot) {
+    const auto seq = static_cast<int64>(change.seq);
+    const LogEpoch epoch = EpochOf(seq, snapshot);
+    return epoch.Has(seq) && epoch.log_id == change.log_id;
 }
 
 int64 NextChangeSeq() {
     GetTopTransactionId();
     return nextval_internal(ObjectOid(Object::kChangeSequence), false);
+}
+
+std::optional<RangeRoots> ReadRangeRoots(std::string_view item) {
+    if (item.size() != kRootsSize) {
+        return std::nullopt;
+    }
+    const auto root = [&](size_t i) { return Hash::FromBytes(item.substr(i * Hash::kSize, Hash::kSize)); };
+    return RangeRoots{{root(0), root(1)}, {root(2), root(3)}};
 }
 
 Table OpenChangeLogForWrite() {
@@ -179,7 +188,41 @@ Table OpenChangeLogForWrite() {
 
 namespace {
 
-// What a row of a change of a key has; the roots of a range record are null in it.
+// The metadata as the log holds them.
+Datum ToLog(Datum meta) {
+    const std::string_view item = Contents(DatumGetPointer(meta));
+    auto* logged = static_cast<struct varlena*>(palloc(VARHDRSZ + item.size()));
+    const char* end = WriteLoggedMetadata(item, VARDATA(logged));
+    if (end == nullptr) {
+        ereport(ERROR, errcode(ERRCODE_DATA_CORRUPTED), errmsg("metadata item is damaged"));
+    }
+    SET_VARSIZE(logged, end - reinterpret_cast<char*>(logged));
+    return PointerGetDatum(logged);
+}
+
+// And back. What is malformed is handed on as it is, for the decoder to tell.
+Datum FromLog(std::string_view logged, int64 version, const ChangeId& change) {
+    auto* item = static_cast<struct varlena*>(palloc(VARHDRSZ + logged.size() + kMaxLeftOutOfLog));
+    const char* end = WriteMetadataFromLog(logged, static_cast<uint64_t>(version), change, VARDATA(item));
+    if (end == nullptr) {
+        end = WriteBytes(VARDATA(item), logged);
+    }
+    SET_VARSIZE(item, end - reinterpret_cast<char*>(item));
+    return PointerGetDatum(item);
+}
+
+// The roots of a range record, as it holds them.
+Datum ToLog(const TreePair& from, const TreePair& to) {
+    auto* roots = static_cast<struct varlena*>(palloc(VARHDRSZ + kRootsSize));
+    SET_VARSIZE(roots, VARHDRSZ + kRootsSize);
+    char* out = VARDATA(roots);
+    for (const Hash* root : {&from.data_root, &from.meta_root, &to.data_root, &to.meta_root}) {
+        out = WriteBytes(out, root->AsBytes());
+    }
+    return PointerGetDatum(roots);
+}
+
+// What the row has, in memory of its own but for key and item.
 void FillRow(const ChangeRow& row, FullTransactionId xid, Datum* values, bool* nulls) {
     values[kSeqColumn - 1] = Int64GetDatum(row.seq);
     values[kPrevSeqColumn - 1] = Int64GetDatum(row.prev_seq);
@@ -188,30 +231,17 @@ void FillRow(const ChangeRow& row, FullTransactionId xid, Datum* values, bool* n
     values[kBranchColumn - 1] = Int32GetDatum(row.branch_id);
     values[kOpColumn - 1] = Int16GetDatum(static_cast<int16>(row.operation));
     values[kKeyColumn - 1] = row.key;
-    values[kMetaColumn - 1] = row.meta;
-    values[kItemColumn - 1] = row.item;
-    memset(nulls, 0, kChangeColumns * sizeof(bool));
-    nulls[kKeyColumn - 1] = row.key == 0;
-    nulls[kMetaColumn - 1] = row.meta == 0;
-    nulls[kItemColumn - 1] = row.item == 0;
-    for (int column = kFromDataColumn; column <= kToMetaColumn; column++) {
-        values[column - 1] = 0;
-        nulls[column - 1] = true;
+    values[kMetaColumn - 1] = row.IsRange() ? 0 : ToLog(row.meta);
+    values[kItemColumn - 1] = row.IsRange() ? ToLog(row.from, row.to) : row.item;
+    for (const int column : {kKeyColumn, kMetaColumn, kItemColumn}) {
+        nulls[column - 1] = values[column - 1] == 0;
     }
 }
 
 void AppendRange(Table* log, const ChangeRow& row) {
     Datum values[kChangeColumns];
-    bool nulls[kChangeColumns];
+    bool nulls[kChangeColumns] = {};
     FillRow(row, GetTopFullTransactionId(), values, nulls);
-    const std::pair<ChangeColumn, const Hash*> roots[] = {{kFromDataColumn, &row.from.data_root},
-                                                          {kFromMetaColumn, &row.from.meta_root},
-                                                          {kToDataColumn, &row.to.data_root},
-                                                          {kToMetaColumn, &row.to.meta_root}};
-    for (const auto& [column, root] : roots) {
-        values[column - 1] = HashDatum(*root);
-        nulls[column - 1] = false;
-    }
     // Range records alone have an entry in this index, so that garbage collection finds them in a long log.
     Table with_ranges = *log;
     Relation ranges = OpenRangeIndex(*log);
@@ -239,17 +269,21 @@ void AppendChanges(Table* log, const ChangeRow* rows, int count) {
     const FullTransactionId xid = GetTopFullTransactionId();
     if (count == 1) {
         Datum values[kChangeColumns];
-        bool nulls[kChangeColumns];
+        bool nulls[kChangeColumns] = {};
         FillRow(rows[0], xid, values, nulls);
         Insert(log, values, nulls);
+        pfree(DatumGetPointer(values[kMetaColumn - 1]));
         return;
     }
     auto* values = static_cast<Datum*>(palloc(count * kChangeColumns * sizeof(Datum)));
-    auto* nulls = static_cast<bool*>(palloc(count * kChangeColumns * sizeof(bool)));
+    auto* nulls = static_cast<bool*>(palloc0(count * kChangeColumns * sizeof(bool)));
     for (int i = 0; i < count; i++) {
         FillRow(rows[i], xid, values + i * kChangeColumns, nulls + i * kChangeColumns);
     }
     InsertRows(log, values, nulls, count);
+    for (int i = 0; i < count; i++) {
+        pfree(DatumGetPointer(values[i * kChangeColumns + kMetaColumn - 1]));
+    }
     pfree(values);
     pfree(nulls);
 }
@@ -257,7 +291,7 @@ void AppendChanges(Table* log, const ChangeRow* rows, int count) {
 namespace {
 
 // Reads the row out of a member; false if it is not there.
-bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
+bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row) {
     ScanKeyData key;
     KeyInt8(&key, kSeqColumn, seq);
     if (!Lookup(change, snapshot, &key, 1)) {
@@ -272,19 +306,31 @@ bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, ChangeRow* row) {
     Datum datum = change->Get(kKeyColumn, &is_null);
     row->key = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
     datum = change->Get(kMetaColumn, &is_null);
-    row->meta = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
+    if (!epoch->Has(seq)) {
+        *epoch = EpochOf(seq, snapshot);
+    }
+    row->meta =
+        is_null ? 0
+                : FromLog(DatumContents(datum), row->version, {epoch->log_id, static_cast<uint64_t>(seq)});
     datum = change->Get(kItemColumn, &is_null);
-    row->item = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
     if (row->IsRange()) {
-        row->from = {DatumHash(change->Get(kFromDataColumn)), DatumHash(change->Get(kFromMetaColumn))};
-        row->to = {DatumHash(change->Get(kToDataColumn)), DatumHash(change->Get(kToMetaColumn))};
+        const std::optional<RangeRoots> roots = is_null ? std::nullopt : ReadRangeRoots(DatumContents(datum));
+        if (!roots) {
+            ereport(ERROR, errcode(ERRCODE_DATA_CORRUPTED),
+                    errmsg("change %lld does not name four roots", static_cast<long long>(seq)));
+        }
+        row->item = 0;
+        row->from = roots->from;
+        row->to = roots->to;
+    } else {
+        row->item = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
     }
     return true;
 }
 
 }  // namespace
 
-bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, ChangeRow* row) {
+bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row) {
     // First the members from that which was current when the number was drawn to the oldest one, then the
     // newer ones: some numbers wait before they are used, and some writers do not hear of a new member at
     // once. Then those that wait: this transaction may write to one that became current after its snapshot.
@@ -311,7 +357,7 @@ bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, Chan
         }
         turns[next] = kNever;
         Table member = OpenChangeMember(next);
-        const bool found = ReadFrom(&member, snapshot, seq, row);
+        const bool found = ReadFrom(&member, snapshot, seq, epoch, row);
         Close(&member);
         if (found) {
             return true;

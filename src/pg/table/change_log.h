@@ -12,6 +12,7 @@
 
 #include <array>
 #include <optional>
+#include <string_view>
 
 #include "kvs/entry.h"
 #include "kvs/hash.h"
@@ -28,11 +29,31 @@ using LogId = std::array<uint8_t, 16>;
 // database yet. Server code.
 LogId CurrentLog();
 
+// An epoch of the change table, by _kvs.store: whose numbers are those in [first, end).
+struct LogEpoch {
+    LogId log_id = {};
+    int64 first = 0;
+    int64 end = 0;
+
+    bool Has(int64 seq) const { return seq >= first && seq < end; }
+};
+
+// The epoch that the number was drawn in; an empty one if none has it. Server code.
+LogEpoch EpochOf(int64 seq, Snapshot snapshot);
+
 // Whether this database's change table holds the change, as far as its identity tells. Server code.
 bool IsOwnChange(const ChangeId& change, Snapshot snapshot);
 
 // The next number. The transaction has an xid from now on. Server code.
 int64 NextChangeSeq();
+
+// The states that a range record lies between. Its row holds the four roots one behind the other, instead of
+// an item. Reading: nullopt if that is something else.
+struct RangeRoots {
+    TreePair from;
+    TreePair to;
+};
+std::optional<RangeRoots> ReadRangeRoots(std::string_view item);
 
 // One row of _kvs.change. Its Datums are the caller's; of a row that was read they are detoasted, and live as
 // long as the memory context that was current then.
@@ -43,7 +64,7 @@ struct ChangeRow {
     int32 branch_id = 0;
     Operation operation = {};
     Datum key = 0;       // 0 in a range record, and there alone
-    Datum meta = 0;      // encoded metadata; 0 in a range record
+    Datum meta = 0;      // encoded metadata item, whole; 0 in a range record
     Datum item = 0;      // encoded data item; 0: deleted, or a range record
     TreePair from = {};  // in a range record alone
     TreePair to = {};
@@ -61,7 +82,7 @@ void AppendChanges(Table* log, const ChangeRow* rows, int count);
 void AppendChange(Table* log, const ChangeRow& row);
 
 // Reads the row with this number into `row`; false if there is none. `members` was read under `snapshot`.
-// Server code.
-bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, ChangeRow* row);
+// `epoch` is any, and becomes that of the change: who reads many keeps it. Server code.
+bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row);
 
 }  // namespace kvs::pg

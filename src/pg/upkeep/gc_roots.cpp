@@ -32,10 +32,10 @@ constexpr RootColumn kRootColumns[] = {
     {Kind::kCommit, "remote_ref", "head", kAlways},
     {Kind::kCommit, "stash", "head", kAlways},
     {Kind::kCommit, "stash", "commit_hash", kAlways},
-    {Kind::kDataTree, "change", "from_data_root", kIsRange},
-    {Kind::kMetadataTree, "change", "from_meta_root", kIsRange},
-    {Kind::kDataTree, "change", "to_data_root", kIsRange},
-    {Kind::kMetadataTree, "change", "to_meta_root", kIsRange},
+    {Kind::kDataTree, "change", "substr(item, 1, 32)", kIsRange},
+    {Kind::kMetadataTree, "change", "substr(item, 33, 32)", kIsRange},
+    {Kind::kDataTree, "change", "substr(item, 65, 32)", kIsRange},
+    {Kind::kMetadataTree, "change", "substr(item, 97, 32)", kIsRange},
 };
 
 constexpr RootColumn kStoredCommit = {Kind::kStoredCommit, "commit", "hash", kAlways};

@@ -203,7 +203,23 @@ UPDATE _kvs.branch SET working_data_root = pg_temp.root(:'two', 'meta_root') WHE
 SELECT DISTINCT type FROM pg_temp.errors() ORDER BY type;
 ROLLBACK;
 
--- The change log.
+-- The change log. It leaves out of a metadata item what the change has besides.
+CREATE FUNCTION pg_temp.varint(n bigint) RETURNS bytea LANGUAGE sql AS $$
+    SELECT CASE WHEN n < 128 THEN set_byte('\x00', 0, n::int)
+                ELSE set_byte('\x00', 0, (n & 127 | 128)::int) || pg_temp.varint(n >> 7) END
+$$;
+CREATE FUNCTION pg_temp.meta(c _kvs.change) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+    times int := 9;
+BEGIN
+    WHILE get_byte(c.meta, times + 1) > 127 LOOP
+        times := times + 1;
+    END LOOP;
+    RETURN '\x01'::bytea || substr(c.meta, 2, 1) || pg_temp.varint(c.version) || substr(c.meta, 3, times)
+        || (SELECT uuid_send(log_id) FROM _kvs.store WHERE first_seq <= c.seq ORDER BY epoch DESC LIMIT 1)
+        || pg_temp.varint(c.seq) || substr(c.meta, times + 3);
+END
+$$;
 SELECT seq AS seq, prev_seq AS prev FROM _kvs.change WHERE key = 'check:1' AND version = 4
     AND branch_id = (SELECT id FROM _kvs.branch WHERE name = 'check') \gset
 BEGIN;
@@ -241,11 +257,11 @@ SELECT type, object FROM pg_temp.errors();
 ROLLBACK;
 -- A range record between states that are not there, or that it did not make.
 BEGIN;
-UPDATE _kvs.change SET to_meta_root = sha256('nowhere') WHERE key IS NULL;
+UPDATE _kvs.change SET item = overlay(item PLACING sha256('nowhere') FROM 97) WHERE key IS NULL;
 SELECT DISTINCT * FROM pg_temp.errors() ORDER BY 1, 2, 3;
-UPDATE _kvs.change SET to_meta_root = NULL WHERE key IS NULL;
+UPDATE _kvs.change SET item = substr(item, 1, 96) WHERE key IS NULL;
 SELECT DISTINCT * FROM pg_temp.errors() ORDER BY 1, 2, 3;
-UPDATE _kvs.change SET to_meta_root = pg_temp.root(:'two', 'meta_root'), to_data_root = pg_temp.root(:'two') WHERE key IS NULL;
+UPDATE _kvs.change SET item = substr(item, 1, 64) || pg_temp.root(:'two') || pg_temp.root(:'two', 'meta_root') WHERE key IS NULL;
 SELECT DISTINCT type, object FROM pg_temp.errors() WHERE object = 'check:1';
 ROLLBACK;
 
@@ -257,7 +273,7 @@ ROLLBACK;
 BEGIN;
 UPDATE _kvs.working SET change_seq = 1000000000 WHERE key = 'check:1';
 SELECT type, object, regexp_replace(detail, '\d{9,}|(change) \d+', '\1 N') AS detail FROM pg_temp.errors();
-UPDATE _kvs.working AS w SET change_seq = c.seq, meta = c.meta, version = c.version
+UPDATE _kvs.working AS w SET change_seq = c.seq, meta = pg_temp.meta(c), version = c.version
 FROM _kvs.change AS c WHERE w.key = 'check:1' AND c.seq = (SELECT prev_seq FROM _kvs.change WHERE seq = w.change_seq);
 SELECT count(*) FROM pg_temp.errors();
 ROLLBACK;
@@ -308,7 +324,7 @@ SELECT type, object, regexp_replace(detail, '\d{3,}', 'N', 'g') FROM pg_temp.err
 ROLLBACK;
 -- An uncommitted row is that of an earlier change.
 BEGIN;
-UPDATE _kvs.working AS w SET change_seq = c.seq, version = c.version, meta = c.meta, item = c.item
+UPDATE _kvs.working AS w SET change_seq = c.seq, version = c.version, meta = pg_temp.meta(c), item = c.item
 FROM _kvs.change AS c WHERE w.epoch >> 32 = :branch AND w.key = 'check:1' AND c.seq = :prev;
 SELECT * FROM pg_temp.errors();
 ROLLBACK;
@@ -396,7 +412,7 @@ SET LOCAL kvs.compression_level = 0;
 SELECT kvs.put('check:6', '"six"', branch => 'check-other'), kvs.flush('check-other');
 SELECT seq AS six FROM _kvs.change WHERE key = 'check:6' AND branch_id = :other \gset
 SAVEPOINT flushed;
-SELECT pg_temp.plant('meta', meta, set_byte(meta, 2, 7)) FROM _kvs.change WHERE seq = :six;
+SELECT pg_temp.plant('meta', pg_temp.meta(c), set_byte(pg_temp.meta(c), 2, 7)) FROM _kvs.change AS c WHERE seq = :six;
 SELECT * FROM pg_temp.errors();
 ROLLBACK TO flushed;
 SELECT pg_temp.plant('data', convert_to('six', 'UTF8'), convert_to('sax', 'UTF8')) FROM _kvs.change WHERE seq = :six;

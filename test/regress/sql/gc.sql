@@ -171,7 +171,7 @@ SELECT kvs.delete_branch('gc-many', force => true);
 -- The record of the import goes on holding it.
 SELECT removed, findings FROM pg_temp.collect();
 DELETE FROM _kvs.change WHERE branch_id NOT IN (SELECT id FROM _kvs.branch) AND key IS NULL
-    AND to_data_root = (SELECT to_data_root FROM _kvs.change WHERE key IS NULL ORDER BY seq DESC LIMIT 1);
+    AND substr(item, 65, 32) = (SELECT substr(item, 65, 32) FROM _kvs.change WHERE key IS NULL ORDER BY seq DESC LIMIT 1);
 SELECT * FROM pg_temp.collect();
 RESET maintenance_work_mem;
 

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "kvs/codec/varint.h"
+
 namespace kvs {
 namespace {
 
@@ -221,6 +223,53 @@ TEST(Metadata, RefusesOtherEncodingsOfTheSame) {
     ExpectCorrupt(DecodeMetadata(encoded + "\xff\xff\xff\xff\x0f"));  // billions of tags in no bytes
 }
 
+std::string Logged(std::string_view item) {
+    std::string logged(item.size(), '\0');
+    char* end = WriteLoggedMetadata(item, logged.data());
+    EXPECT_NE(end, nullptr);
+    logged.resize(static_cast<size_t>(end - logged.data()));
+    return logged;
+}
+
+std::string FromLog(std::string_view logged, uint64_t version, const ChangeId& change) {
+    std::string item(logged.size() + kMaxLeftOutOfLog, '\0');
+    char* end = WriteMetadataFromLog(logged, version, change, item.data());
+    EXPECT_NE(end, nullptr);
+    item.resize(static_cast<size_t>(end - item.data()));
+    return item;
+}
+
+// The log holds what its row does not say, and the item comes back byte for byte.
+TEST(Metadata, Logged) {
+    const Metadata metadata = Full();
+    const std::string item = EncodeMetadata(metadata);
+    const std::string logged = Logged(item);
+    EXPECT_EQ(logged.substr(0, 11), std::string("\x02\x1f\x01\0\0\0\0\0\0\0\x01", 11));
+    EXPECT_EQ(logged.size() + VarintSize(metadata.version) + sizeof(ChangeId::log_id) +
+                  VarintSize(metadata.change.seq),
+              item.size());
+    EXPECT_EQ(FromLog(logged, metadata.version, metadata.change), item);
+
+    Metadata highest = metadata;
+    highest.version = highest.change.seq = UINT64_MAX;
+    const std::string longest = EncodeMetadata(highest);
+    EXPECT_EQ(longest.size(), Logged(longest).size() + kMaxLeftOutOfLog);
+    EXPECT_EQ(FromLog(Logged(longest), UINT64_MAX, highest.change), longest);
+}
+
+TEST(Metadata, LoggedMalformed) {
+    char out[200];
+    const std::string item = EncodeMetadata(Full());
+    const std::string logged = Logged(item);
+    for (size_t size = 0; size < 11; size++) {
+        EXPECT_EQ(WriteLoggedMetadata(item.substr(0, size), out), nullptr);
+        EXPECT_EQ(WriteMetadataFromLog(logged.substr(0, size), 1, {}, out), nullptr);
+    }
+    // One in the place of the other.
+    EXPECT_EQ(WriteLoggedMetadata(logged, out), nullptr);
+    EXPECT_EQ(WriteMetadataFromLog(item, 1, {}, out), nullptr);
+}
+
 RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint64_t version, uint64_t seq)) {
     Metadata metadata;
     metadata.version = version;
@@ -240,6 +289,7 @@ RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint
     std::string encoded = EncodeMetadata(metadata);
     RC_ASSERT(encoded.size() == MetadataSize(metadata));
     RC_ASSERT(DecodeMetadata(encoded).OrThrow() == metadata);
+    RC_ASSERT(FromLog(Logged(encoded), version, metadata.change) == encoded);
     MetadataHeader header = DecodeMetadataHeader(encoded).OrThrow();
     RC_ASSERT(header.version == version);
     RC_ASSERT(header.updated_at == updated_at);
