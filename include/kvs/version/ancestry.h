@@ -64,8 +64,8 @@ std::string EncodeAncestry(const Hash& commit, const Ancestry& ancestry);
 std::optional<Ancestry> DecodeAncestry(const Hash& commit, std::string_view encoded);
 
 // Goes `*steps` first parents up from a commit that was read of the graph before. Where there are fewer, it
-// ends at the commit that has no parent, and `*steps` says how many are left; otherwise that is 0. The links
-// of the commit where it ends are read, those of commits on the way where their ancestry is unknown.
+// ends at the commit that has no parent, and `*steps` says how many are left; otherwise that is 0.
+// Of commits whose ancestry is known no more than that is read.
 // Errors: what the graph throws; kCorruption where an ancestry contradicts the one that led to it.
 Hash AncestorAlongFirstParents(CommitGraph& graph, const Hash& commit, uint64_t* steps);
 

@@ -12,7 +12,6 @@ namespace kvs {
 struct CommitLinks {
     uint64_t generation = 0;  // larger than that of every parent
     std::vector<Hash> parents;
-    AncestryRef ancestry;  // null if it is unknown
 };
 
 // Errors: a commit that is missing throws Error(kCorruption).
@@ -23,9 +22,9 @@ class CommitGraph {
     // Of an ancestor of a commit that was read before.
     virtual CommitLinks ReadLinks(const Hash& commit) = 0;
 
-    // Of an ancestor as above, by way of which others are found: its ancestry alone, null if it is unknown. A
-    // graph may know it without reading the commit.
-    virtual AncestryRef ReadAncestry(const Hash& commit) { return ReadLinks(commit).ancestry; }
+    // Of an ancestor as above, by way of which others are found: its ancestry, null if it is unknown, for
+    // which the commit need not be read.
+    virtual AncestryRef ReadAncestry(const Hash& /*commit*/) { return nullptr; }
 
     // Of a commit that a question names. A graph that remembers ancestors has to look whether this one is
     // there.

@@ -135,25 +135,27 @@ std::optional<Ancestry> DecodeAncestry(const Hash& commit, std::string_view enco
     return ancestry;
 }
 
-// Invariant: what is wanted is `*steps` first parents above `at`. On the way the ancestries are enough: what
-// stands in one was derived where its commit was stored, and the checksum says that it is still that. Where
-// the way ends the whole commit is read, and verified.
+// Invariant: what is wanted is `*steps` first parents above `at`. The ancestries are enough: what stands in
+// one was derived where its commit was stored, and the checksum says that it is still that. The commit where
+// the way ends is not read at all: whoever wants it will.
 Hash AncestorAlongFirstParents(CommitGraph& graph, const Hash& commit, uint64_t* steps) {
     Hash at = commit;
-    AncestryRef ancestry = graph.ReadAncestry(at);
+    AncestryRef ancestry;  // of the commit before, then of this one
+    uint64_t passed = 0;
     while (*steps > 0) {
+        AncestryRef here = graph.ReadAncestry(at);
+        if (ancestry != nullptr && here != nullptr && here->depth + passed != ancestry->depth) {
+            throw Error(ErrorCode::kCorruption,
+                        "commit " + at.ToHex() + " has an ancestry that does not fit its descendants");
+        }
+        ancestry = std::move(here);
         const Step step = FarthestStep(graph, at, ancestry, *steps);
         if (step.passed == 0) {
             break;
         }
-        *steps -= step.passed;
-        AncestryRef next = *steps > 0 ? graph.ReadAncestry(step.to) : graph.ReadLinks(step.to).ancestry;
-        if (ancestry != nullptr && next != nullptr && next->depth + step.passed != ancestry->depth) {
-            throw Error(ErrorCode::kCorruption,
-                        "commit " + step.to.ToHex() + " has an ancestry that does not fit its descendants");
-        }
+        passed = step.passed;
+        *steps -= passed;
         at = step.to;
-        ancestry = std::move(next);
     }
     return at;
 }

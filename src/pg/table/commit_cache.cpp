@@ -16,21 +16,17 @@ size_t SizeOf(const Ancestry& ancestry) {
     return sizeof(Ancestry) + ancestry.pointers.size() * Hash::kSize;
 }
 
-size_t SizeOf(const KnownCommit& known) {
-    const Commit& commit = known.commit;
-    size_t size = sizeof(KnownCommit) + kOverhead + commit.parents.size() * Hash::kSize +
-                  commit.author.size() + commit.committer.size() + commit.message.size();
+size_t SizeOf(const Commit& commit) {
+    size_t size = sizeof(Commit) + kOverhead + commit.parents.size() * Hash::kSize + commit.author.size() +
+                  commit.committer.size() + commit.message.size();
     for (const auto& [name, root] : commit.trees) {
         size += sizeof(commit.trees[0]) + name.size();
-    }
-    if (known.ancestry != nullptr) {
-        size += SizeOf(*known.ancestry);
     }
     return size;
 }
 
-ClockCache<KnownCommitRef>& Cache() {
-    static auto* cache = new ClockCache<KnownCommitRef>();
+ClockCache<CommitRef>& Cache() {
+    static auto* cache = new ClockCache<CommitRef>();
     return *cache;
 }
 
@@ -41,11 +37,11 @@ ClockCache<AncestryRef>& Ancestries() {
 
 }  // namespace
 
-KnownCommitRef FindKnownCommit(const Hash& hash) {
+CommitRef FindKnownCommit(const Hash& hash) {
     return Cache().Find(hash);
 }
 
-void RememberCommit(const Hash& hash, KnownCommitRef commit) {
+void RememberCommit(const Hash& hash, CommitRef commit) {
     const size_t size = SizeOf(*commit);
     Cache().Add(hash, std::move(commit), size, kCapacity);
 }

@@ -16,22 +16,16 @@
 
 namespace kvs::pg {
 
-struct KnownCommit {
-    Commit commit;
-    AncestryRef ancestry;  // null unless the row has that of this commit
-};
-
-using KnownCommitRef = std::shared_ptr<const KnownCommit>;
+using CommitRef = std::shared_ptr<const Commit>;
 
 // Null if it is not remembered.
-KnownCommitRef FindKnownCommit(const Hash& hash);
+CommitRef FindKnownCommit(const Hash& hash);
 
-// `commit` must have been verified to be the commit of `hash`. Up to 8 MB are kept, some 8,000 commits;
+// `commit` must have been verified to be the commit of `hash`. Up to 8 MB are kept, some 15,000 commits;
 // those that were not used for long make room.
-void RememberCommit(const Hash& hash, KnownCommitRef commit);
+void RememberCommit(const Hash& hash, CommitRef commit);
 
-// The same for ancestries of commits that were passed on the way to others, and not read. Up to 1 MB are
-// kept.
+// The same for ancestries, which are read by themselves and seldom. Up to 1 MB are kept, some 1,500.
 AncestryRef FindKnownAncestry(const Hash& hash);
 void RememberAncestry(const Hash& hash, AncestryRef ancestry);
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "kvs/error.h"
-#include "pg/table/commit_cache.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -38,89 +37,39 @@ enum CommitColumn {
     kCommitColumns = kAncestryColumn
 };
 
-// Copies of what a row says, or null.
-struct Row {
-    struct varlena* ancestry;
-    struct varlena* body;
-};
-
-Row FindRow(const Hash& hash, Snapshot snapshot) {
+// A copy of the encoded commit; null if there is none.
+struct varlena* FindBody(const Hash& hash, Snapshot snapshot) {
     Table table = OpenForRead(Object::kCommit, Object::kCommitPkey);
     ScanKeyData key;
     KeyBytea(&key, 1, HashDatum(hash));
-    Row row = {};
+    struct varlena* body = nullptr;
     if (Lookup(&table, snapshot, &key, 1)) {
-        bool is_null;
-        const Datum ancestry = table.Get(kAncestryColumn, &is_null);
-        row.ancestry = is_null ? nullptr : PG_DETOAST_DATUM_COPY(ancestry);
-        row.body = PG_DETOAST_DATUM_COPY(table.Get(kBodyColumn));
+        body = PG_DETOAST_DATUM_COPY(table.Get(kBodyColumn));
     }
     Close(&table);
-    return row;
-}
-
-AncestryRef AncestryOf(const Hash& hash, std::string_view encoded) {
-    std::optional<Ancestry> ancestry = DecodeAncestry(hash, encoded);
-    return ancestry ? std::make_shared<const Ancestry>(*std::move(ancestry)) : nullptr;
-}
-
-AncestryRef TakeAncestry(const Hash& hash, struct varlena* encoded) {
-    if (encoded == nullptr) {
-        return nullptr;
-    }
-    AncestryRef ancestry = AncestryOf(hash, Contents(encoded));
-    pfree(encoded);
-    return ancestry;
+    return body;
 }
 
 // Reads a commit, verifies it and remembers it; null if there is none.
-KnownCommitRef LoadCommit(const Hash& hash, Snapshot snapshot) {
+CommitRef LoadCommit(const Hash& hash, Snapshot snapshot) {
     if (hash == kInitialCommit) {
-        auto initial = std::make_shared<const KnownCommit>(
-            KnownCommit{InitialCommit(), std::make_shared<const Ancestry>()});
+        auto initial = std::make_shared<const Commit>(InitialCommit());
         RememberCommit(hash, initial);
         return initial;
     }
-    const Row row = Guarded([&] { return FindRow(hash, snapshot); });
-    if (row.body == nullptr) {
+    struct varlena* body = Guarded([&] { return FindBody(hash, snapshot); });
+    if (body == nullptr) {
         return nullptr;
     }
-    const std::string_view encoded = Contents(row.body);
+    const std::string_view encoded = Contents(body);
     ServerHasher hasher;
     if (HashCommit(hasher, encoded) != hash) {
         throw Damaged("commit " + hash.ToHex() + " does not hash to its address");
     }
-    auto known = std::make_shared<const KnownCommit>(
-        KnownCommit{DecodeCommit(encoded).OrThrow(), TakeAncestry(hash, row.ancestry)});
-    pfree(row.body);
-    RememberCommit(hash, known);
-    return known;
-}
-
-// Of a commit that is there now, or that this transaction has stored.
-AncestryRef FindAncestry(const Hash& hash) {
-    if (hash == kInitialCommit) {
-        return std::make_shared<const Ancestry>();
-    }
-    if (const KnownCommitRef known = FindKnownCommit(hash); known != nullptr && known->ancestry != nullptr) {
-        return known->ancestry;
-    }
-    const Row row = Guarded([&] { return FindRow(hash, SnapshotSelf); });
-    if (row.body != nullptr) {
-        pfree(row.body);
-    }
-    return TakeAncestry(hash, row.ancestry);
-}
-
-// Unknown where that of the first parent is: in a damaged store, until kvs.repair() derives all of them anew.
-AncestryRef DeriveAncestry(const Commit& commit) {
-    if (commit.parents.empty()) {
-        return std::make_shared<const Ancestry>();
-    }
-    const AncestryRef of_parent = FindAncestry(commit.parents[0]);
-    return of_parent != nullptr
-               ? std::make_shared<const Ancestry>(AncestryOfChild(commit.parents[0], *of_parent))
-               : nullptr;
+    auto commit = std::make_shared<const Commit>(DecodeCommit(encoded).OrThrow());
+    pfree(body);
+    RememberCommit(hash, commit);
+    return commit;
 }
 
 Datum SnapshotDatum(Snapshot snapshot) {
@@ -136,25 +85,14 @@ Datum SnapshotDatum(Snapshot snapshot) {
 // names it may be newer than the transaction's snapshot: a staged merge, a stash, what another session has
 // fetched. Then the commit is there now, and nothing is damaged.
 [[noreturn]] void ThrowUnseen(const Hash& hash) {
-    if (Guarded([&] { return IsolationUsesXactSnapshot() && FindRow(hash, SnapshotSelf).body != nullptr; })) {
+    if (Guarded([&] { return IsolationUsesXactSnapshot() && FindBody(hash, SnapshotSelf) != nullptr; })) {
         throw CouldNotSerialize("commit " + hash.ToHex() + ", which was stored since");
     }
     throw Damaged("commit " + hash.ToHex() + " is missing");
 }
 
-KnownCommitRef KnownAncestor(const Hash& hash, Snapshot snapshot) {
-    KnownCommitRef known = FindKnownCommit(hash);
-    if (known == nullptr) {
-        known = LoadCommit(hash, snapshot);
-    }
-    if (known == nullptr) {
-        ThrowUnseen(hash);
-    }
-    return known;
-}
-
-CommitLinks LinksOf(const KnownCommit& known) {
-    return {known.commit.generation, known.commit.parents, known.ancestry};
+CommitLinks LinksOf(const Commit& commit) {
+    return {commit.generation, commit.parents};
 }
 
 // The graph as a way to an ancestor reads it: one row after the other, and of most of them the ancestry
@@ -163,22 +101,22 @@ class Way : public CommitGraph {
   public:
     explicit Way(Snapshot snapshot) : snapshot_(snapshot) {}
 
-    CommitLinks ReadLinks(const Hash& commit) override { return LinksOf(*KnownAncestor(commit, snapshot_)); }
+    CommitLinks ReadLinks(const Hash& commit) override { return LinksOf(*ReadAncestor(commit, snapshot_)); }
 
     AncestryRef ReadAncestry(const Hash& commit) override {
         if (commit == kInitialCommit) {
             return std::make_shared<const Ancestry>();
         }
-        if (const KnownCommitRef known = FindKnownCommit(commit)) {
-            return known->ancestry;
-        }
         if (AncestryRef known = FindKnownAncestry(commit)) {
             return known;
         }
-        AncestryRef ancestry = AncestryOf(commit, Guarded([&] { return StoredAncestry(commit); }));
-        if (ancestry != nullptr) {
-            RememberAncestry(commit, ancestry);
+        std::optional<Ancestry> read =
+            DecodeAncestry(commit, Guarded([&] { return StoredAncestry(commit); }));
+        if (!read) {
+            return nullptr;
         }
+        auto ancestry = std::make_shared<const Ancestry>(*std::move(read));
+        RememberAncestry(commit, ancestry);
         return ancestry;
     }
 
@@ -210,11 +148,25 @@ class Way : public CommitGraph {
     bool open_ = false;
 };
 
+// Of a commit whose parents are there now, or were stored by this transaction. Unknown where that of the
+// first parent is: in a damaged store, until kvs.repair() derives all of them anew.
+AncestryRef DeriveAncestry(const Commit& commit) {
+    if (commit.parents.empty()) {
+        return std::make_shared<const Ancestry>();
+    }
+    const Hash& parent = commit.parents[0];
+    Way way(SnapshotSelf);
+    const AncestryRef of_parent = way.ReadAncestry(parent);
+    way.Close();
+    return of_parent != nullptr ? std::make_shared<const Ancestry>(AncestryOfChild(parent, *of_parent))
+                                : nullptr;
+}
+
 }  // namespace
 
 std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot) {
-    const KnownCommitRef known = LoadCommit(hash, snapshot);
-    return known != nullptr ? std::optional(known->commit) : std::nullopt;
+    const CommitRef commit = LoadCommit(hash, snapshot);
+    return commit != nullptr ? std::optional(*commit) : std::nullopt;
 }
 
 Commit ReadCommit(const Hash& hash, Snapshot snapshot) {
@@ -226,8 +178,14 @@ Commit ReadCommit(const Hash& hash, Snapshot snapshot) {
 }
 
 CommitRef ReadAncestor(const Hash& hash, Snapshot snapshot) {
-    const KnownCommitRef known = KnownAncestor(hash, snapshot);
-    return {known, &known->commit};
+    CommitRef commit = FindKnownCommit(hash);
+    if (commit == nullptr) {
+        commit = LoadCommit(hash, snapshot);
+    }
+    if (commit == nullptr) {
+        ThrowUnseen(hash);
+    }
+    return commit;
 }
 
 Hash AncestorAlongFirstParents(const Hash& commit, uint64_t* steps, Snapshot snapshot) {
@@ -301,7 +259,10 @@ Hash WriteCommit(const Commit& commit, Snapshot consumed) {
         Close(&table);
         CommandCounterIncrement();
     });
-    RememberCommit(hash, std::make_shared<const KnownCommit>(KnownCommit{commit, ancestry}));
+    RememberCommit(hash, std::make_shared<const Commit>(commit));
+    if (ancestry != nullptr) {
+        RememberAncestry(hash, ancestry);
+    }
     return hash;
 }
 
@@ -380,15 +341,15 @@ bool IsStoredHere(const Hash& hash) {
 }
 
 CommitLinks CommitTable::ReadLinks(const Hash& commit) {
-    return LinksOf(*KnownAncestor(commit, snapshot_));
+    return LinksOf(*ReadAncestor(commit, snapshot_));
 }
 
 CommitLinks CommitTable::ReadTip(const Hash& commit) {
-    const KnownCommitRef known = LoadCommit(commit, snapshot_);
-    if (known == nullptr) {
+    const CommitRef read = LoadCommit(commit, snapshot_);
+    if (read == nullptr) {
         ThrowUnseen(commit);
     }
-    return LinksOf(*known);
+    return LinksOf(*read);
 }
 
 std::string AuthorName(std::string_view given) {

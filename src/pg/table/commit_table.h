@@ -10,6 +10,7 @@
 #include "kvs/hash.h"
 #include "kvs/version/commit.h"
 #include "kvs/version/commit_graph.h"
+#include "pg/table/commit_cache.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -23,11 +24,10 @@ std::optional<Commit> TryReadCommit(const Hash& hash, Snapshot snapshot);
 
 // An ancestor of a commit that was read under `snapshot`: from this backend's memory, if it is remembered
 // there (pg/table/commit_cache.h). Errors: those of ReadCommit.
-using CommitRef = std::shared_ptr<const Commit>;
 CommitRef ReadAncestor(const Hash& hash, Snapshot snapshot);
 
-// The commit `*steps` first parents above one that was read under `snapshot`, as kvs/version/ancestry.h says;
-// it is remembered then. Errors: those of ReadCommit; kCorruption.
+// The commit `*steps` first parents above one that was read under `snapshot`, as kvs/version/ancestry.h says.
+// Errors: those of ReadCommit; kCorruption.
 Hash AncestorAlongFirstParents(const Hash& commit, uint64_t* steps, Snapshot snapshot);
 
 // The commits whose hash begins with these (4 to 64) hexadecimal digits; at most two are looked for.
