@@ -264,11 +264,13 @@ void GiveRoomBack() {
             VacuumStore();
         }
     }
-    Guarded([] { Begin("kvs.repack: rebuilding an index"); });
-    if (TryLockUpkeep()) {
-        RebuildChunkIndex();
+    for (void (*rebuild)() : {RebuildChunkIndex, RebuildWorkingIndex}) {
+        Guarded([] { Begin("kvs.repack: rebuilding an index"); });
+        if (TryLockUpkeep()) {
+            rebuild();
+        }
+        Guarded([] { Commit(); });
     }
-    Guarded([] { Commit(); });
 }
 
 void RepackNew() {

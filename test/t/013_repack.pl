@@ -141,6 +141,17 @@ unchanged('moved');
 my $inserted = 'SELECT chunks_inserted FROM _kvs.repacking ORDER BY at DESC LIMIT 1';
 ok($node->poll_query_until('postgres', "SELECT pg_stat_get_tuples_inserted('_kvs.chunk'::regclass) = ($inserted)"), 'what was moved is no growth');
 
+# What a burst of puts leaves of the index of working rows goes back too.
+$node->safe_psql('postgres', <<'SQL');
+SELECT kvs.create_branch('burst', 'HEAD');
+SELECT kvs.mput(array_agg('burst:' || i), array_agg(to_jsonb(i)), branch => 'burst') FROM generate_series(1, 20000) AS i;
+SELECT kvs.delete_branch('burst', force => true);
+SQL
+cmp_ok(bytes('_kvs.working_pkey'), '>', 500_000, 'a large index of working rows');
+$node->safe_psql('postgres', 'VACUUM _kvs.working');
+ok($node->poll_query_until('postgres', "SELECT pg_relation_size('_kvs.working_pkey') < 20000"), 'which is built anew');
+unchanged('after a burst');
+
 # Without growth it does not run again; with growth it goes on behind what is there.
 my $runs = $node->safe_psql('postgres', 'SELECT count(*) FROM _kvs.repacking');
 wait_for_rounds($node);

@@ -8,6 +8,7 @@
 #include "pg/table/owner_query.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/planner.h"
 #include "pg/wall/snapshot.h"
 
 extern "C" {
@@ -31,7 +32,7 @@ constexpr uint64 kMinFree = uint64{1} << 20;
 constexpr double kMinIndexSize = 256 << 10;
 constexpr double kMaxRebuiltRows = 100000;
 constexpr double kIndexEntrySize = 58;
-constexpr int kIndexPatience = 100;  // ms, in which builders wait
+constexpr int kIndexPatience = 100;  // ms, in which those wait whom the table's lock keeps out
 
 // The free room of a table by the server's map, from the first block on. Server code.
 class FreeRoom {
@@ -137,6 +138,41 @@ void NoteMoved(int64 chunks) {
     }
 }
 
+struct Sizes {
+    double rows;   // of the table, as vacuum has counted them last and as it has grown since
+    double table;  // bytes
+    double index;
+};
+
+// Server code.
+Sizes SizesOf(Object table, Object index) {
+    Relation heap = table_open(ObjectOid(table), AccessShareLock);
+    Relation keys = index_open(ObjectOid(index), AccessShareLock);
+    BlockNumber blocks;
+    Sizes sizes = {};
+    double visible_share;
+    estimate_rel_size(heap, nullptr, &blocks, &sizes.rows, &visible_share);
+    sizes.table = double{BLCKSZ} * RelationGetNumberOfBlocks(heap);
+    sizes.index = double{BLCKSZ} * RelationGetNumberOfBlocks(keys);
+    index_close(keys, AccessShareLock);
+    table_close(heap, AccessShareLock);
+    return sizes;
+}
+
+// Builds the index anew, unless somebody has a lock on it. Its table is locked against writers.
+void Rebuild(Object index) {
+    if (!TryLockRelation(Guarded([&] { return ObjectOid(index); }), AccessExclusiveLock, kIndexPatience)) {
+        return;
+    }
+    Guarded([&] {
+        const Oid oid = ObjectOid(index);
+        ReindexStmt* statement = makeNode(ReindexStmt);
+        statement->kind = REINDEX_OBJECT_INDEX;
+        statement->relation = makeRangeVar(get_namespace_name(get_rel_namespace(oid)), get_rel_name(oid), -1);
+        ExecReindex(make_parsestate(nullptr), statement, true);
+    });
+}
+
 }  // namespace
 
 int64 MoveRowsForward(int64 max_rows) {
@@ -152,27 +188,24 @@ int64 MoveRowsForward(int64 max_rows) {
 
 void RebuildChunkIndex() {
     const bool needed = Guarded([] {
-        Relation heap = table_open(ObjectOid(Object::kChunk), AccessShareLock);
-        Relation index = index_open(ObjectOid(Object::kChunkPkey), AccessShareLock);
-        const double rows = heap->rd_rel->reltuples;  // as vacuum has just counted them
-        const double size = double{BLCKSZ} * RelationGetNumberOfBlocks(index);
-        index_close(index, AccessShareLock);
-        table_close(heap, AccessShareLock);
-        return rows >= 0 && rows <= kMaxRebuiltRows && size > kMinIndexSize &&
-               size > 4 * rows * kIndexEntrySize;
+        const Sizes sizes = SizesOf(Object::kChunk, Object::kChunkPkey);
+        return sizes.rows <= kMaxRebuiltRows && sizes.index > kMinIndexSize &&
+               sizes.index > 4 * sizes.rows * kIndexEntrySize;
     });
-    if (!needed || !TryLockChunksForSweep() ||
-        !TryLockRelation(ObjectOid(Object::kChunkPkey), AccessExclusiveLock, kIndexPatience)) {
-        return;
+    if (needed && TryLockChunksForSweep()) {
+        Rebuild(Object::kChunkPkey);
     }
-    Guarded([] {
-        const Oid index = ObjectOid(Object::kChunkPkey);
-        ReindexStmt* statement = makeNode(ReindexStmt);
-        statement->kind = REINDEX_OBJECT_INDEX;
-        statement->relation =
-            makeRangeVar(get_namespace_name(get_rel_namespace(index)), get_rel_name(index), -1);
-        ExecReindex(make_parsestate(nullptr), statement, true);
+}
+
+void RebuildWorkingIndex() {
+    const bool needed = Guarded([] {
+        const Sizes sizes = SizesOf(Object::kWorking, Object::kWorkingPkey);
+        return sizes.rows <= kMaxRebuiltRows && sizes.index > kMinIndexSize && sizes.index > 2 * sizes.table;
     });
+    if (needed &&
+        TryLockRelation(Guarded([] { return ObjectOid(Object::kWorking); }), ShareLock, kIndexPatience)) {
+        Rebuild(Object::kWorkingPkey);
+    }
 }
 
 void VacuumStore() {

@@ -22,6 +22,11 @@ int64 MoveRowsForward(int64 max_rows);
 // built. The caller holds the lock of LockUpkeep. Errors: PgError.
 void RebuildChunkIndex();
 
+// The same for the index of _kvs.working, which a burst of puts leaves behind: epochs that were folded are
+// gone from it, and their pages are free for later ones alone. Builds it anew if it is twice as large as its
+// table, which it never is by itself, at a moment without writers and readers.
+void RebuildWorkingIndex();
+
 // Vacuums both tables, unless somebody has a lock on them. Takes transactions of its own, so the caller is in
 // none, and a background worker. Errors: PgError.
 void VacuumStore();
