@@ -5,8 +5,8 @@
 
 #include "kvs/pattern/pattern.h"
 #include "pg/read/commit_walk.h"
+#include "pg/read/pattern_changes.h"
 #include "pg/read/ref_resolver.h"
-#include "pg/read/view_diff.h"
 #include "pg/table/access_guard.h"
 #include "pg/table/commit_table.h"
 #include "pg/wall/arguments.h"
@@ -47,14 +47,14 @@ class LogRows {
         });
         rows_left_ = arguments.max_rows.value_or(PG_INT64_MAX);
         since_ = arguments.since;
-        if (arguments.pattern) {
-            pattern_ = Pattern::Parse(*arguments.pattern).OrThrow();
-        }
         if (arguments.author) {
             author_ = *arguments.author;
         }
         const std::string_view as_of = settings.as_of;
         Snapshot snapshot = GetActiveSnapshot();
+        if (arguments.pattern) {
+            changes_.emplace(Pattern::Parse(*arguments.pattern).OrThrow(), snapshot);
+        }
         const ResolvedRef start =
             ResolveRef(arguments.ref.value_or(as_of.empty() ? "HEAD" : as_of), {}, snapshot);
         walk_.emplace(start.is_working ? start.branch.head : start.commit, snapshot);
@@ -102,31 +102,16 @@ class LogRows {
                 continue;
             }
             old_in_a_row_ = 0;
-            if ((!author_ || commit.author == *author_) &&
-                (!pattern_ || ChangedMatchingKey(commit, snapshot))) {
+            if ((!author_ || commit.author == *author_) && (!changes_ || changes_->AreIn(commit, snapshot))) {
                 return true;
             }
         }
     }
 
-    // A merge has changed what differs from every parent: what it took from one of them was changed there.
-    bool ChangedMatchingKey(const Commit& commit, Snapshot snapshot) const {
-        const ReadView view = CommitView(commit, snapshot);
-        if (commit.parents.size() < 2) {
-            return ViewDiff(FirstParentView(commit, snapshot), view, &*pattern_).Next();
-        }
-        for (const Hash& parent : commit.parents) {
-            if (!ViewDiff(CommitView(*ReadAncestor(parent, snapshot), snapshot), view, &*pattern_).Next()) {
-                return false;
-            }
-        }
-        return true;
-    }
-
     TupleDesc row_type_;
     MemoryContext scratch_;  // of one step
     int64 rows_left_;
-    std::optional<Pattern> pattern_;
+    std::optional<PatternChanges> changes_;
     std::optional<std::string> author_;
     std::optional<TimestampTz> since_;
     std::optional<CommitWalk> walk_;

@@ -23,6 +23,11 @@ struct TreeChange {
     std::optional<std::string_view> to;
 };
 
+// Whether the trees hold the same in `range` because the same subtrees reach into it; if not, they may
+// differ. Reads one node of a level at the most, and no leaf. For those who compare many trees of which most
+// are alike there.
+bool ShareRange(NodeStore& store, const Hash& a, const Hash& b, const KeyRange& range);
+
 class DiffCursor {
   public:
     // Changes of keys in `range` only; the rest of the trees is not visited.

@@ -316,4 +316,54 @@ uint64_t DiffCursor::CountRest() {
     return impl_->CountRest();
 }
 
+namespace {
+
+// The children of an internal node that reach into a range: from `first` to before `end`.
+struct Children {
+    size_t first;
+    size_t end;
+};
+
+Children ChildrenIn(const Node& node, const KeyRange& range) {
+    const size_t first = node.LowerBound(range.start);
+    // The first one with a key that is not below the end is the last one.
+    const size_t last = range.end ? node.LowerBound(*range.end) : node.count();
+    return {first, std::max(first, std::min(last + 1, node.count()))};
+}
+
+}  // namespace
+
+bool ShareRange(NodeStore& store, const Hash& a, const Hash& b, const KeyRange& range) {
+    if (a == b) {
+        return true;
+    }
+    if (a == kEmptyRoot || b == kEmptyRoot) {
+        return false;
+    }
+    NodeRef node_a = store.BorrowNode(a);
+    NodeRef node_b = store.BorrowNode(b);
+    while (!node_a->is_leaf() && node_a->level() == node_b->level()) {
+        const Children in_a = ChildrenIn(*node_a, range);
+        const Children in_b = ChildrenIn(*node_b, range);
+        const size_t count = in_a.end - in_a.first;
+        if (count != in_b.end - in_b.first) {
+            return false;
+        }
+        size_t same = 0;
+        while (same < count &&
+               node_a->ChildHashBytes(in_a.first + same) == node_b->ChildHashBytes(in_b.first + same)) {
+            same++;
+        }
+        if (same == count) {
+            return true;
+        }
+        if (count > 1 || node_a->level() == 1) {
+            return false;
+        }
+        node_a = BorrowChild(store, *node_a, in_a.first);
+        node_b = BorrowChild(store, *node_b, in_b.first);
+    }
+    return false;
+}
+
 }  // namespace kvs

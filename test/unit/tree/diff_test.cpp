@@ -28,6 +28,7 @@ Changes Diff(NodeStore& store, const Hash& from, const Hash& to, const KeyRange&
         }
     }
     EXPECT_FALSE(diff.Next()) << "a change after the last";
+    EXPECT_TRUE(changes.empty() || !ShareRange(store, from, to, range));
     EXPECT_EQ(DiffCursor(store, from, to, range).CountRest(), changes.size());
     DiffCursor rest(store, from, to, range);
     for (size_t read = 0; read < changes.size() / 3; ++read) {
@@ -163,6 +164,34 @@ TEST(DiffTest, ATreeThatIsASubtreeOfTheOtherIsNotReadTwice) {
     for (const auto& [key, sides] : changes) {
         EXPECT_FALSE(sides.first);
     }
+}
+
+TEST(DiffTest, TreesShareARangeThatNoChangeReachesInto) {
+    TestStore store;
+    const Entries entries = MakeEntries(KeyShape::kUuid, 20000, 7);
+    const Hash root = Build(store.nodes, entries);
+    auto changed = entries.begin();
+    std::advance(changed, 5000);
+    Entries other = entries;
+    other[changed->first] = "another";
+    const Hash other_root = Build(store.nodes, other);
+    size_t shared = 0;
+    size_t n = 0;
+    for (auto at = entries.begin(); at != entries.end(); std::advance(at, 100), ++n) {
+        const KeyRange range = {at->first, at->first + '\0'};
+        store.nodes.ResetCounters();
+        shared += ShareRange(store.nodes, root, other_root, range) ? 1 : 0;
+        EXPECT_LE(store.nodes.reads(), 4u);
+    }
+    // All but those in the leaf of the change.
+    EXPECT_GE(shared, n - 2);
+    EXPECT_LT(shared, n);
+    EXPECT_FALSE(ShareRange(store.nodes, root, other_root, {}));
+    EXPECT_TRUE(
+        ShareRange(store.nodes, root, other_root, {entries.begin()->first, std::prev(changed, 1000)->first}));
+    EXPECT_TRUE(ShareRange(store.nodes, root, other_root, {std::next(changed, 1000)->first, std::nullopt}));
+    EXPECT_FALSE(ShareRange(store.nodes, root, kEmptyRoot, {}));
+    EXPECT_TRUE(ShareRange(store.nodes, root, root, {}));
 }
 
 TEST(DiffTest, CanBeMoved) {
