@@ -68,13 +68,24 @@ class Node {
     // Sign of the comparison of key i with `key`: negative if key i is the smaller one.
     int CompareKey(size_t i, std::string_view key) const;
 
+    // The suffixes of the keys in [first, last), which must not be empty, one behind the other.
+    std::string_view KeySuffixes(size_t first, size_t last) const {
+        return {KeySuffix(first).data(), KeySuffix(last - 1).end()};
+    }
+
     // Leaves only.
     std::string_view Value(size_t i) const {
         const size_t begin = i == 0 ? 0 : Offset(value_ends_, i - 1);
         return {values_ + begin, Offset(value_ends_, i) - begin};
     }
+    std::string_view Values(size_t first, size_t last) const {
+        return {Value(first).data(), Value(last - 1).end()};
+    }
 
     // Internal nodes only.
+    std::string_view ChildHashes(size_t first, size_t last) const {
+        return {child_hashes_ + first * Hash::kSize, (last - first) * Hash::kSize};
+    }
     Hash ChildHash(size_t i) const { return Hash::FromBytes(ChildHashBytes(i)); }
     std::string_view ChildHashBytes(size_t i) const { return {child_hashes_ + i * Hash::kSize, Hash::kSize}; }
     uint64_t ChildEntries(size_t i) const {

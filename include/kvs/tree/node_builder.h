@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kvs/hash.h"
+#include "kvs/tree/node.h"
 
 namespace kvs {
 
@@ -33,6 +34,9 @@ class NodeBuilder {
     // An internal node's item: the last key below the child, its address, its number of entries.
     void AddChild(std::string_view last_key, const Hash& address, uint64_t entries);
 
+    // The items in [first, last) of a node of this level, as if each were added by itself.
+    void AddItems(const Node& node, size_t first, size_t last);
+
     // The node's bytes; the builder keeps its items.
     std::string Encode() const;
 
@@ -43,6 +47,7 @@ class NodeBuilder {
         const size_t begin = i == 0 ? 0 : key_ends_[i - 1];
         return std::string_view(keys_).substr(begin, key_ends_[i] - begin);
     }
+    void RequireBehindLast(std::string_view key) const;
     void AddKey(std::string_view key);
 
     int level_;

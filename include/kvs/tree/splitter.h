@@ -38,10 +38,10 @@ class Splitter {
     // of a new node.
     bool Add(std::string_view key, size_t size);
 
-    // Counts an item that is known not to end its node.
-    void AddInside(size_t size) {
+    // Counts items, of `size` bytes together, of which none is known to end its node.
+    void AddInside(size_t size, size_t items = 1) {
         size_ += size;
-        ++items_;
+        items_ += items;
     }
 
     void Reset() {

@@ -1,11 +1,14 @@
 #include "level_editor.h"
 
+#include <algorithm>
+
 namespace kvs {
 
 // Catches up with the old items before the key, then puts the new item in the place of the old one, if there
 // is one.
 void LevelEditor::Apply(const ItemEdit& edit) {
     bool ends_old_node = false;
+    bool in_step = false;
     if (has_old_nodes()) {
         AdvanceTo(&edit.key);
         if (state_ == State::kOutside) {
@@ -19,16 +22,18 @@ void LevelEditor::Apply(const ItemEdit& edit) {
         }
         const Node& node = *cursor_.node();
         if (position_ < node.count() && node.CompareKey(position_, edit.key) == 0) {
+            in_step = state_ == State::kInStep && edit.is_put &&
+                      (!node.is_leaf() || node.Value(position_).size() == edit.value.size());
             ++position_;
             ends_old_node = position_ == node.count();
         }
-        if (state_ == State::kInStep) {
+        if (state_ == State::kInStep && !in_step) {
             state_ = State::kOutOfStep;
         }
     }
     if (edit.is_put) {
         ending_ = ends_old_node ? cursor_.node() : nullptr;
-        AddItem(edit, false);
+        AddItem(edit, in_step && !ends_old_node);
     }
     if (ends_old_node) {
         LeaveOldNode(edit.is_put);
@@ -55,12 +60,31 @@ void LevelEditor::AdvanceTo(const std::string_view* key) {
         }
         const size_t count = cursor_.node()->count();
         const size_t stop = key != nullptr ? cursor_.node()->LowerBound(*key) : count;
-        while (position_ < stop) {
-            AddOldItem();
-        }
+        AddOldItems(stop);
         if (stop < count) {
             return;
         }
+    }
+}
+
+// Adds the items of the cursor's node up to `stop`: in step all of them at once, but for the node's last one,
+// after which there may be a boundary.
+void LevelEditor::AddOldItems(size_t stop) {
+    const NodeRef& node = cursor_.node();
+    const size_t inside = std::min(stop, node->count() - 1);
+    if (state_ == State::kInStep && position_ < inside) {
+        const size_t count = inside - position_;
+        const size_t keys_size = count * node->prefix().size() + node->KeySuffixes(position_, inside).size();
+        FlushReplaced();
+        builder_.AddItems(*node, position_, inside);
+        splitter_.AddInside(
+            level_ == 0 ? count * LeafItemSize(0, 0) + keys_size + node->Values(position_, inside).size()
+                        : count * InternalItemSize(0) + keys_size,
+            count);
+        position_ = inside;
+    }
+    while (position_ < stop) {
+        AddOldItem();
     }
 }
 

@@ -63,11 +63,11 @@ class LevelEditor {
     enum class State {
         // No run: the builder is empty, and the old nodes stand from here on, or there are none.
         kOutside,
-        // In a run, and the open node has begun with an old one and consists of its items so far: the old
-        // node
-        // tells where there is no boundary, without asking the splitter.
+        // In a run, and the open node has begun with an old one, and its keys and their items' sizes are
+        // those of that one so far. These are all that the splitter looks at, so that the old node tells
+        // where there is no boundary, without asking it.
         kInStep,
-        // In a run, and a change or the end of an old node lies within the open node: the splitter tells.
+        // In a run, and the open node is not like an old one: the splitter tells.
         kOutOfStep,
         // The run has consumed the last old node: what is put now is all that follows.
         kAtEnd,
@@ -79,6 +79,7 @@ class LevelEditor {
 
     bool ChangesNothing(const ItemEdit& edit) const;
     void AdvanceTo(const std::string_view* key);
+    void AddOldItems(size_t stop);
     void AddOldItem();
     void AddItem(const ItemEdit& item, bool known_inside);
     void LeaveOldNode(bool kept_last_item);

@@ -21,15 +21,19 @@ char* Append(char* at, std::string_view bytes) {
 
 }  // namespace
 
+void NodeBuilder::RequireBehindLast(std::string_view key) const {
+    if (!empty() && key <= last_key()) {
+        throw Error(ErrorCode::kInvalidArgument, "keys of a tree node must be added in ascending order");
+    }
+}
+
 void NodeBuilder::AddKey(std::string_view key) {
     if (key.size() > kMaxKeySize) {
         throw Error(ErrorCode::kLimitExceeded, "key of " + std::to_string(key.size()) +
                                                    " bytes exceeds the limit of " +
                                                    std::to_string(kMaxKeySize) + " bytes");
     }
-    if (!empty() && key <= last_key()) {
-        throw Error(ErrorCode::kInvalidArgument, "keys of a tree node must be added in ascending order");
-    }
+    RequireBehindLast(key);
     keys_.append(key);
     key_ends_.push_back(static_cast<uint32_t>(keys_.size()));
 }
@@ -51,6 +55,35 @@ void NodeBuilder::AddChild(std::string_view last_key, const Hash& address, uint6
     values_.append(address.AsBytes());
     child_entries_.push_back(entries);
     entries_ += entries;
+}
+
+void NodeBuilder::AddItems(const Node& node, size_t first, size_t last) {
+    if (first == last) {
+        return;
+    }
+    std::string first_key;
+    RequireBehindLast(node.Key(first, &first_key));
+    const std::string_view prefix = node.prefix();
+    const size_t keys_size = keys_.size();
+    keys_.resize(keys_size + (last - first) * prefix.size() + node.KeySuffixes(first, last).size());
+    char* at = keys_.data() + keys_size;
+    for (size_t i = first; i < last; ++i) {
+        at = Append(Append(at, prefix), node.KeySuffix(i));
+        key_ends_.push_back(static_cast<uint32_t>(at - keys_.data()));
+    }
+    if (level_ == 0) {
+        for (size_t i = first; i < last; ++i) {
+            value_ends_.push_back(static_cast<uint32_t>(values_.size() + node.Values(first, i + 1).size()));
+        }
+        values_.append(node.Values(first, last));
+        entries_ += last - first;
+    } else {
+        values_.append(node.ChildHashes(first, last));
+        for (size_t i = first; i < last; ++i) {
+            child_entries_.push_back(node.ChildEntries(i));
+            entries_ += child_entries_.back();
+        }
+    }
 }
 
 std::string NodeBuilder::Encode() const {

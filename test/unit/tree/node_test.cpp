@@ -162,6 +162,44 @@ TEST(NodeTest, KeysOfOneNodeMustAscend) {
     EXPECT_THROW(builder.AddEntry("a", ""), Error);
 }
 
+// Runs of items of other nodes, whose prefixes are longer or shorter, between items added by themselves.
+TEST(NodeTest, RunsAreAddedAsTheirItems) {
+    const Entries entries = {{"a", "1"},        {"user:1", "22"}, {"user:10", ""},
+                             {"user:2", "333"}, {"user:20", "4"}, {"v", "55555"}};
+    const std::vector<std::string> keys = [&] {
+        std::vector<std::string> all;
+        for (const auto& entry : entries) {
+            all.push_back(entry.first);
+        }
+        return all;
+    }();
+    const auto encode = [](const Entries& part, int level) {
+        return level == 0 ? EncodeLeaf(part) : EncodeInternal(part, level);
+    };
+    for (const int level : {0, 1}) {
+        for (size_t begin = 0; begin < keys.size(); ++begin) {
+            for (size_t end = begin + 1; end <= keys.size(); ++end) {
+                // A node of some of the items, of which a run is taken.
+                const Entries part(entries.find(keys[begin]), std::next(entries.find(keys[end - 1])));
+                const Node source(encode(part, level));
+                for (size_t first = 0; first < part.size(); ++first) {
+                    for (size_t last = first; last <= part.size(); ++last) {
+                        NodeBuilder builder(level);
+                        const Node whole(encode(entries, level));
+                        builder.AddItems(whole, 0, begin + first);
+                        builder.AddItems(source, first, last);
+                        builder.AddItems(whole, begin + last, entries.size());
+                        EXPECT_EQ(builder.count(), entries.size());
+                        EXPECT_EQ(builder.entries(), whole.entries());
+                        EXPECT_EQ(builder.Encode(), whole.bytes());
+                        EXPECT_THROW(builder.AddItems(source, first, first + 1), Error);
+                    }
+                }
+            }
+        }
+    }
+}
+
 TEST(NodeTest, NodeAboveTheLimitIsAnError) {
     NodeBuilder builder(0);
     for (char key = 'a'; key < 'p'; ++key) {
