@@ -26,6 +26,7 @@ RewritePlan ComputeUnlocked(const PlanFunction& compute, std::string_view name, 
     });
     *seen = FindBranch(name, snapshot);
     ChunkStore chunks(snapshot);
+    chunks.LendLeaves();
     RewritePlan plan = compute(*seen, &chunks, snapshot);
     chunks.Flush();
     ReleaseSnapshot(snapshot);
@@ -77,6 +78,7 @@ RewritePlan RewriteBranch(std::string_view name, const PlanFunction& compute, co
     const bool other_inputs = inputs_changed && inputs_changed();
     if (other_inputs || folded > 0 || !SameState(session.branch(), seen)) {
         ChunkStore chunks(session.snapshot());
+        chunks.LendLeaves();
         plan = compute(session.branch(), &chunks, session.snapshot());
         chunks.Flush();
     }

@@ -184,6 +184,7 @@ void LogRewrite(int32 branch_id, Operation operation, const TreePair& from, cons
         Guarded([&] { AppendChange(&log, row); });
     } else {
         ChunkStore chunks(snapshot);
+        chunks.LendLeaves();
         const Tree items(chunks, to.data_root);
         ChangeBatch batch(&log);
         DiffCursor diff(chunks, from.meta_root, to.meta_root);

@@ -1,10 +1,12 @@
 #include "pg/chunk/chunk_store.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "kvs/tree/chunk.h"
 #include "kvs/tree/node.h"
-#include "pg/chunk/chunk_table.h"
+#include "pg/chunk/chunk_insert.h"
 #include "pg/chunk/node_cache.h"
 #include "pg/chunk/pack_reader.h"
 #include "pg/wall/convert.h"
@@ -19,8 +21,6 @@ namespace kvs::pg {
 namespace {
 
 constexpr size_t kMaxPendingBytes = size_t{8} << 20;
-constexpr int kFirstLooks = 8;
-constexpr int kLooksAfterFind = 64;
 
 FrameCodec& Codec() {
     static FrameCodec* codec = nullptr;
@@ -162,7 +162,7 @@ NodeRef ChunkStore::ReadNode(const Hash& address) {
     }
     nodes_read_++;
     NodeCache& cache = NodeCache::Get();
-    if (NodeRef cached = cache.Find(address)) {
+    if (NodeRef cached = cache.Find(address, lends_)) {
         return cached;
     }
     Result<NodeRef> node = Node::Parse(ReadRaw(address));
@@ -278,22 +278,12 @@ void ChunkStore::Flush() {
         return;
     }
     AwaitFrames();
-    Table chunks = Guarded([] { return OpenChunksForWrite(); });
-    // Chunks are mostly new, or mostly there already: a store that is imported a second time. Addresses lie
-    // in no order of contents, so that the first of them are a fair sample. While none was there, the index
-    // is not looked at before a chunk is inserted.
-    int looks = kFirstLooks;
-    for (const auto& entry : pending_) {
-        const Hash& address = entry.first;
-        const std::string& frame = entry.second;
-        const bool inserted = Guarded([&] { return InsertChunkRow(&chunks, address, frame, looks > 0); });
-        looks = inserted ? std::max(looks - 1, 0) : kLooksAfterFind;
+    std::vector<NewChunk> chunks;
+    chunks.reserve(pending_.size());
+    for (const auto& [address, frame] : pending_) {
+        chunks.push_back({&address, frame});
     }
-    Guarded([&] {
-        Close(&chunks);
-        // What was inserted is to be seen by the scans that follow in this transaction.
-        CommandCounterIncrement();
-    });
+    InsertChunks(std::move(chunks));
     pending_.clear();
     pending_bytes_ = 0;
 }

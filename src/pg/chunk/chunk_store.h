@@ -11,9 +11,9 @@
 // needed again is stored again.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "kvs/codec/frame.h"
 #include "kvs/node_store.h"
@@ -34,6 +34,10 @@ class ChunkStore : public NodeStore {
     Hash WriteNode(std::string encoded) override;
     std::string ReadBlob(const Hash& address) override;
     Hash WriteBlob(std::string_view payload) override;
+
+    // ReadNode lends leaves from here on, as BorrowNode does: for what walks trees from their beginning to
+    // their end in one go, and does not stand still in a leaf until somebody asks for the next row.
+    void LendLeaves() { lends_ = true; }
 
     // What is written from here on is much and will stay, as an import does, and is compressed thoroughly.
     // What a commit writes is compressed fast, and thoroughly when it is packed. `worker` helps until this is
@@ -75,8 +79,10 @@ class ChunkStore : public NodeStore {
     std::string Verified(const Hash& address, std::string_view frame);
 
     Snapshot snapshot_;
-    std::map<Hash, std::string> pending_;  // frames; an empty one is yet to come from the worker
+    // Frames; an empty one is yet to come from the worker.
+    std::unordered_map<Hash, std::string, HashOfHash> pending_;
     size_t pending_bytes_ = 0;
+    bool lends_ = false;
     bool thorough_ = false;
     FrameWorker* worker_ = nullptr;
     std::optional<NewestDictionaries> dictionaries_;  // read at the first write

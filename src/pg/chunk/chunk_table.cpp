@@ -73,6 +73,22 @@ bool InsertChunkRow(Table* chunks, const Hash& address, std::string_view frame, 
     return inserted;
 }
 
+bool InsertChunkRows(Table* chunks, std::span<const NewChunk> rows) {
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kvs chunks", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(context);
+    auto* values = static_cast<Datum*>(palloc(rows.size() * kChunkColumns * sizeof(Datum)));
+    auto* nulls = static_cast<bool*>(palloc0(rows.size() * kChunkColumns * sizeof(bool)));
+    Datum* value = values;
+    for (const NewChunk& row : rows) {
+        *value++ = HashDatum(*row.address);
+        *value++ = MakeVarlena(row.frame);
+    }
+    const bool inserted = InsertRowsIfAbsent(chunks, values, nulls, static_cast<int>(rows.size()));
+    MemoryContextSwitchTo(caller);
+    MemoryContextDelete(context);
+    return inserted;
+}
+
 int64 DeleteChunkRow(Table* chunks, Snapshot snapshot, const Hash& address) {
     if (!FindChunkRow(chunks, snapshot, address)) {
         return -1;

@@ -4,6 +4,7 @@
 // in the memory context current.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "kvs/hash.h"
@@ -30,6 +31,14 @@ int64 ChunkRowFrameSize(TupleTableSlot* row);
 
 // Inserts a chunk unless it is there; whether it was inserted. `look`: see InsertIfAbsent.
 bool InsertChunkRow(Table* chunks, const Hash& address, std::string_view frame, bool look);
+
+// Inserts chunks that are hardly there. False if one may be there, and then the subtransaction has to be
+// rolled back; see InsertRowsIfAbsent.
+struct NewChunk {
+    const Hash* address;
+    std::string_view frame;
+};
+bool InsertChunkRows(Table* chunks, std::span<const NewChunk> rows);
 
 // Deletes the row of an address, waiting for whoever holds it; the size of its frame, -1 if there is none any
 // more.

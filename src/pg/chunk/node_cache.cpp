@@ -67,12 +67,18 @@ NodeCacheCounts NodeCache::counts() {
     return shared->counts();
 }
 
-NodeRef NodeCache::Find(const Hash& address) {
+NodeRef NodeCache::Find(const Hash& address, bool lend) {
     NodeRef node = private_->Find(address);
     SharedNodeCache* shared = SharedNodeCache::Get();
     if (node == nullptr && shared != nullptr) {
+        if (lend) {
+            node = shared->Borrow(address);
+        }
         std::string bytes;
-        if (shared->Find(address, &bytes)) {
+        if (node == nullptr ? shared->Find(address, &bytes) : !node->is_leaf()) {
+            if (node != nullptr) {
+                bytes = node->bytes();
+            }
             node = std::make_shared<Node>(std::move(bytes));
             if (!node->is_leaf()) {
                 private_->Add(address, node, kPrivateSizeWhenShared);

@@ -2,7 +2,8 @@
 //
 // Each backend has a private cache of references; where the library is preloaded, a larger cache in shared
 // memory stands beside it. Point look-ups borrow nodes from that one, so that all backends read the same
-// memory; who stands in nodes for longer has internal ones from the private cache, and leaves copied out.
+// memory, and so do operations that walk trees from their beginning to their end; who stands in nodes for
+// longer has internal ones from the private cache, and leaves copied out.
 // Nodes are verified before they enter either.
 #pragma once
 
@@ -17,8 +18,8 @@ class NodeCache {
     // This backend's cache.
     static NodeCache& Get();
 
-    // The node, or null: a miss.
-    NodeRef Find(const Hash& address);
+    // The node, or null: a miss. `lend`: a leaf without a copy where it lies in shared memory.
+    NodeRef Find(const Hash& address, bool lend = false);
 
     // The same for a point look-up, which lets go of the node soon: without a copy where it lies in shared
     // memory. Null is no miss yet: Find is to be asked then.

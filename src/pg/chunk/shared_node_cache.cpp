@@ -37,7 +37,7 @@ constexpr size_t EntryFootprint(size_t size) {
 SharedNodeCache* shared_cache;
 
 // The entries that this backend has pinned.
-constexpr int kMaxPins = 8;
+constexpr int kMaxPins = 32;
 struct {
     bool registered;
     Entry* entries[kMaxPins];

@@ -23,7 +23,8 @@ bool InsertIndexEntry(Table* table, int i, TupleTableSlot* slot, Datum* values, 
         index_nulls[k] = nulls[attribute];
     }
     return index_insert(index, index_values, index_nulls, &slot->tts_tid, table->heap,
-                        info->ii_Unique ? check : UNIQUE_CHECK_NO, false, info);
+                        info->ii_Unique ? check : UNIQUE_CHECK_NO, false, info) ||
+           check != UNIQUE_CHECK_PARTIAL;
 }
 
 void InsertIndexEntries(Table* table, TupleTableSlot* slot, Datum* values, bool* nulls, int first = 0) {
@@ -138,7 +139,11 @@ void Insert(Table* table, Datum* values, bool* nulls) {
     ExecClearTuple(row);
 }
 
-void InsertRows(Table* table, Datum* values, bool* nulls, int count) {
+namespace {
+
+// The rows and their index entries. False, with the rows of a batch or more inserted, if `check` is
+// UNIQUE_CHECK_PARTIAL and a row's key may exist already.
+bool InsertBatches(Table* table, Datum* values, bool* nulls, int count, IndexUniqueCheck check) {
     constexpr int kBatch = 16;  // a slot costs a third of what it saves, so they are few
     TupleTableSlot* slots[kBatch];
     const int slot_count = std::min(count, kBatch);
@@ -148,7 +153,8 @@ void InsertRows(Table* table, Datum* values, bool* nulls, int count) {
     }
     // The copies of the rows that the table makes, toasted or compressed, go with each batch.
     MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "kvs rows", ALLOCSET_DEFAULT_SIZES);
-    for (int first = 0; first < count; first += kBatch) {
+    bool unique = true;
+    for (int first = 0; first < count && unique; first += kBatch) {
         const int rows = std::min(count - first, kBatch);
         Datum* batch_values = values + static_cast<ptrdiff_t>(first) * columns;
         bool* batch_nulls = nulls + static_cast<ptrdiff_t>(first) * columns;
@@ -160,7 +166,12 @@ void InsertRows(Table* table, Datum* values, bool* nulls, int count) {
         MemoryContextSwitchTo(caller);
         MemoryContextReset(batch);
         for (int i = 0; i < rows; i++) {
-            InsertIndexEntries(table, slots[i], batch_values + i * columns, batch_nulls + i * columns);
+            Datum* row_values = batch_values + i * columns;
+            bool* row_nulls = batch_nulls + i * columns;
+            unique = unique && InsertIndexEntry(table, 0, slots[i], row_values, row_nulls, check);
+            if (unique) {
+                InsertIndexEntries(table, slots[i], row_values, row_nulls, 1);
+            }
             ExecClearTuple(slots[i]);
         }
     }
@@ -168,6 +179,17 @@ void InsertRows(Table* table, Datum* values, bool* nulls, int count) {
     for (int i = 0; i < slot_count; i++) {
         ExecDropSingleTupleTableSlot(slots[i]);
     }
+    return unique;
+}
+
+}  // namespace
+
+void InsertRows(Table* table, Datum* values, bool* nulls, int count) {
+    InsertBatches(table, values, nulls, count, UNIQUE_CHECK_YES);
+}
+
+bool InsertRowsIfAbsent(Table* table, Datum* values, bool* nulls, int count) {
+    return InsertBatches(table, values, nulls, count, UNIQUE_CHECK_PARTIAL);
 }
 
 TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot, bool wait) {

@@ -91,6 +91,10 @@ void Insert(Table* table, Datum* values, bool* nulls);
 // one record. Pays from two rows on.
 void InsertRows(Table* table, Datum* values, bool* nulls, int count);
 
+// The same, but false if the key of one may exist already by indexes[0], without waiting for anybody. Some
+// rows are inserted then, so that the caller has to roll back the subtransaction that he called this in.
+bool InsertRowsIfAbsent(Table* table, Datum* values, bool* nulls, int count);
+
 // Replaces the row at `tid`, seen under `snapshot`; with wait = false returns at once if another transaction
 // holds it.
 TM_Result Update(Table* table, ItemPointer tid, Datum* values, bool* nulls, Snapshot snapshot,

@@ -209,6 +209,7 @@ void FlushSession::FindUnfinished() {
 
 int64 FlushSession::Fold() {
     ChunkStore chunks(snapshot_);
+    chunks.LendLeaves();
     TreeEditor data(chunks, branch_.working.data_root);
     TreeEditor meta(chunks, branch_.working.meta_root);
     std::vector<FoldedRow> rows;
