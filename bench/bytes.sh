@@ -10,7 +10,7 @@ b28_kvs_bytes() { sql -c "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_clas
 b28_report() {
     local bytes parts
     bytes=$(b28_kvs_bytes)
-    parts=$(sql -c "SELECT string_agg(t || ' ' || round(pg_total_relation_size(('_kvs.' || t)::regclass) / 1e6, 1), ', ') FROM unnest(ARRAY['chunk', 'pack', 'change_1']) AS t")
+    parts=$(sql -c "SELECT string_agg(t || ' ' || round(pg_total_relation_size(('_kvs.' || t)::regclass) / 1e6, 1), ', ') FROM unnest(ARRAY['chunk', 'pack', 'change', 'working']) AS t")
     report "B28 bytes, $1" MB "$(divide "$bytes" 1000000)" "$(divide "$b28_reference" 1000000)" "$(divide "$bytes" "$b28_reference")" "$2" "$parts"
 }
 
