@@ -56,14 +56,14 @@ SELECT jsonb_build_object(
                 FROM (SELECT n.*, n.id = max(n.id) OVER (PARTITION BY n.chunk_class) AS newest
                       FROM _kvs.dictionary AS n) AS d),
             'source', CASE WHEN (SELECT percent FROM sample) < 100 THEN 'sample' ELSE 'all objects' END)
-        FROM (SELECT coalesce((ARRAY['raw', 'zstd', 'dictionary'])[e.codec + 1], 'unknown') AS codec,
+        FROM (SELECT coalesce((ARRAY['raw', 'zstd', 'dictionary', 'fast'])[e.codec + 1], 'unknown') AS codec,
                      count(*) AS objects, sum(e.stored) AS stored,
                      sum(CASE WHEN e.at IS NULL THEN e.stored - 1
                               WHEN octet_length(e.head) < e.at + 4 THEN 0
                               ELSE get_byte(e.head, e.at) + (get_byte(e.head, e.at + 1) << 8)
                                    + (get_byte(e.head, e.at + 2) << 16) + (get_byte(e.head, e.at + 3)::bigint << 24)
                          END) AS raw
-              FROM (SELECT h.stored, h.head, h.codec, (ARRAY[NULL, 1, 5])[h.codec + 1] AS at
+              FROM (SELECT h.stored, h.head, h.codec, (ARRAY[NULL, 1, 5, 1])[h.codec + 1] AS at
                     FROM (SELECT octet_length(c.body) AS stored, substring(c.body FROM 1 FOR 9) AS head,
                                  get_byte(substring(c.body FROM 1 FOR 1), 0) AS codec
                           FROM _kvs.chunk AS c TABLESAMPLE system ((SELECT percent FROM sample)) REPEATABLE (0)

@@ -1,8 +1,8 @@
 // Frames: how a chunk stands in the chunk table (docs/node-format.md).
 //
-//     u8 codec    0 raw, 1 zstd, 2 zstd with a dictionary
+//     u8 codec    0 raw, 1 zstd, 2 zstd with a dictionary, 3 zstd at a negative level: fast, and larger
 //     raw:        the chunk
-//     zstd:       u32 size of the chunk, then one zstd frame
+//     zstd:       u32 size of the chunk, then one zstd frame; so too at a negative level
 //     dictionary: u32 id of the dictionary, u32 size of the chunk, then one zstd frame without its magic
 //                 number
 //
@@ -55,7 +55,8 @@ class FrameCodec {
     std::unique_ptr<Contexts> contexts_;
 };
 
-// Whether the frame is of a codec that needs no dictionary: raw or zstd.
+// Whether the frame may leave the store, raw or zstd: it needs no dictionary, and was not compressed in
+// haste.
 bool IsPortableFrame(std::string_view frame);
 
 // The same with contexts made for one call: for tools and tests.

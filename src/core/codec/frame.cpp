@@ -17,6 +17,7 @@ namespace {
 constexpr char kRawCodec = 0;
 constexpr char kZstdCodec = 1;
 constexpr char kDictionaryCodec = 2;
+constexpr char kFastCodec = 3;  // zstd at a negative level
 constexpr size_t kZstdHeaderSize = 1 + sizeof(uint32_t);
 constexpr size_t kDictionaryHeaderSize = 1 + 2 * sizeof(uint32_t);
 
@@ -86,7 +87,7 @@ std::string FrameCodec::Encode(std::string_view raw, int level, const Dictionary
     } else {
         frame.reserve(header_size + size);
         if (dictionary == nullptr) {
-            frame.push_back(kZstdCodec);
+            frame.push_back(level < 0 ? kFastCodec : kZstdCodec);
         } else {
             frame.push_back(kDictionaryCodec);
             AppendFixed(frame, dictionary->id());
@@ -110,7 +111,7 @@ Result<std::string> FrameCodec::Decode(std::string_view frame, DictionarySource*
         }
         return std::string(frame.substr(1));
     }
-    if (codec != kZstdCodec && codec != kDictionaryCodec) {
+    if (codec != kZstdCodec && codec != kDictionaryCodec && codec != kFastCodec) {
         return Corrupt("its codec is unknown");
     }
 

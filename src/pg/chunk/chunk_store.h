@@ -53,8 +53,9 @@ class ChunkStore : public NodeStore {
     // The raw bytes of any chunk, verified. Errors: kCorruption.
     std::string ReadRaw(const Hash& address);
 
-    // For transfers between stores. A chunk with a frame that any store can read; the raw bytes of a chunk if
-    // it is there; and taking over a frame, whose raw bytes the caller has verified. Errors as above.
+    // For transfers between stores. A chunk with a frame that any store can read, compressed for keeping; the
+    // raw bytes of a chunk if it is there; and taking over a frame, whose raw bytes the caller has verified.
+    // Errors as above.
     struct Portable {
         std::string raw;
         std::string frame;

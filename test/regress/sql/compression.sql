@@ -193,7 +193,7 @@ SELECT pg_temp.is_packed(decode(:'side_blob', 'hex')) AS packed;
 
 -- What is said of it.
 SELECT bool_and((c.value->>'raw_bytes')::bigint >= (c.value->>'stored_bytes')::bigint - (c.value->>'objects')::bigint) AS smaller,
-       count(*) FILTER (WHERE c.key IN ('pack', 'dictionary', 'zstd')) AS codecs,
+       count(*) FILTER (WHERE c.key IN ('pack', 'dictionary', 'fast')) AS codecs,
        sum((c.value->>'objects')::bigint) = (s->'compression'->>'objects')::bigint AS objects,
        sum((c.value->>'raw_bytes')::bigint) = (s->'compression'->>'raw_bytes')::bigint AS raw_bytes,
        sum((c.value->>'stored_bytes')::bigint) = (s->'compression'->>'stored_bytes')::bigint AS stored_bytes,
