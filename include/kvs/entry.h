@@ -49,6 +49,7 @@ struct ChangeId {
 struct Metadata {
     uint64_t version = 0;  // 1 at the first write, +1 at each further one
     bool deleted = false;
+    bool expires = false;  // the value has an end, which stands beside it
     Timestamp created_at = 0;
     Timestamp updated_at = 0;
     ChangeId change;

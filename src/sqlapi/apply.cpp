@@ -259,9 +259,9 @@ class BatchOperation {
         const std::string_view name = kind_->name;
         if (name == "get") {
             return [this](const CurrentEntry& current) -> std::optional<DataItem> {
-                if (current.item != nullptr) {
+                if (const DataItem* found = current.item()) {
                     std::string blob;
-                    Found(*current.item, current.Payload(&blob), current.previous.version());
+                    Found(*found, current.Payload(&blob), current.previous().version());
                 }
                 return std::nullopt;
             };
@@ -291,11 +291,7 @@ class BatchOperation {
                                  IncrementChange(key(), DatumGetNumeric(number), String("path"), &sum_));
         }
         if (name == "touch") {
-            return [this](const CurrentEntry& current) {
-                DataItem item = *current.item;
-                LoadInline(&item, current.chunks, &blob_);
-                return item;
-            };
+            return [this](const CurrentEntry& current) { return current.InlineItem(&blob_); };
         }
         return nullptr;
     }

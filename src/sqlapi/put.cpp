@@ -113,11 +113,8 @@ KVS_FUNCTION(kvs_touch)
     const std::optional<std::string_view> branch = OptionalBytes(fcinfo, 2);
     std::string blob;
     const WriteRequest request = ToRequest(WriteKind::kTouch, Operation::kExpire, arguments);
-    const Written written = WriteKey(BranchName(branch), key, request, [&](const CurrentEntry& current) {
-        DataItem item = *current.item;
-        LoadInline(&item, current.chunks, &blob);
-        return item;
-    });
+    const Written written = WriteKey(BranchName(branch), key, request,
+                                     [&](const CurrentEntry& current) { return current.InlineItem(&blob); });
     PG_RETURN_BOOL(written.changed());
 }
 

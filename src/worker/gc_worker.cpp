@@ -2,13 +2,13 @@
 // rows, removes old changes, collects garbage, trains dictionaries and packs what only history needs, these
 // where the store has grown by enough, and gives back the room that this leaves. It belongs to no role and
 // runs what SQL there is as the owner of the extension.
+#include "pg/table/empty_epochs.h"
 #include "pg/table/locks.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/chunk_growth.h"
 #include "pg/upkeep/collector.h"
 #include "pg/upkeep/compaction.h"
 #include "pg/upkeep/dictionary_training.h"
-#include "pg/upkeep/empty_epochs.h"
 #include "pg/upkeep/repack.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/entry_point.h"

@@ -139,6 +139,7 @@ inline CaseEntry ExpectedEntry(const WriteCase& write_case, const std::optional<
     if (expires != "never") {
         expected.expires_at = expires == "kept" ? before->expires_at : now + *write_case.when.ttl;
     }
+    expected.metadata.expires = expected.expires_at.has_value();
     return expected;
 }
 

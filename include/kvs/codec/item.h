@@ -76,7 +76,8 @@ enum MetadataFlag : uint8_t {
     kMetadataModifiedBy = 0x02,  // present unless empty
     kMetadataComment = 0x04,
     kMetadataSchemaHash = 0x08,
-    kMetadataTags = 0x10,  // present unless there are none
+    kMetadataTags = 0x10,     // present unless there are none
+    kMetadataExpires = 0x20,  // the data item has expires_at
 };
 
 // The fixed part of a metadata item: what a write needs to know of the revision before it.
@@ -88,6 +89,7 @@ struct MetadataHeader {
     ChangeId change;
 
     bool deleted() const { return (flags & kMetadataDeleted) != 0; }
+    bool expires() const { return (flags & kMetadataExpires) != 0; }
     bool operator==(const MetadataHeader&) const = default;
 };
 

@@ -87,8 +87,8 @@ struct WriteDecision {
 WriteDecision DecideWrite(std::string_view key, const Previous& previous, const WriteRequest& request);
 
 // The metadata of a key that takes over what it was, or is, in another state: reset, revert, merge. Content
-// (deleted, created_at, comment, tags, schema_hash) comes from `incoming`, the version is above both, so that
-// it never rewinds. `current` nullptr: the key is new here.
+// (deleted, expires, created_at, comment, tags, schema_hash) comes from `incoming`, the version is above
+// both, so that it never rewinds. `current` nullptr: the key is new here.
 Metadata AdoptMetadata(const Metadata* current, const Metadata& incoming, const WriteOptions& options,
                        Timestamp now, const ChangeId& change);
 

@@ -10,8 +10,8 @@ namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kLoggedFormat = 2;
-constexpr uint8_t kKnownFlags =
-    kMetadataDeleted | kMetadataModifiedBy | kMetadataComment | kMetadataSchemaHash | kMetadataTags;
+constexpr uint8_t kKnownFlags = kMetadataDeleted | kMetadataModifiedBy | kMetadataComment |
+                                kMetadataSchemaHash | kMetadataTags | kMetadataExpires;
 
 // What a leaf takes beside a key (docs/node-format.md).
 constexpr size_t kMaxLeafItemSize = 4096;
@@ -42,6 +42,7 @@ uint8_t FlagsOf(const Metadata& metadata) {
     flags |= metadata.comment ? kMetadataComment : 0;
     flags |= metadata.schema_hash ? kMetadataSchemaHash : 0;
     flags |= !metadata.tags.empty() ? kMetadataTags : 0;
+    flags |= metadata.expires ? kMetadataExpires : 0;
     return flags;
 }
 
@@ -189,6 +190,7 @@ Result<Metadata> DecodeMetadata(std::string_view encoded) {
     Metadata metadata;
     metadata.version = header.version;
     metadata.deleted = header.deleted();
+    metadata.expires = header.expires();
     metadata.created_at = header.created_at;
     metadata.updated_at = header.updated_at;
     metadata.change = header.change;

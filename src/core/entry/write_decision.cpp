@@ -118,9 +118,11 @@ WriteDecision DecideWrite(std::string_view key, const Previous& previous, const 
     if (LeavesTombstone(request.kind)) {
         return {WriteDecision::Outcome::kTombstone, std::nullopt, OfTombstone(previous, request.options)};
     }
-    return {WriteDecision::Outcome::kValue,
-            SetsExpiry(request.kind) ? request.expires_at : previous.expires_at(),
-            OfValue(previous, request.options)};
+    WriteDecision decision = {WriteDecision::Outcome::kValue,
+                              SetsExpiry(request.kind) ? request.expires_at : previous.expires_at(),
+                              OfValue(previous, request.options)};
+    decision.metadata.expires = decision.expires_at.has_value();
+    return decision;
 }
 
 Metadata AdoptMetadata(const Metadata* current, const Metadata& incoming, const WriteOptions& options,

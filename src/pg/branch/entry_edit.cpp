@@ -57,6 +57,7 @@ void EntryEdit::Keep(std::string_view key, const EntryState& ours, const EntrySt
     }
     Metadata next = DecodeMetadata(ours.written() ? ours.meta : theirs.meta).OrThrow();
     next.deleted = !ours.item;
+    next.expires = next.expires && ours.item;
     next.version = lowest;
     next.change = IsHidden(key, ours) ? ChangeNumbers::Unlogged().Next() : numbers_->Next();
     next.comment.reset();
@@ -75,6 +76,7 @@ void EntryEdit::Adopt(std::string_view key, const EntryState& ours, const EntryS
         incoming.created_at = current->created_at;
     }
     incoming.deleted = !theirs.item.has_value();
+    incoming.expires = incoming.expires && theirs.item.has_value();
     WriteOptions options;
     options.modified_by = authored ? incoming.modified_by : author_;
     Metadata next = AdoptMetadata(current ? &*current : nullptr, incoming, options, now_, numbers_->Next());

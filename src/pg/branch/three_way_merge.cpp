@@ -117,6 +117,7 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
                         " bytes. Make the value of one side smaller, commit that, and merge again.");
     }
     next.deleted = !item;
+    next.expires = item && item->expires_at;
     next.updated_at = edit->now();
     next.change = edit->NextChange();
     next.modified_by = edit->author();

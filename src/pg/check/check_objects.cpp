@@ -108,17 +108,26 @@ void ObjectCheck::ReportNode(const char* type, const Hash& address, const std::s
     Report(type, address, problem, keys);
 }
 
-// The fingerprint of a tree is the sum of those of its living keys; so the data and the metadata of a state
-// that have the same keys have the same fingerprint, and others have not.
+namespace {
+
+// What a living key adds to the fingerprint of a tree that has it; so the data and the metadata of a state
+// that have the same keys, and agree on which of them expire, have the same fingerprint, and others have not.
+uint64_t LivingKeyFingerprint(uint64_t key_fingerprint, bool expires) {
+    return expires ? std::rotl(key_fingerprint, 1) : key_fingerprint;
+}
+
+}  // namespace
+
 std::string ObjectCheck::VisitData(const Hash& address, const Node& node, uint64_t* fingerprint) {
     met_.AddNode(address);
     std::string key;
     for (size_t i = 0; node.is_leaf() && i < node.count(); i++) {
-        *fingerprint += KeyFingerprint(node.Key(i, &key));
         const Result<DataItem> item = DecodeDataItem(node.Value(i));
         if (!item.ok()) {
             return "value of key " + Quoted(node.Key(i, &key)) + ": " + item.error().what();
         }
+        *fingerprint +=
+            LivingKeyFingerprint(KeyFingerprint(node.Key(i, &key)), item.value().expires_at.has_value());
         if (item.value().blob) {
             met_.AddBlob(item.value().blob->address, item.value().blob->size, node.Key(i, &key));
         } else if (item.value().type == ValueType::kJson && !LooksLikeJsonb(item.value().payload)) {
@@ -141,7 +150,7 @@ std::string ObjectCheck::VisitMetadata(const Hash& address, const Node& node, ui
         claims_->AddItem(key, key_fingerprint, node.Value(i), metadata.value().version,
                          metadata.value().change);
         if (!metadata.value().deleted) {
-            *fingerprint += key_fingerprint;
+            *fingerprint += LivingKeyFingerprint(key_fingerprint, metadata.value().expires);
         }
     }
     return {};

@@ -18,6 +18,9 @@ std::string StateProblem(std::string_view meta, std::optional<std::string_view> 
         if (decoded.value().blob) {
             return "it refers to a blob, where only a tree may";
         }
+        if (decoded.value().expires_at.has_value() != metadata.value().expires) {
+            return "its metadata is wrong about whether it expires";
+        }
     }
     if (metadata.value().deleted == item.has_value()) {
         return item ? "it has a value but its metadata says that it was deleted"

@@ -6,6 +6,7 @@
 #include "kvs/tree/tree.h"
 #include "kvs/util/quote.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/empty_epochs.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
@@ -71,6 +72,9 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
             const bool hit = FindWorking(&working, view_.snapshot, view_.overlay, key,
                                          with_meta ? kWorkingItem | kWorkingMeta : kWorkingItem, &row);
             Close(&working);
+            if (!hit && view_.overlay.count > 1) {
+                SearchOlderEpochs(view_.overlay, 1);
+            }
             return hit;
         });
         if (is_dirty) {
@@ -120,6 +124,9 @@ std::vector<std::optional<EncodedEntry>> EntryReader::FindMany(std::span<const D
                 bytes += is_dirty[i] && rows[i].item != nullptr ? Contents(rows[i].item).size() : 0;
             }
             Close(&working);
+            if (view_.overlay.count > 1) {
+                SearchOlderEpochs(view_.overlay, std::count(is_dirty.begin(), is_dirty.begin() + i, 0));
+            }
             return i;
         });
         keys = keys.first(count);

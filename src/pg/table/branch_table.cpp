@@ -6,6 +6,7 @@
 #include "kvs/tree/chunk.h"
 #include "kvs/util/quote.h"
 #include "kvs/version/commit.h"
+#include "pg/table/empty_epochs.h"
 #include "pg/table/locks.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -132,11 +133,13 @@ Epochs ReadEpochs(const Table& table) {
         }
         memcpy(epochs.numbers + 1, ARR_DATA_PTR(array), count * sizeof(int64));
         epochs.count += count;
+        const Datum folded_rows = table.Get(kFlushedRowsColumn, &is_null);
+        epochs.folded_rows = is_null ? 0 : DatumGetInt64(folded_rows);
     }
     return epochs;
 }
 
-void CopyRow(Table* table, Branch* branch) {
+void CopyRow(Table* table, Snapshot snapshot, Branch* branch) {
     branch->id = DatumGetInt32(table->Get(kIdColumn));
     branch->stored = true;
     const std::string_view name = DatumContents(table->Get(kNameColumn));
@@ -145,6 +148,7 @@ void CopyRow(Table* table, Branch* branch) {
     branch->head = DatumHash(table->Get(kHeadColumn));
     branch->working = {DatumHash(table->Get(kDataRootColumn)), DatumHash(table->Get(kMetaRootColumn))};
     branch->epochs = ReadEpochs(*table);
+    ForgetEmptyEpochs(table->heap->rd_rel->relfilenode, snapshot, &branch->epochs);
     branch->written_epoch = DatumGetInt64(table->Get(kWrittenEpochColumn));
     bool is_null;
     branch->moved_here = TransactionIdIsCurrentTransactionId(
@@ -182,7 +186,7 @@ bool LookupByName(std::string_view name, Snapshot snapshot, Branch* branch) {
     KeyText(&key, 1, MakeVarlena(name));
     bool found = Lookup(&table, snapshot, &key, 1, BackwardScanDirection);
     if (found) {
-        CopyRow(&table, branch);
+        CopyRow(&table, snapshot, branch);
     } else if (name == kMainBranchName) {
         found = IsVirtualMain(&table, snapshot, branch);
     }
@@ -253,7 +257,7 @@ bool ReadBranchIn(Table* table, int32 id, Snapshot snapshot, Branch* branch) {
                 (from > FirstEpoch(id) && LookupLatest(table, snapshot, FirstEpoch(id), from - 1));
     }
     if (found) {
-        CopyRow(table, branch);
+        CopyRow(table, snapshot, branch);
         *place = {id, branch->epochs.current(), branch->tid};
     } else if (id == kMainBranchId) {
         found = IsVirtualMain(table, snapshot, branch);
@@ -395,6 +399,7 @@ void ForgetBranchNames() {
 }
 
 void MoveBranch(const Branch& branch, Snapshot snapshot, const FlushMark* flushed) {
+    Guarded(NoteDeletedRows);
     if (!branch.stored) {
         if (!Guarded([&] { return InsertBranch(branch, flushed); })) {
             ThrowMoved(branch);

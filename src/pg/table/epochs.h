@@ -44,6 +44,7 @@ struct Epochs {
 
     int count;
     int64 numbers[kRoom];
+    int64 folded_rows = 0;  // by the last flush: about so many dead rows are in the older ones
 
     int64 current() const { return numbers[0]; }
     int32 branch() const { return static_cast<int32>(numbers[0] >> kEpochBits); }

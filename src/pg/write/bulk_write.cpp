@@ -42,7 +42,8 @@ int64 PutMany(const DatumArray& keys, const DatumArray& values, std::string_view
     Writer writer(branch);
     for (size_t i = 0; i < pairs.size(); i++) {
         if (i % Writer::kKeysAtOnce == 0) {
-            writer.Expect(std::span(sorted).subspan(i, std::min(Writer::kKeysAtOnce, sorted.size() - i)));
+            writer.Expect(std::span(sorted).subspan(i, std::min(Writer::kKeysAtOnce, sorted.size() - i)),
+                          false);
         }
         const DataItem item =
             JsonItem(Guarded([&] { return Contents(DatumGetJsonbP(values.elements[pairs[i].position])); }));

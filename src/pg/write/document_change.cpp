@@ -61,8 +61,8 @@ std::string Add(const std::string& number, Numeric delta) {
 ValueFunction DocumentValue(Datum key, DocumentChange change) {
     return [key, change = std::move(change)](const CurrentEntry& current) -> std::optional<DataItem> {
         std::optional<Json> document;
-        if (current.item != nullptr) {
-            if (current.item->type != ValueType::kJson) {
+        if (const DataItem* item = current.item()) {
+            if (item->type != ValueType::kJson) {
                 throw Error(ErrorCode::kWrongType,
                             "key " + Quoted(Contents(DatumGetPointer(key))) + " holds bytes, not JSON",
                             "Only documents can be patched.");

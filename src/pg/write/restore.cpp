@@ -40,12 +40,13 @@ void ReadTarget(ViewDiff* diff, Timestamp now, Target* target) {
 }
 
 bool Holds(const CurrentEntry& current, const Target& target) {
-    if (current.item == nullptr) {
+    const DataItem* item = current.item();
+    if (item == nullptr) {
         return false;
     }
     std::string blob;
-    const Metadata& metadata = *current.previous.metadata();
-    return current.item->type == target.item->type && current.item->expires_at == target.item->expires_at &&
+    const Metadata& metadata = *current.previous().metadata();
+    return item->type == target.item->type && item->expires_at == target.item->expires_at &&
            metadata.tags == target.metadata.tags && metadata.schema_hash == target.metadata.schema_hash &&
            current.Payload(&blob) == target.item->payload;
 }

@@ -48,6 +48,9 @@ class Run {
   public:
     Run(const std::vector<BatchWrite>& writes, std::vector<BatchAnswer>* answers)
         : writes_(writes), answers_(*answers), order_(writes.size()) {
+        reads_items_ = std::any_of(writes.begin(), writes.end(), [](const BatchWrite& write) {
+            return write.request.kind == WriteKind::kPatch || write.request.kind == WriteKind::kTouch;
+        });
         std::iota(order_.begin(), order_.end(), size_t{0});
         std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return Key(a) < Key(b); });
     }
@@ -63,7 +66,7 @@ class Run {
         }
         for (size_t i = 0; i < order_.size(); i++) {
             if (i % Writer::kKeysAtOnce == 0) {
-                writer.Expect(KeysFrom(i));
+                writer.Expect(KeysFrom(i), reads_items_);
             }
             BatchAnswer& answer = answers_[order_[i]];
             answer = RunOne(&writer, writes_[order_[i]]);
@@ -94,6 +97,7 @@ class Run {
     const std::vector<BatchWrite>& writes_;
     std::vector<BatchAnswer>& answers_;
     std::vector<size_t> order_;
+    bool reads_items_;
 };
 
 // The answers of a batch that was rolled back.

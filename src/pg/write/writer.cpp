@@ -8,6 +8,7 @@
 #include "kvs/util/quote.h"
 #include "pg/read/read_view.h"
 #include "pg/table/commit_table.h"
+#include "pg/table/empty_epochs.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
@@ -65,10 +66,19 @@ void Writer::Finish() {
     FlushIfPiledUp(branch_id_);
 }
 
-// All reads are under one snapshot S: the newest, or at the stricter levels the transaction's.
-void Writer::OpenView() {
+// All reads are under one snapshot S: the newest, or at the stricter levels the transaction's. In each older
+// epoch a key that has no row is looked for by Read, IsFree and StillHolds.
+void Writer::OpenView(size_t keys) {
+    constexpr int64 kProbesPerKey = 3;
     view_.emplace(RegisterOperationSnapshot());
     Guarded([&] { ReadBranches(); });
+    const Epochs& epochs = view_->now.epochs;
+    if (epochs.count > 1 &&
+        Guarded([&] { return SearchOlderEpochs(epochs, kProbesPerKey * static_cast<int64>(keys)); })) {
+        CloseView();
+        view_.emplace(RegisterOperationSnapshot());
+        Guarded([&] { ReadBranches(); });
+    }
 }
 
 void Writer::CloseView() {
@@ -123,26 +133,23 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
         const MemoryScope scope(context_);
         // 2. The key is read under the view.
         if (!view_) {
-            OpenView();
+            OpenView(1);
         }
         Pass pass;
         Read(key, &pass);
-        DataItem item;
         if (!pass.meta.bytes.empty()) {
             pass.old = DecodeMetadata(pass.meta.bytes).OrThrow();
             pass.written_before = true;
-            if (!pass.item.bytes.empty()) {
-                item = DecodeDataItem(pass.item.bytes).OrThrow();
-            }
         }
         // The decision belongs to the pass: another pass has another previous version, and compares
         // expected_version with that one.
-        const Previous previous(pass.written_before ? &pass.old : nullptr, item.expires_at,
+        const Previous previous(pass.written_before ? &pass.old : nullptr,
+                                pass.old.expires ? ItemOf(&pass).expires_at : std::nullopt,
                                 FromServerTime(GetCurrentTimestamp()));
         WriteDecision decision = DecideWrite(key_bytes, previous, request);
         std::optional<DataItem> next;
         if (decision.outcome == WriteDecision::Outcome::kValue) {
-            next = value({previous, previous.Exists() ? &item : nullptr, &view_->chunks});
+            next = value(CurrentEntry(previous, this, &pass));
             if (!next) {
                 return {};
             }
@@ -153,7 +160,8 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
         }
         Encode(next, &decision.metadata, &pass);
         // What follows may wait for others, and borrowed leaves are not held meanwhile.
-        pass.meta = pass.item = {};
+        pass.meta = {};
+        pass.item.reset();
         const Try tried = Write(key, &pass);
         if (tried == Try::kDone) {
             Log(key, request.operation, pass);
@@ -270,8 +278,10 @@ Writer::Try Writer::TryUpdate(Datum key, Pass* pass) {
 //    that the older one runs empty. Nobody else can complete a row there meanwhile: he would see, in step 6
 //    at the latest, the row that is being deleted.
 Writer::Try Writer::TryMove(Datum key, Pass* pass) {
-    const TM_Result result =
-        Guarded([&] { return kvs::pg::Delete(&working_, &pass->row.tid, view_->snapshot, waits_); });
+    const TM_Result result = Guarded([&] {
+        NoteDeletedRows();
+        return kvs::pg::Delete(&working_, &pass->row.tid, view_->snapshot, waits_);
+    });
     if (result == TM_BeingModified) {
         return Try::kBusy;
     }

@@ -26,14 +26,31 @@
 
 namespace kvs::pg {
 
+class Writer;
+struct WritePass;
+
 // What a write finds at its key. Valid during one call of a ValueFunction.
-struct CurrentEntry {
-    const Previous& previous;
-    const DataItem* item;  // null unless the entry lives; the payload may lie in a blob
-    ChunkStore* chunks;    // to load it from
+class CurrentEntry {
+  public:
+    CurrentEntry(const Previous& previous, Writer* writer, WritePass* pass)
+        : previous_(previous), writer_(writer), pass_(pass) {}
+
+    const Previous& previous() const { return previous_; }
+
+    // Null unless the entry lives; the payload may lie in a blob. Read when it is asked for, since most
+    // writes do without. Errors: kCorruption.
+    const DataItem* item() const;
 
     // The payload of the item; `holder` keeps the bytes of a blob.
-    std::string_view Payload(std::string* holder) const { return PayloadOf(*item, chunks, holder); }
+    std::string_view Payload(std::string* holder) const;
+
+    // The item with its payload, wherever that lies.
+    DataItem InlineItem(std::string* holder) const;
+
+  private:
+    const Previous& previous_;
+    Writer* writer_;
+    WritePass* pass_;
 };
 
 // The value that a write brings, once it is decided that it brings one (see kvs/entry/write_decision.h);
@@ -72,9 +89,9 @@ class Writer {
 
     static constexpr size_t kKeysAtOnce = 256;  // that are worth to be looked up together
 
-    // Looks up together what the next calls of Update will ask for one by one: the same keys, ascending. A
-    // hint, for calls with many keys.
-    void Expect(std::span<const Datum> keys);
+    // Looks up together what the next calls of Update will ask for one by one: the same keys, ascending, and
+    // the items of those where they will want them. A hint, for calls with many keys.
+    void Expect(std::span<const Datum> keys, bool with_items);
 
     // `key` is a valid key as a detoasted text or bytea.
     // A request that leaves a tombstone needs no value.
@@ -107,19 +124,21 @@ class Writer {
         bool has_row = false;
         WorkingRow row{};  // in expected_context_
         std::string meta;  // of the trees, unless has_row; empty: none
-        std::string item;
+        std::optional<std::string> item;
     };
 
-    struct Pass;
+    using Pass = WritePass;
+    friend class CurrentEntry;
     enum class Try : uint8_t { kDone, kLost, kBusy };
     enum class Holds : uint8_t { kYes, kNo, kInAnotherEpoch };
 
-    void OpenView();
+    void OpenView(size_t keys);
     void CloseView();
     void ReadBranches();
     void ComeAfter(std::string_view key);
     void Read(Datum key, Pass* pass);
     bool TakeExpected(Datum key, Pass* pass);
+    const DataItem& ItemOf(Pass* pass);
     void Encode(const std::optional<DataItem>& item, Metadata* metadata, Pass* pass);
     Try Write(Datum key, Pass* pass);
     Try TryUpdate(Datum key, Pass* pass);

@@ -294,6 +294,12 @@ UPDATE _kvs.working SET item = set_byte('\x00'::bytea, 0, get_byte(item, 0) | 32
 SELECT * FROM pg_temp.errors();
 ROLLBACK;
 
+-- One whose metadata says that it has an end, which it has not.
+BEGIN;
+UPDATE _kvs.working SET meta = set_byte(meta, 1, get_byte(meta, 1) | 32) WHERE key = 'check:1';
+SELECT * FROM pg_temp.errors();
+ROLLBACK;
+
 -- The other direction: what the log, or the reflog, or a tree knows, and the rest has lost.
 -- Which of several findings there is depends on whether the store has ever taken something from another one.
 CREATE FUNCTION pg_temp.found() RETURNS TABLE (type text, object text) LANGUAGE sql AS $$

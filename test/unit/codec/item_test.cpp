@@ -148,6 +148,8 @@ TEST(Metadata, GoldenBytes) {
     EXPECT_EQ(EncodeMetadata(smallest), std::string("\x01\x00\x01", 3) + std::string(8, '\0') +
                                             std::string(1, '\0') + std::string(16, '\0') +
                                             std::string(1, '\0'));
+    smallest.expires = true;
+    EXPECT_EQ(EncodeMetadata(smallest).substr(0, 3), std::string("\x01\x20\x01", 3));
     EXPECT_EQ(EncodeMetadata(Full()), std::string("\x01\x1f\xac\x02\x01\0\0\0\0\0\0\0\x01", 13) +
                                           std::string(16, '\x77') + "\x80\x01" +
                                           "\x05"
@@ -206,7 +208,7 @@ TEST(Metadata, Malformed) {
     ExpectCorrupt(DecodeMetadata(other));
     ExpectCorrupt(DecodeMetadataHeader(other));
     other = encoded;
-    other[1] = 0x3f;  // flags
+    other[1] = 0x5f;  // flags
     ExpectCorrupt(DecodeMetadata(other));
     ExpectCorrupt(DecodeMetadataHeader(other));
     ExpectCorrupt(DecodeMetadataHeader(std::string_view(encoded).substr(0, 20)));
@@ -274,6 +276,7 @@ RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint
     Metadata metadata;
     metadata.version = version;
     metadata.deleted = *rc::gen::arbitrary<bool>();
+    metadata.expires = *rc::gen::arbitrary<bool>();
     metadata.created_at = created_at;
     metadata.updated_at = updated_at;
     metadata.change.log_id = *rc::gen::arbitrary<std::array<uint8_t, 16>>();
@@ -292,6 +295,7 @@ RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint
     RC_ASSERT(FromLog(Logged(encoded), version, metadata.change) == encoded);
     MetadataHeader header = DecodeMetadataHeader(encoded).OrThrow();
     RC_ASSERT(header.version == version);
+    RC_ASSERT(header.expires() == metadata.expires);
     RC_ASSERT(header.updated_at == updated_at);
     RC_ASSERT(header.change == metadata.change);
 }

@@ -28,6 +28,7 @@ class DecidedEntry final : public test::CaseStore {
                                 entry_.has_value() ? entry_->expires_at : std::nullopt, now);
         const WriteDecision decision = DecideWrite("users:1", previous, request);
         EXPECT_EQ(decision.outcome == WriteDecision::Outcome::kTombstone, decision.metadata.deleted);
+        EXPECT_EQ(decision.expires_at.has_value(), decision.metadata.expires);
         if (decision.outcome != WriteDecision::Outcome::kNothing) {
             entry_ = CaseEntry{decision.metadata, decision.expires_at};
         }
