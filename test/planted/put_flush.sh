@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Breaks the rules of put and flush, one after the other, in copies of the sources, and demands that the stress test of
-# them (test/stress/put_flush.sh) fails each time: a test that cannot fail proves nothing.
+# them (test/stress/put_flush.sh), or an isolation test, fails each time: a test that cannot fail proves nothing.
 #
 #   test/planted/put_flush.sh [SECONDS [RULE]]     per isolation level, default 20; only rules with RULE in their text
 #
@@ -22,16 +22,20 @@ install_tree() {
         { tail -n 20 "$work/build.log"; die "$1 does not build"; }
 }
 
-# stress LEVELS: on a server with what is installed.
-stress() {
+# survives TEST: on a server with what is installed. TEST is isolation levels, for the stress test, or spec:NAME.
+survives() {
     [ ! -f "$work/data/postmaster.pid" ] || cluster_stop "$work"
     cluster_start "$work" fsync=off max_prepared_transactions=10 shared_preload_libraries=kvs
+    if [[ $1 == spec:* ]]; then
+        make -s -C "$KVS_ROOT" PG_CONFIG="$PG_CONFIG" REGRESS= ISOLATION="${1#spec:}" installcheck >"$work/log" 2>&1
+        return
+    fi
     KVS_STRESS_LEVELS=$1 timeout $((120 + 6 * seconds)) "$KVS_ROOT/test/stress/put_flush.sh" "$seconds" >"$work/log" 2>&1
 }
 
-# plant RULE LEVELS FILE SED: without the rule the stress test finds something at these isolation levels.
+# plant RULE TEST FILE SED: without the rule the test fails.
 plant() {
-    local rule=$1 levels=$2 file=$3 change=$4
+    local rule=$1 test=$2 file=$3 change=$4
     [[ $rule == *"$only"* ]] || return 0
     rm -rf "$work/tree"
     mkdir "$work/tree"
@@ -43,7 +47,7 @@ plant() {
         return
     fi
     install_tree "$work/tree"
-    if stress "$levels"; then
+    if survives "$test"; then
         echo "planted: not found: $rule"
         missed=$((missed + 1))
     else
@@ -52,7 +56,7 @@ plant() {
 }
 
 install_tree "$KVS_ROOT"
-stress 'read committed,repeatable read,serializable' || { cat "$work/log"; die 'the stress test fails without a planted error'; }
+survives 'read committed,repeatable read,serializable' || { cat "$work/log"; die 'the stress test fails without a planted error'; }
 
 plant 'a row is completed only in the current epoch' 'repeatable read' src/pg/write/writer.cpp \
     's/: branch.InsertEpoch\(\) == view_->now.InsertEpoch\(\) \? Holds::kYes/: true ? Holds::kYes/'
@@ -72,9 +76,15 @@ plant 'who has moved a branch writes where others do' 'read committed' src/pg/ta
     's/return moved_here \? written_epoch : epochs.current\(\);/return epochs.current();/'
 plant 'a transaction sees what it wrote to later epochs' 'repeatable read' src/pg/table/branch_epochs.cpp \
     's/if \(!IsolationUsesXactSnapshot\(\) \|\| !TransactionIdIsValid\(GetTopTransactionIdIfAny\(\)\)\)/if (true)/'
-plant 'what is read counts for later epochs' 'serializable' src/pg/table/working_table.cpp \
+plant 'what is read counts for later epochs' spec:serializable src/pg/table/working_table.cpp \
     's/if \(!IsolationIsSerializable\(\) \|\| epochs.count == 0\)/if (true)/'
 newest='TM_FailureData failure; TM_Result result; while ((result = table_tuple_delete(working.heap, \&tid, GetCurrentCommandId(true), snapshot, InvalidSnapshot, false, \&failure, false)) == TM_Updated) { tid = failure.ctid; } return result;'
 plant 'a flush deletes only what it has folded' 'read committed' src/pg/write/flush.cpp \
     "s/return Delete\(\&working, \&tid, snapshot, false\);/$newest/"
+plant 'what a session knows to be empty is not for older snapshots' spec:older_epochs src/pg/table/empty_epochs.cpp \
+    's/ \|\| !IsNotBefore\(MomentOf\(snapshot\), empty.since\)//'
+plant 'who has deleted rows searches no epoch' spec:older_epochs src/pg/table/empty_epochs.cpp \
+    's/\(TransactionIdIsValid\(xid\) \&\& xid == deleted_in\)/false/'
+plant 'an epoch with an unfinished insertion is not known to be empty' spec:older_epochs src/pg/table/empty_epochs.cpp \
+    's/if \(empty\[i\] \&\& IsEmpty/if (IsEmpty/'
 [ "$missed" -eq 0 ]
