@@ -45,10 +45,11 @@ core/tree      core
 core/codec     core core/util core/tree
 core/json      core core/util
 core/pattern   core core/util
+core/event     core core/pattern
 core/merge     core core/util core/codec core/json core/pattern core/tree
 core/version   core core/util core/codec core/tree
 core/entry     core core/util
-local          core core/util core/codec core/entry core/json core/pattern core/tree
+local          core core/util core/codec core/entry core/event core/json core/pattern core/tree
 
 pg/wall        core core/codec core/json
 pg/table       core core/util core/codec core/tree core/version pg/wall

@@ -8,10 +8,12 @@
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "kvs/error.h"
+#include "kvs/event/pattern_trie.h"
 #include "kvs/pattern/pattern.h"
 #include "kvs/util/quote.h"
 
@@ -45,9 +47,10 @@ size_t SizeOf(const ChangeEvent& event) {
 // One listener, its queue and its thread. Owned by the registry until the thread is joined.
 class EventDispatcher::Subscription {
   public:
-    Subscription(Pattern pattern, Listener listener, MissedListener on_missed, const Limits& limits,
-                 Logger& logger)
-        : pattern_(std::move(pattern)),
+    Subscription(uint64_t number, Pattern pattern, Listener listener, MissedListener on_missed,
+                 const Limits& limits, Logger& logger)
+        : number_(number),
+          pattern_(std::move(pattern)),
           listener_(std::move(listener)),
           on_missed_(std::move(on_missed)),
           limits_(limits),
@@ -57,7 +60,8 @@ class EventDispatcher::Subscription {
     Subscription(const Subscription&) = delete;
     Subscription& operator=(const Subscription&) = delete;
 
-    bool Matches(const std::string& key) const { return pattern_.Matches(key); }
+    uint64_t number() const { return number_; }
+    const Pattern& pattern() const { return pattern_; }
 
     void Offer(const SharedEvent& event, size_t size) {
         {
@@ -162,6 +166,7 @@ class EventDispatcher::Subscription {
         }
     }
 
+    const uint64_t number_;
     const Pattern pattern_;
     const Listener listener_;
     const MissedListener on_missed_;
@@ -191,26 +196,35 @@ class EventDispatcher::Registry {
     // Offers under one lock for all: Shutdown comes before the event or after it.
     void Offer(const SharedEvent& event) {
         const size_t size = SizeOf(*event);
+        std::vector<uint64_t> numbers;
         const std::shared_lock lock(mutex_);
-        for (const SubscriptionRef& subscription : subscriptions_) {
-            if (subscription->Matches(event->serialized_key)) {
-                subscription->Offer(event, size);
-            }
+        patterns_.Match(event->serialized_key, &numbers);
+        for (const uint64_t number : numbers) {
+            subscriptions_.at(number)->Offer(event, size);
         }
     }
 
     template <typename Make>
-    std::weak_ptr<Subscription> Add(const Make& make) {
+    std::weak_ptr<Subscription> Add(const Pattern& pattern, const Make& make) {
         std::vector<SubscriptionRef> ended;
         const std::unique_lock lock(mutex_);
         if (shut_down_) {
             throw Error(ErrorCode::kWrongState, "cannot subscribe: the event dispatcher is shut down");
         }
         ended = Reap();
-        subscriptions_.reserve(subscriptions_.size() +
-                               1);  // so that the thread below starts only if it is kept
-        subscriptions_.push_back(make());
-        return subscriptions_.back();
+        // The thread starts last, so that it does only if it is kept.
+        const uint64_t number = last_number_ + 1;
+        patterns_.Add(pattern, number);
+        try {
+            SubscriptionRef& place = subscriptions_[number];
+            place = make(number);
+        } catch (...) {
+            subscriptions_.erase(number);
+            patterns_.Remove(pattern, number);
+            throw;
+        }
+        last_number_ = number;
+        return subscriptions_[number];
     }
 
     void Remove(const std::weak_ptr<Subscription>& reference) {
@@ -220,10 +234,10 @@ class EventDispatcher::Registry {
         }
         {
             const std::unique_lock lock(mutex_);
-            const auto found = std::find(subscriptions_.begin(), subscriptions_.end(), subscription);
-            if (found != subscriptions_.end()) {
+            if (subscriptions_.contains(subscription->number())) {
                 retired_.push_back(subscription);
-                subscriptions_.erase(found);
+                subscriptions_.erase(subscription->number());
+                patterns_.Remove(subscription->pattern(), subscription->number());
             }
         }
         subscription->Close(true);
@@ -238,8 +252,11 @@ class EventDispatcher::Registry {
     // Everything whose listener may be running, the unsubscribed included.
     std::vector<SubscriptionRef> Subscriptions() {
         const std::shared_lock lock(mutex_);
-        std::vector<SubscriptionRef> all = subscriptions_;
-        all.insert(all.end(), retired_.begin(), retired_.end());
+        std::vector<SubscriptionRef> all = retired_;
+        all.reserve(all.size() + subscriptions_.size());
+        for (const auto& [number, subscription] : subscriptions_) {
+            all.push_back(subscription);
+        }
         return all;
     }
 
@@ -247,7 +264,7 @@ class EventDispatcher::Registry {
         {
             const std::unique_lock lock(mutex_);
             shut_down_ = true;
-            for (const SubscriptionRef& subscription : subscriptions_) {
+            for (const auto& [number, subscription] : subscriptions_) {
                 subscription->Close(false);
             }
         }
@@ -256,6 +273,7 @@ class EventDispatcher::Registry {
             subscription->Join();
         }
         const std::unique_lock lock(mutex_);
+        patterns_ = {};
         subscriptions_.clear();
         retired_.clear();
     }
@@ -279,7 +297,9 @@ class EventDispatcher::Registry {
     }
 
     std::shared_mutex mutex_;  // guards what follows
-    std::vector<SubscriptionRef> subscriptions_;
+    PatternTrie patterns_;     // of the subscriptions, by their numbers
+    std::unordered_map<uint64_t, SubscriptionRef> subscriptions_;
+    uint64_t last_number_ = 0;
     std::vector<SubscriptionRef> retired_;  // unsubscribed, their threads perhaps not yet at their end
     bool shut_down_ = false;
 };
@@ -297,9 +317,9 @@ void EventDispatcher::Emit(ChangeEvent event) {
 
 EventService::Unsubscribe EventDispatcher::Subscribe(std::string_view pattern, Listener listener,
                                                      MissedListener on_missed) {
-    Pattern parsed = Pattern::Parse(pattern).OrThrow();
-    const std::weak_ptr<Subscription> subscription = registry_->Add([&] {
-        return std::make_shared<Subscription>(std::move(parsed), std::move(listener), std::move(on_missed),
+    const Pattern parsed = Pattern::Parse(pattern).OrThrow();
+    const std::weak_ptr<Subscription> subscription = registry_->Add(parsed, [&](uint64_t number) {
+        return std::make_shared<Subscription>(number, parsed, std::move(listener), std::move(on_missed),
                                               limits_, logger_);
     });
     return [registry = std::weak_ptr<Registry>(registry_), subscription] {
