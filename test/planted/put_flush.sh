@@ -76,7 +76,7 @@ plant 'who has moved a branch writes where others do' 'read committed' src/pg/ta
     's/return moved_here \? written_epoch : epochs.current\(\);/return epochs.current();/'
 plant 'a transaction sees what it wrote to later epochs' 'repeatable read' src/pg/table/branch_epochs.cpp \
     's/if \(!IsolationUsesXactSnapshot\(\) \|\| !TransactionIdIsValid\(GetTopTransactionIdIfAny\(\)\)\)/if (true)/'
-plant 'what is read counts for later epochs' spec:serializable src/pg/table/working_table.cpp \
+plant 'what is read counts for later epochs' spec:serializable_epochs src/pg/table/working_table.cpp \
     's/if \(!IsolationIsSerializable\(\) \|\| epochs.count == 0\)/if (true)/'
 newest='TM_FailureData failure; TM_Result result; while ((result = table_tuple_delete(working.heap, \&tid, GetCurrentCommandId(true), snapshot, InvalidSnapshot, false, \&failure, false)) == TM_Updated) { tid = failure.ctid; } return result;'
 plant 'a flush deletes only what it has folded' 'read committed' src/pg/write/flush.cpp \
