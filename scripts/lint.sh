@@ -45,7 +45,7 @@ core/tree      core
 core/codec     core core/util core/tree
 core/json      core core/util
 core/pattern   core core/util
-core/event     core/pattern
+core/event     core core/codec core/pattern
 core/merge     core core/util core/codec core/json core/pattern core/tree
 core/version   core core/util core/codec core/tree
 core/entry     core core/util
