@@ -176,8 +176,7 @@ foreach my $round (1 .. $rounds)
     $all = garbage('postgres');
     switch_autogc('on');
     $pid = collection_where('postgres', 'chunks_removed > 10000');
-    kill 'KILL', $pid;
-    $node->poll_query_until('postgres', 'SELECT true');
+    kill_backend($node, $pid);
     switch_autogc('off');
     check_store($node, 'postgres', "crash of a collector $round");
     note("of $all objects " . garbage('postgres') . ' are left');
@@ -188,9 +187,8 @@ foreach my $round (1 .. $rounds)
         [ $node->installed_command('psql'), '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT * FROM kvs.gc()' ],
         '>', \my $stdout, '2>', \my $stderr);
     $pid = collection_where('postgres', "phase = 'removing'");
-    kill 'KILL', $pid;
+    kill_backend($node, $pid);
     $gc->finish;
-    $node->poll_query_until('postgres', 'SELECT true');
     check_store($node, 'postgres', "crash of kvs.gc() $round");
     is(garbage('postgres'), $all, "crash of kvs.gc() $round: all or nothing");
     is(sqlstate_of($node, 'postgres', q(SET statement_timeout = '30ms'; SELECT * FROM kvs.gc())), '57014', "cancelled $round");

@@ -230,9 +230,8 @@ foreach my $round (1 .. $rounds)
     commits(5);
     my $before = members();
     my $repack = psql_in_background('SELECT * FROM kvs.repack()');
-    kill 'KILL', repacking_beyond(500);
+    kill_backend($node, repacking_beyond(500));
     $repack->{harness}->finish;
-    $node->poll_query_until('postgres', 'SELECT true');
     is(members(), $before, "crash of kvs.repack() $round: all or nothing");
     unchanged("crash of kvs.repack() $round");
 
@@ -240,8 +239,7 @@ foreach my $round (1 .. $rounds)
     is(members(), $before, "cancelled $round: all or nothing");
 
     switch_autorepack('on');
-    kill 'KILL', repacking_beyond(100);
-    $node->poll_query_until('postgres', 'SELECT true');
+    kill_backend($node, repacking_beyond(100));
     switch_autorepack('off');
     unchanged("crash of a worker $round");
 

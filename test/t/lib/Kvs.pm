@@ -20,6 +20,7 @@ our @EXPORT = qw(
   fill_store
   finish
   fingerprint
+  kill_backend
   new_node
   number_of_rows
   pack_store
@@ -95,6 +96,22 @@ sub wait_until
         usleep(50_000);
     }
     die "timed out waiting for $what";
+}
+
+# Kills a process of the server, which takes all sessions with it, and waits until the server has recovered. Its log tells:
+# who connects meanwhile may be turned away, or be among those that are taken along. Nothing happens if the process has
+# ended by itself before.
+sub kill_backend
+{
+    my ($node, $pid) = @_;
+    my $offset = -s $node->logfile;
+    kill('KILL', $pid) or return;
+    wait_until('the process to go', sub { !kill(0, $pid) });
+    usleep(200_000);
+    return if slurp_file($node->logfile, $offset) !~ /terminated by signal 9/;
+    wait_until('the server to be back',
+        sub { slurp_file($node->logfile, $offset) =~ /database system is ready to accept connections/ });
+    return;
 }
 
 # Waits until the launcher of background work has been to every database twice from now on: for what must not have
