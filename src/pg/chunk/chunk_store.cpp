@@ -144,15 +144,6 @@ ChunkStore::Portable ChunkStore::ReadPortable(const Hash& address) {
     return chunk;
 }
 
-std::string ChunkStore::SmallerFrame(std::string_view frame) {
-    const Result<std::string> raw = Codec().Decode(frame, &DictionaryCache::Get());
-    if (!raw.ok()) {
-        return {};
-    }
-    std::string smaller = Codec().Encode(raw.value(), ThoroughLevel(), DictionaryFor(raw.value()));
-    return smaller.size() < frame.size() ? smaller : std::string();
-}
-
 std::string ChunkStore::Verified(const Hash& address, std::string_view frame) {
     Result<std::string> raw = Codec().Decode(frame, &DictionaryCache::Get());
     if (!raw.ok()) {

@@ -65,9 +65,6 @@ class ChunkStore : public NodeStore {
     bool Contains(const Hash& address);
     void AddFrame(const Hash& address, std::string frame);
 
-    // What is in the frame, compressed as what comes to stay; empty if that is no smaller, or it is damaged.
-    std::string SmallerFrame(std::string_view frame);
-
     // Counters of this store, for EXPLAIN and tests.
     uint64_t nodes_read() const { return nodes_read_; }
     uint64_t chunks_fetched() const { return chunks_fetched_; }

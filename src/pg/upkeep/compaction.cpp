@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "pg/chunk/chunk_store.h"
 #include "pg/chunk/chunk_table.h"
 #include "pg/chunk/pack_table.h"
 #include "pg/table/locks.h"
@@ -24,8 +23,6 @@ extern "C" {
 namespace kvs::pg {
 
 namespace {
-
-using ::Node;  // the server's, not the tree's
 
 // Less is room for what comes next.
 constexpr uint64 kMinFree = uint64{1} << 20;
@@ -70,105 +67,62 @@ bool IsWorthIt(Relation heap) {
     return free >= kMinFree && free >= uint64{blocks} * BLCKSZ / 4;
 }
 
-// From the last row on, until the free room lies behind it. Of the row in `slot` `read`, server code, takes
-// what the others need; `shrink` answers by how many bytes it will be smaller; `write`, server code, deletes
-// the row and inserts it anew. The block that the table tries first is the free one.
-template <typename Read, typename Shrink, typename Write>
-int64 MoveLastRows(Relation heap, TupleTableSlot* slot, Snapshot snapshot, int64 max_rows, const Read& read,
-                   const Shrink& shrink, const Write& write) {
-    if (!Guarded([&] { return IsWorthIt(heap); })) {
+// From the last row on, until the free room lies behind it. `move` deletes the row in `slot` and inserts it
+// anew; the block that the table tries first is the free one. Server code.
+template <typename Move>
+int64 MoveLastRows(Relation heap, TupleTableSlot* slot, Snapshot snapshot, int64 max_rows, const Move& move) {
+    if (!IsWorthIt(heap)) {
         return 0;
     }
-    FreeRoom room = Guarded([&] { return FreeRoom(heap); });
-    TableScanDesc scan =
-        Guarded([&] { return table_beginscan_strat(heap, snapshot, 0, nullptr, true, false); });
-    size_t size;
-    BlockNumber from;
-    const auto next = [&] {
-        CHECK_FOR_INTERRUPTS();
-        if (!table_scan_getnextslot(scan, BackwardScanDirection, slot)) {
-            return false;
-        }
-        bool is_copy;
-        size = MAXALIGN(ExecFetchSlotHeapTuple(slot, false, &is_copy)->t_len) + sizeof(ItemIdData);
-        from = ItemPointerGetBlockNumber(&slot->tts_tid);
-        read();
-        return true;
-    };
-    const auto move = [&](size_t saved) {
-        // What lies out of line takes no room here.
-        const BlockNumber to = room.Take(saved < size ? size - saved : size, from);
-        if (to == InvalidBlockNumber) {
-            return false;
-        }
-        RelationSetTargetBlock(heap, to);
-        write();
-        return true;
-    };
     int64 moved = 0;
-    while (moved < max_rows && Guarded(next)) {
-        const size_t saved = shrink();
-        if (!Guarded([&] { return move(saved); })) {
+    FreeRoom room(heap);
+    TableScanDesc scan = table_beginscan_strat(heap, snapshot, 0, nullptr, true, false);
+    while (moved < max_rows && table_scan_getnextslot(scan, BackwardScanDirection, slot)) {
+        CHECK_FOR_INTERRUPTS();
+        bool is_copy;
+        HeapTuple tuple = ExecFetchSlotHeapTuple(slot, false, &is_copy);
+        const BlockNumber to =
+            room.Take(MAXALIGN(tuple->t_len) + sizeof(ItemIdData), ItemPointerGetBlockNumber(&slot->tts_tid));
+        if (to == InvalidBlockNumber) {
             break;
         }
+        RelationSetTargetBlock(heap, to);
+        move();
         moved++;
     }
-    Guarded([&] {
-        ExecClearTuple(slot);
-        table_endscan(scan);
-    });
+    ExecClearTuple(slot);
+    table_endscan(scan);
     return moved;
 }
 
-// What has stayed at rest until now will stay on, and is compressed anew as such.
 int64 MoveChunks(Snapshot snapshot, int64 max_rows) {
-    ChunkStore store(snapshot);
-    Table chunks = Guarded([] { return OpenChunksForWrite(); });
-    ItemPointerData tid;
-    Hash address;
-    struct varlena* frame;
-    std::string smaller;
-    const int64 moved = MoveLastRows(
-        chunks.heap, chunks.slot, snapshot, max_rows,
-        [&] {
-            tid = chunks.slot->tts_tid;
-            address = Hash::FromBytes(ChunkRowAddress(chunks.slot));
-            frame = CopyChunkRowFrame(chunks.slot);
-            ExecClearTuple(chunks.slot);
-        },
-        [&]() -> size_t {
-            const std::string_view now = Contents(frame);
-            smaller = store.SmallerFrame(now);
-            return smaller.empty() ? 0 : now.size() - smaller.size();
-        },
-        [&] {
-            if (Delete(&chunks, &tid, snapshot, true) == TM_Ok) {
-                InsertChunkRow(&chunks, address, smaller.empty() ? Contents(frame) : smaller, false);
-            }
-            pfree(frame);
-        });
-    Guarded([&] { Close(&chunks); });
+    Table chunks = OpenChunksForWrite();
+    const int64 moved = MoveLastRows(chunks.heap, chunks.slot, snapshot, max_rows, [&] {
+        ItemPointerData tid = chunks.slot->tts_tid;
+        const Hash address = Hash::FromBytes(ChunkRowAddress(chunks.slot));
+        struct varlena* frame = CopyChunkRowFrame(chunks.slot);
+        ExecClearTuple(chunks.slot);
+        if (Delete(&chunks, &tid, snapshot, true) == TM_Ok) {
+            InsertChunkRow(&chunks, address, Contents(frame), false);
+        }
+        pfree(frame);
+    });
+    Close(&chunks);
     return moved;
 }
 
 int64 MovePacks(Snapshot snapshot, int64 max_rows) {
-    PackTable packs = Guarded([] { return OpenPacks(RowExclusiveLock); });
-    PackRow row;
-    const int64 moved = MoveLastRows(
-        packs.table.heap, packs.table.slot, snapshot, max_rows,
-        [&] {
-            row = ReadPackRow(&packs, true);
-            ExecClearTuple(packs.table.slot);
-        },
-        []() -> size_t { return 0; },
-        [&] {
-            if (DeletePack(&packs, row.version.tid, snapshot)) {
-                InsertPack(&packs, {row.version.id, row.has_next, row.next, row.addresses, row.count,
-                                    Contents(row.body)});
-            }
-            FreePackRow(&row);
-        });
-    Guarded([&] { ClosePacks(&packs); });
+    PackTable packs = OpenPacks(RowExclusiveLock);
+    const int64 moved = MoveLastRows(packs.table.heap, packs.table.slot, snapshot, max_rows, [&] {
+        PackRow row = ReadPackRow(&packs, true);
+        ExecClearTuple(packs.table.slot);
+        if (DeletePack(&packs, row.version.tid, snapshot)) {
+            InsertPack(&packs, {row.version.id, row.has_next, row.next, row.addresses, row.count,
+                                Contents(row.body)});
+        }
+        FreePackRow(&row);
+    });
+    ClosePacks(&packs);
     return moved;
 }
 
@@ -223,8 +177,8 @@ void Rebuild(Object index) {
 
 int64 MoveRowsForward(int64 max_rows) {
     ActiveSnapshot fresh(RegisterLatestSnapshot());
-    const int64 chunks = MoveChunks(fresh.get(), max_rows);
-    const int64 packs = MovePacks(fresh.get(), max_rows);
+    const int64 chunks = Guarded([&] { return MoveChunks(fresh.get(), max_rows); });
+    const int64 packs = Guarded([&] { return MovePacks(fresh.get(), max_rows); });
     fresh.Release();
     if (chunks > 0) {
         NoteMoved(chunks);

@@ -4,8 +4,7 @@
 // table. But what is new was put there, where it stays: the chunks in use are few, and lie behind those that
 // were packed. So the last rows of _kvs.chunk and _kvs.pack are moved to free room at the front, and vacuum
 // then cuts off the end. A row is deleted and inserted by one transaction, as it is when it is packed, so
-// readers find it (ChunkStore), and writers who need it wait for that transaction. A chunk that is moved is
-// compressed thoroughly by the way, as those are that come to stay.
+// readers find it (ChunkStore), and writers who need it wait for that transaction.
 #pragma once
 
 #include "pg/wall/server.h"
