@@ -86,5 +86,5 @@ plant 'what a session knows to be empty is not for older snapshots' spec:older_e
 plant 'who has deleted rows searches no epoch' spec:older_epochs src/pg/table/empty_epochs.cpp \
     's/\(TransactionIdIsValid\(xid\) \&\& xid == deleted_in\)/false/'
 plant 'an epoch with an unfinished insertion is not known to be empty' spec:older_epochs src/pg/table/empty_epochs.cpp \
-    's/if \(empty\[i\] \&\& IsEmpty/if (IsEmpty/'
+    's/empty\[i\] = empty\[i\] \&\& IsEmpty/empty[i] = IsEmpty/'
 [ "$missed" -eq 0 ]

@@ -75,10 +75,7 @@ NodeRef NodeCache::Find(const Hash& address, bool lend) {
             node = shared->Borrow(address);
         }
         std::string bytes;
-        if (node == nullptr ? shared->Find(address, &bytes) : !node->is_leaf()) {
-            if (node != nullptr) {
-                bytes = node->bytes();
-            }
+        if ((node == nullptr || !node->is_leaf()) && shared->Find(address, &bytes)) {
             node = std::make_shared<Node>(std::move(bytes));
             if (!node->is_leaf()) {
                 private_->Add(address, node, kPrivateSizeWhenShared);

@@ -23,6 +23,24 @@ bool IsEmpty(Table* working, Snapshot snapshot, int64 epoch) {
     return !found;
 }
 
+// Which of the older epochs are empty for good, by the rule of a flush, but that nothing at all may be there:
+// rows are looked for first that somebody, this transaction included, has inserted and perhaps not finished,
+// then under a snapshot that is taken behind that, and registered.
+Snapshot FindEmptyEpochs(const Epochs& epochs, bool* empty) {
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    Table working = OpenWorkingForRead();
+    for (int i = 1; i < epochs.count; i++) {
+        empty[i] = IsEmpty(&working, &dirty, epochs.numbers[i]);
+    }
+    Snapshot snapshot = RegisterLatestSnapshot();
+    for (int i = 1; i < epochs.count; i++) {
+        empty[i] = empty[i] && IsEmpty(&working, snapshot, epochs.numbers[i]);
+    }
+    Close(&working);
+    return snapshot;
+}
+
 // When a snapshot was taken, beside others of this session: xmax only grows, and while it stays, transactions
 // before it only end. The session's own, which a snapshot leaves out, is out of all of them in which it is
 // before xmax.
@@ -98,9 +116,6 @@ void NoteDeletedRows() {
     deleted_in = GetTopTransactionId();
 }
 
-// By the rule of a flush, but that nothing at all may be there: rows are looked for first that somebody, this
-// transaction included, has inserted and perhaps not finished, then under a snapshot that is taken behind
-// that.
 bool SearchOlderEpochs(const Epochs& epochs, int64 probes) {
     if (probing.epoch != epochs.current()) {
         probing = {epochs.current(), 0, FirstPatience(epochs)};
@@ -111,22 +126,15 @@ bool SearchOlderEpochs(const Epochs& epochs, int64 probes) {
         IsolationUsesXactSnapshot() || IsInParallelMode() || RecoveryInProgress()) {
         return false;
     }
-    SnapshotData dirty;
-    InitDirtySnapshot(dirty);
-    Table working = OpenWorkingForRead();
     bool empty[Epochs::kRoom];
-    for (int i = 1; i < epochs.count; i++) {
-        empty[i] = IsEmpty(&working, &dirty, epochs.numbers[i]);
-    }
-    Snapshot snapshot = RegisterLatestSnapshot();
+    Snapshot snapshot = FindEmptyEpochs(epochs, empty);
     bool found = false;
     for (int i = 1; i < epochs.count; i++) {
-        if (empty[i] && IsEmpty(&working, snapshot, epochs.numbers[i])) {
+        if (empty[i]) {
             *PlaceOf(epochs.numbers[i]) = {epochs.numbers[i], MomentOf(snapshot)};
             found = true;
         }
     }
-    Close(&working);
     ReleaseSnapshot(snapshot);
     probing.probes = 0;
     probing.patience = std::max<int64>(2 * probing.patience, 1);
@@ -143,8 +151,6 @@ std::vector<int32> BranchesWithOlderEpochs() {
     return branches;
 }
 
-// As in a flush: whatever is being inserted is looked for first, and what is there under a snapshot that is
-// taken behind it.
 int DropEmptyEpochs(int32 branch_id) {
     int dropped = 0;
     Branch branch;
@@ -158,18 +164,15 @@ int DropEmptyEpochs(int32 branch_id) {
         if (!ReadBranch(branch_id, snapshot, &branch) || branch.moved_here || branch.epochs.count == 1) {
             return;
         }
-        bool unfinished[Epochs::kRoom] = {};
-        FindUnfinishedInserts(branch.epochs, unfinished);
         ReleaseSnapshot(snapshot);
-        snapshot = RegisterLatestSnapshot();
-        Table working = OpenWorkingForRead();
+        bool empty[Epochs::kRoom];
+        snapshot = FindEmptyEpochs(branch.epochs, empty);
         Epochs left = {1, {branch.epochs.current()}};
         for (int i = 1; i < branch.epochs.count; i++) {
-            if (unfinished[i] || !IsEmpty(&working, snapshot, branch.epochs.numbers[i])) {
+            if (!empty[i]) {
                 left.Add(branch.epochs.numbers[i]);
             }
         }
-        Close(&working);
         dropped = branch.epochs.count - left.count;
         branch.epochs = left;
         branch.written_epoch = left.current();

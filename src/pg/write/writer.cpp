@@ -76,8 +76,7 @@ void Writer::OpenView(size_t keys) {
     if (epochs.count > 1 &&
         Guarded([&] { return SearchOlderEpochs(epochs, kProbesPerKey * static_cast<int64>(keys)); })) {
         CloseView();
-        view_.emplace(RegisterOperationSnapshot());
-        Guarded([&] { ReadBranches(); });
+        OpenView(0);
     }
 }
 

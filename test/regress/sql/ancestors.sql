@@ -1,6 +1,6 @@
 -- Ancestors along first parents: ref~n against a walk over _kvs.commit.
 \set SHOW_CONTEXT never
-CREATE FUNCTION pg_temp.error_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION ancestors_error_of(query text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE query;
     RETURN 'none';
@@ -49,8 +49,8 @@ SELECT * FROM pg_temp.compare((SELECT encode(hash, 'hex') FROM pg_temp.line('HEA
 -- Another step behind it, and merges between.
 SELECT bool_and(kvs.rev_parse('HEAD~' || n || '^~' || n % 7) = kvs.rev_parse('HEAD~' || n + 1 + n % 7)) AS fits FROM generate_series(0, 290, 13) AS n;
 SELECT kvs.get('a:0', as_of => 'HEAD~1'), kvs.get('a:0', as_of => 'HEAD~200'), kvs.get('a:0', as_of => 'HEAD~306'), kvs.get('a:0', as_of => 'HEAD~307');
-SELECT pg_temp.error_of($$SELECT kvs.rev_parse('HEAD~308')$$), pg_temp.error_of($$SELECT kvs.rev_parse('HEAD~1000000000')$$),
-       pg_temp.error_of($$SELECT kvs.rev_parse('HEAD^3')$$);
+SELECT ancestors_error_of($$SELECT kvs.rev_parse('HEAD~308')$$), ancestors_error_of($$SELECT kvs.rev_parse('HEAD~1000000000')$$),
+       ancestors_error_of($$SELECT kvs.rev_parse('HEAD^3')$$);
 -- Every commit has its ancestry.
 SELECT count(*) AS unknown FROM _kvs.commit WHERE ancestry IS NULL AND encode(hash, 'hex') IN (SELECT hash FROM kvs.log());
 SELECT count(*) FROM kvs.check() WHERE detail ~ 'ancestry';
@@ -64,12 +64,12 @@ SELECT kvs.put('a:1', '"gone, too"') > 0 AS written;
 SELECT kvs.commit('gone, too') AS gone_too \gset
 SELECT kvs.rev_parse(:'gone_too' || '~1') = :'gone' AS found, kvs.rev_parse('HEAD~2') = encode(hash, 'hex') AS same FROM pg_temp.line('HEAD') WHERE n = 2;
 ROLLBACK TO s;
-SELECT pg_temp.error_of(format('SELECT kvs.rev_parse(%L)', :'gone_too')), pg_temp.error_of(format('SELECT kvs.inspect_commit(%L)', :'gone_too')),
+SELECT ancestors_error_of(format('SELECT kvs.rev_parse(%L)', :'gone_too')), ancestors_error_of(format('SELECT kvs.inspect_commit(%L)', :'gone_too')),
        kvs.rev_parse(:'gone') = kvs.rev_parse('HEAD') AS found;
 ROLLBACK;
-SELECT pg_temp.error_of(format('SELECT kvs.rev_parse(%L)', :'gone')), pg_temp.error_of(format('SELECT kvs.get(%L, as_of => %L)', 'a:1', :'gone' || '~1')),
-       pg_temp.error_of(format('SELECT kvs.merge_base(%L, %L)', :'gone', 'HEAD')), pg_temp.error_of(format('SELECT count(*) FROM kvs.log(%L)', :'gone')),
-       pg_temp.error_of(format('SELECT kvs.create_tag(%L, %L)', 'ancestors-gone', :'gone'));
+SELECT ancestors_error_of(format('SELECT kvs.rev_parse(%L)', :'gone')), ancestors_error_of(format('SELECT kvs.get(%L, as_of => %L)', 'a:1', :'gone' || '~1')),
+       ancestors_error_of(format('SELECT kvs.merge_base(%L, %L)', :'gone', 'HEAD')), ancestors_error_of(format('SELECT count(*) FROM kvs.log(%L)', :'gone')),
+       ancestors_error_of(format('SELECT kvs.create_tag(%L, %L)', 'ancestors-gone', :'gone'));
 
 -- Nor is one that was collected, nor its parent.
 SELECT kvs.create_branch('ancestors-short');
@@ -82,7 +82,7 @@ BEGIN;
 SET LOCAL kvs.reflog_retention = 0;
 SELECT kvs.delete_branch('ancestors-short', force => true) AS deleted;
 SELECT objects_removed > 0 AS removed FROM kvs.gc();
-SELECT pg_temp.error_of(format('SELECT kvs.rev_parse(%L)', :'short_1')), pg_temp.error_of(format('SELECT kvs.rev_parse(%L)', :'short_2' || '~1'));
+SELECT ancestors_error_of(format('SELECT kvs.rev_parse(%L)', :'short_1')), ancestors_error_of(format('SELECT kvs.rev_parse(%L)', :'short_2' || '~1'));
 SELECT * FROM pg_temp.compare('HEAD');
 ROLLBACK;
 SELECT kvs.rev_parse('ancestors-short~1') = :'short_1' AS found;
@@ -94,7 +94,7 @@ BEGIN;
 DELETE FROM _kvs.commit WHERE encode(hash, 'hex') IN (SELECT hash FROM kvs.log());
 DELETE FROM _kvs.branch WHERE name LIKE 'ancestors%';
 RESET kvs.branch;
-SELECT pg_temp.error_of(format('SELECT kvs.rev_parse(%L)', encode(hash, 'hex'))) FROM line WHERE n = 1;
+SELECT ancestors_error_of(format('SELECT kvs.rev_parse(%L)', encode(hash, 'hex'))) FROM line WHERE n = 1;
 SELECT kvs.import_bundle(array_agg(part ORDER BY n)) = (SELECT encode(hash, 'hex') FROM line WHERE n = 0) AS imported FROM bundle;
 SELECT count(*) AS commits, count(*) FILTER (WHERE encode(l.hash, 'hex') <> kvs.rev_parse('bundle/ancestors~' || l.n)) AS wrong,
        count(*) FILTER (WHERE l.ancestry IS DISTINCT FROM c.ancestry) AS different
@@ -142,14 +142,6 @@ ROLLBACK;
 
 -- Commits on the way are not read: one that is damaged is met by who asks for it.
 \c -
-CREATE FUNCTION pg_temp.error_of(query text) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE query;
-    RETURN 'none';
-EXCEPTION WHEN OTHERS THEN
-    RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, '[0-9a-f]{64}', 'HASH');
-END
-$$;
 BEGIN;
 CREATE TEMP TABLE line ON COMMIT DROP AS
     WITH RECURSIVE line(n, hash) AS (
@@ -160,7 +152,7 @@ CREATE TEMP TABLE line ON COMMIT DROP AS
     SELECT * FROM line;
 UPDATE _kvs.commit AS c SET body = set_byte(body, 40, get_byte(body, 40) # 1) FROM line WHERE c.hash = line.hash AND line.n BETWEEN 1 AND 199;
 SELECT kvs.rev_parse('ancestors~200') = encode(hash, 'hex') AS found FROM line WHERE n = 200;
-SELECT pg_temp.error_of($$SELECT kvs.rev_parse('ancestors~150')$$);
+SELECT ancestors_error_of($$SELECT kvs.rev_parse('ancestors~150')$$);
 ROLLBACK;
 
 -- All of it goes, since whoever checks the store walks it.
@@ -171,3 +163,4 @@ BEGIN;
 SET LOCAL kvs.reflog_retention = 0;
 SELECT objects_removed > 300 AS removed FROM kvs.gc();
 COMMIT;
+DROP FUNCTION ancestors_error_of;

@@ -109,8 +109,7 @@ sub kill_backend
     wait_until('the process to go', sub { !kill(0, $pid) });
     usleep(200_000);
     return if slurp_file($node->logfile, $offset) !~ /terminated by signal 9/;
-    wait_until('the server to be back',
-        sub { slurp_file($node->logfile, $offset) =~ /database system is ready to accept connections/ });
+    $node->wait_for_log(qr/database system is ready to accept connections/, $offset);
     return;
 }
 

@@ -13,10 +13,15 @@
 namespace kvs::test {
 namespace {
 
+// The address of the tree of `entries`.
+Hash TreeOf(const Entries& entries) {
+    TestStore other;
+    return BuildNaively(other.nodes, entries);
+}
+
 // Fails unless `root` is the tree of `entries`, whole and readable.
 void ExpectTree(TestStore& store, const Hash& root, const Entries& entries) {
-    TestStore other;
-    ASSERT_EQ(root.ToHex(), BuildNaively(other.nodes, entries).ToHex());
+    ASSERT_EQ(root.ToHex(), TreeOf(entries).ToHex());
     ASSERT_EQ(Problems(store.nodes, root), "");
     ASSERT_TRUE(ReadAll(store.nodes, root) == entries);
 }
@@ -127,8 +132,7 @@ TEST(EditorTest, RandomEditsOfDeepTrees) {
             }
             Apply(entries, batch);
             root = Edit(store.nodes, root, batch);
-            TestStore other;
-            ASSERT_EQ(root, BuildNaively(other.nodes, entries));
+            ASSERT_EQ(root, TreeOf(entries));
         }
         ASSERT_TRUE(ReadAll(store.nodes, root) == entries);
         ASSERT_EQ(Problems(store.nodes, root), "");
@@ -163,8 +167,7 @@ TEST(EditorTest, EditsThatKeepSizes) {
             }
             Apply(entries, batch);
             root = Edit(store.nodes, root, batch);
-            TestStore other;
-            ASSERT_EQ(root, BuildNaively(other.nodes, entries));
+            ASSERT_EQ(root, TreeOf(entries));
         }
         ASSERT_TRUE(ReadAll(store.nodes, root) == entries);
         ASSERT_EQ(Problems(store.nodes, root), "");
@@ -198,8 +201,7 @@ TEST(EditorTest, DeletingContiguousRanges) {
             batch[deep.Key()] = deep.Value();
         }
         Apply(entries, batch);
-        TestStore other;
-        ASSERT_EQ(Edit(store.nodes, root, batch), BuildNaively(other.nodes, entries));
+        ASSERT_EQ(Edit(store.nodes, root, batch), TreeOf(entries));
     }
 }
 
@@ -222,8 +224,7 @@ TEST(EditorTest, EveryEntryAlone) {
                 }
                 Entries expected = entries;
                 Apply(expected, batch);
-                TestStore other;
-                ASSERT_EQ(Edit(store.nodes, root, batch), BuildNaively(other.nodes, expected));
+                ASSERT_EQ(Edit(store.nodes, root, batch), TreeOf(expected));
             }
         }
     }
@@ -273,8 +274,7 @@ TEST(EditorTest, GrowingAndShrinkingByDepth) {
     for (const std::string& key : keys) {
         present.erase(key);
         root = Edit(store.nodes, root, {{key, std::nullopt}});
-        TestStore other;
-        ASSERT_EQ(root, BuildNaively(other.nodes, present));
+        ASSERT_EQ(root, TreeOf(present));
     }
     EXPECT_EQ(root, kEmptyRoot);
 }
