@@ -138,7 +138,7 @@ if [[ $stages == *" preload "* || $stages == *" plain "* || $stages == *" tap "*
     fi
 fi
 if [[ $stages == *" preload "* ]]; then
-    check_cluster preload shared_preload_libraries=kvs
+    check_cluster preload shared_preload_libraries=kvs "${quiet_workers[@]}"
 fi
 if [[ $stages == *" plain "* ]]; then
     check_cluster plain

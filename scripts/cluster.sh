@@ -12,6 +12,10 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# Settings for tests that count what is stored: nothing is collected, trained or packed behind their backs, however long
+# they take. The tests of test/t look at the workers.
+quiet_workers=(kvs.autogc=off kvs.autotrain=off kvs.autorepack=off)
+
 cluster_env() {
     export PGHOST=$1 PGPORT=5432 PGUSER=postgres PATH=$PG_BINDIR:$PATH
     unset PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS PGSSLMODE

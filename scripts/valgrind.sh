@@ -28,11 +28,13 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# The server's user may not be able to read this tree.
+install -m 644 "$KVS_ROOT/scripts/valgrind.supp" "$dir/"
 # What pg_ctl starts in place of the server. Every process of the server writes a log of its own.
 cat >"$dir/postgres" <<EOF
 #!/bin/sh
 exec valgrind --quiet --leak-check=no --track-origins=yes --num-callers=40 --fullpath-after= --trace-children=yes \
-    --error-markers=VALGRIND-BEGIN,VALGRIND-END \
+    --error-markers=VALGRIND-BEGIN,VALGRIND-END --suppressions="$dir/valgrind.supp" \
     --log-file="$dir/valgrind-%p.log" "$PG_BINDIR/postgres" "\$@"
 EOF
 chmod 755 "$dir/postgres"
@@ -52,7 +54,8 @@ count=$#
 [ "$count" -gt 0 ] || count=$(count_files test/regress/sql '*.sql')
 stage build build_and_install
 [ "$stage_status" -eq 0 ] || { record valgrind 0 1; [ -z "$own_results" ] || summarise; exit 1; }
-if KVS_POSTGRES=$dir/postgres cluster_start "$dir" fsync=off max_prepared_transactions=10 shared_preload_libraries=kvs; then
+if KVS_POSTGRES=$dir/postgres cluster_start "$dir" fsync=off max_prepared_transactions=10 shared_preload_libraries=kvs \
+    "${quiet_workers[@]}"; then
     cluster_env "$dir"
     run_regress valgrind-regress ISOLATION "$count" ${1:+"REGRESS=$*"}
     cluster_stop "$dir"
