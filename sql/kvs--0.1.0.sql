@@ -284,7 +284,8 @@ COMMENT ON COLUMN _kvs.change.xid IS 'the writing top-level transaction';
 COMMENT ON COLUMN _kvs.change.op IS 'the core''s Operation: 1 set, 2 patch, 3 delete, ...';
 COMMENT ON COLUMN _kvs.change.key IS 'null: a range record, whose changes are the difference of its roots';
 COMMENT ON COLUMN _kvs.change.meta IS
-'item of the metadata tree after the change, but for version, log_id and seq; null in a range record';
+'item of the metadata tree after the change, but for version, log_id and seq, with the trace if there is one;
+of a range record: origin and trace, null: neither';
 COMMENT ON COLUMN _kvs.change.item IS
 'item of the data tree after the change; null: deleted. Of a range record: roots of data and metadata before, then after';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.change', '');

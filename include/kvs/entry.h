@@ -53,6 +53,7 @@ struct Metadata {
     Timestamp created_at = 0;
     Timestamp updated_at = 0;
     ChangeId change;
+    std::string origin;  // what made this revision, as it calls itself; empty: it did not say
     std::string modified_by;
     std::optional<std::string> comment;
     std::vector<std::string> tags;
@@ -78,6 +79,7 @@ struct WriteOptions {
     std::optional<std::string> comment;
     std::optional<std::vector<std::string>> tags;
     std::optional<std::string> schema_hash;
+    std::optional<std::string> origin;
 };
 
 }  // namespace kvs

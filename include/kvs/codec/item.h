@@ -9,10 +9,12 @@
 // Metadata item:
 //     u8 format (1), u8 flags (MetadataFlag), varint version, i64 created_at,
 //     zigzag varint updated_at - created_at, 16-byte log_id, varint seq, then as far as flagged:
-//     modified_by, comment, schema_hash (each length-prefixed), varint number of tags and the tags
+//     origin, modified_by, comment, schema_hash (each length-prefixed), varint number of tags and the tags
 //
-// Logged metadata, the same in a change row, which has the version and the change in columns:
-//     u8 format (2), u8 flags, i64 created_at, zigzag varint updated_at - created_at, and on as above
+// Logged metadata, the same in a change row, which has the version and the change in columns, and which may
+// tell the trace (flag 0x80):
+//     u8 format (2), u8 flags, [25-byte trace], i64 created_at, zigzag varint updated_at - created_at, and on
+//     as above
 #pragma once
 
 #include <cstddef>
@@ -21,12 +23,14 @@
 #include <string>
 #include <string_view>
 
+#include "kvs/codec/trace_context.h"
 #include "kvs/entry.h"
 #include "kvs/error.h"
 #include "kvs/hash.h"
 
 namespace kvs {
 
+constexpr size_t kMaxOriginSize = 255;
 constexpr size_t kMaxModifiedBySize = 256;
 constexpr size_t kMaxCommentSize = 2000;
 constexpr size_t kMaxTagsSize = 1000;  // all tags of an entry, each counted with one byte more than it has
@@ -78,6 +82,7 @@ enum MetadataFlag : uint8_t {
     kMetadataSchemaHash = 0x08,
     kMetadataTags = 0x10,     // present unless there are none
     kMetadataExpires = 0x20,  // the data item has expires_at
+    kMetadataOrigin = 0x40,   // present unless empty
 };
 
 // The fixed part of a metadata item: what a write needs to know of the revision before it.
@@ -105,10 +110,19 @@ Result<Metadata> DecodeMetadata(std::string_view encoded);
 // Without allocating, and without looking at the strings behind the header.
 Result<MetadataHeader> DecodeMetadataHeader(std::string_view encoded);
 
-// Of a metadata item, what a row of the change log holds: all but the version and the change. Written into
-// memory of the caller's, that has room for the whole item. Returns the position behind it; null: the item is
-// malformed.
-char* WriteLoggedMetadata(std::string_view item, char* out);
+// The origin alone, without allocating; a view of `encoded`, empty if there is none. Malformed bytes give
+// Error(kCorruption).
+Result<std::string_view> DecodeOrigin(std::string_view encoded);
+
+// Of a metadata item, what a row of the change log holds: all but the version and the change, and the trace
+// if there is one. Written into memory of the caller's, that has room for the whole item and the trace.
+// Returns the position behind it; null: the item is malformed.
+char* WriteLoggedMetadata(std::string_view item, const std::optional<TraceContext>& trace, char* out);
+
+// Of a range record, which has no metadata but these: the logged form of an item with nothing but an origin,
+// which may be empty. `out` has room for kMaxLoggedOriginSize bytes.
+char* WriteLoggedOrigin(std::string_view origin, const std::optional<TraceContext>& trace, char* out);
+constexpr size_t kMaxLoggedOriginSize = 2 + TraceContext::kSize + sizeof(Timestamp) + 1 + 2 + kMaxOriginSize;
 
 // Bytes by which an item is longer at the most.
 constexpr size_t kMaxLeftOutOfLog = 2 * 10 + 16;
@@ -116,8 +130,15 @@ constexpr size_t kMaxLeftOutOfLog = 2 * 10 + 16;
 // The item that this was made of. As above, but for the room, which is `logged` and kMaxLeftOutOfLog.
 char* WriteMetadataFromLog(std::string_view logged, uint64_t version, const ChangeId& change, char* out);
 
+// The trace that it was made with; nullopt as well if it is malformed.
+std::optional<TraceContext> TraceOfLogged(std::string_view logged);
+
+// What is wrong with an origin, as a sentence; nullptr: nothing. Whether it is UTF-8 is the server's
+// business.
+const char* OriginFault(std::string_view origin);
+
 // Error(kLimitExceeded) for a string over its limit (so that a metadata item always fits a leaf),
-// Error(kInvalidArgument) for a negative expected_version, an empty tag or a NUL byte.
+// Error(kInvalidArgument) for a negative expected_version, an empty tag, a NUL byte or a bad origin.
 Status ValidateWriteOptions(const WriteOptions& options);
 
 }  // namespace kvs

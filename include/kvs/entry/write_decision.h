@@ -4,7 +4,7 @@
 //   version     1 at the first write, +1 at each further one; a delete takes a version too, and a key that is
 //               written again after a delete or an expiry goes on from there: versions never repeat.
 //   created_at  restarts when a key comes to life again.
-//   comment     belongs to one version, modified_by too; neither is inherited.
+//   comment     belongs to one version, modified_by and origin too; none is inherited.
 //   tags        kept by a write that gives none, replaced by one that does (an empty list clears them);
 //               gone when the entry is deleted or expires.
 //   schema_hash likewise; an empty one clears it.
@@ -88,7 +88,8 @@ WriteDecision DecideWrite(std::string_view key, const Previous& previous, const 
 
 // The metadata of a key that takes over what it was, or is, in another state: reset, revert, merge. Content
 // (deleted, expires, created_at, comment, tags, schema_hash) comes from `incoming`, the version is above
-// both, so that it never rewinds. `current` nullptr: the key is new here.
+// both, so that it never rewinds. Who did that is in `options`, and nobody of before. `current` nullptr: the
+// key is new here.
 Metadata AdoptMetadata(const Metadata* current, const Metadata& incoming, const WriteOptions& options,
                        Timestamp now, const ChangeId& change);
 

@@ -3,6 +3,7 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/codec/varint.h"
+#include "kvs/util/quote.h"
 
 namespace kvs {
 
@@ -11,14 +12,16 @@ namespace {
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kLoggedFormat = 2;
 constexpr uint8_t kKnownFlags = kMetadataDeleted | kMetadataModifiedBy | kMetadataComment |
-                                kMetadataSchemaHash | kMetadataTags | kMetadataExpires;
+                                kMetadataSchemaHash | kMetadataTags | kMetadataExpires | kMetadataOrigin;
+constexpr uint8_t kLoggedTrace = 0x80;
+static_assert((kKnownFlags & kLoggedTrace) == 0);
 
 // What a leaf takes beside a key (docs/node-format.md).
 constexpr size_t kMaxLeafItemSize = 4096;
 constexpr size_t kMaxHeaderSize = 2 + 3 * kMaxVarintSize + sizeof(Timestamp) + 16;
 // Two bytes of length before each string; a tag's is longer than its counted byte only above 127 bytes.
-static_assert(kMaxHeaderSize + 2 + kMaxModifiedBySize + 2 + kMaxCommentSize + 2 + kMaxSchemaHashSize + 2 +
-                      kMaxTagsSize + kMaxTagsSize / 128 <=
+static_assert(kMaxHeaderSize + 2 + kMaxOriginSize + 2 + kMaxModifiedBySize + 2 + kMaxCommentSize + 2 +
+                      kMaxSchemaHashSize + 2 + kMaxTagsSize + kMaxTagsSize / 128 <=
                   kMaxLeafItemSize,
               "metadata within the limits must fit a leaf");
 
@@ -43,6 +46,7 @@ uint8_t FlagsOf(const Metadata& metadata) {
     flags |= metadata.schema_hash ? kMetadataSchemaHash : 0;
     flags |= !metadata.tags.empty() ? kMetadataTags : 0;
     flags |= metadata.expires ? kMetadataExpires : 0;
+    flags |= !metadata.origin.empty() ? kMetadataOrigin : 0;
     return flags;
 }
 
@@ -70,6 +74,12 @@ Result<MetadataHeader> ReadHeader(ByteReader& reader) {
     return header;
 }
 
+// Empty if there is none.
+bool ReadOrigin(ByteReader& reader, uint8_t flags, std::string_view* origin) {
+    *origin = {};
+    return (flags & kMetadataOrigin) == 0 || (reader.ReadPrefixed(origin) && !origin->empty());
+}
+
 // When the entry was created and changed, as it is encoded.
 bool ReadTimes(ByteReader& reader, std::string_view* times) {
     const std::string_view begin = reader.rest();
@@ -80,6 +90,24 @@ bool ReadTimes(ByteReader& reader, std::string_view* times) {
     }
     *times = begin.substr(0, begin.size() - reader.remaining());
     return true;
+}
+
+// Up to the times of logged metadata.
+char* WriteLoggedFront(uint8_t flags, const std::optional<TraceContext>& trace, char* out) {
+    out = WriteFixed(out, kLoggedFormat);
+    if (!trace) {
+        return WriteFixed(out, flags);
+    }
+    out = WriteFixed(out, static_cast<uint8_t>(flags | kLoggedTrace));
+    return trace->Write(out);
+}
+
+// The same, read. `trace` is empty if there is none.
+bool ReadLoggedFront(ByteReader& reader, uint8_t* flags, std::string_view* trace) {
+    uint8_t format;
+    *trace = {};
+    return reader.ReadFixed(&format) && format == kLoggedFormat && reader.ReadFixed(flags) &&
+           ((*flags & kLoggedTrace) == 0 || reader.ReadBytes(TraceContext::kSize, trace));
 }
 
 Status CheckText(const char* what, std::string_view text, size_t limit) {
@@ -126,6 +154,9 @@ size_t MetadataSize(const Metadata& metadata) {
     size_t size = 2 + VarintSize(metadata.version) + sizeof(Timestamp) +
                   VarintSize(ZigZagEncode(difference)) + metadata.change.log_id.size() +
                   VarintSize(metadata.change.seq);
+    if (!metadata.origin.empty()) {
+        size += PrefixedSize(metadata.origin);
+    }
     if (!metadata.modified_by.empty()) {
         size += PrefixedSize(metadata.modified_by);
     }
@@ -151,6 +182,9 @@ char* WriteMetadata(const Metadata& metadata, char* out) {
     out = WriteFixed(out, metadata.created_at);
     out = WriteVarint(out, ZigZagEncode(Difference(metadata.updated_at, metadata.created_at)));
     out = WriteChange(out, metadata.change);
+    if (!metadata.origin.empty()) {
+        out = WritePrefixed(out, metadata.origin);
+    }
     if (!metadata.modified_by.empty()) {
         out = WritePrefixed(out, metadata.modified_by);
     }
@@ -180,6 +214,19 @@ Result<MetadataHeader> DecodeMetadataHeader(std::string_view encoded) {
     return ReadHeader(reader);
 }
 
+Result<std::string_view> DecodeOrigin(std::string_view encoded) {
+    ByteReader reader(encoded);
+    const Result<MetadataHeader> header = ReadHeader(reader);
+    if (!header.ok()) {
+        return header.error();
+    }
+    std::string_view origin;
+    if (!ReadOrigin(reader, header.value().flags, &origin)) {
+        return Corrupt("origin");
+    }
+    return origin;
+}
+
 Result<Metadata> DecodeMetadata(std::string_view encoded) {
     ByteReader reader(encoded);
     Result<MetadataHeader> header_or_error = ReadHeader(reader);
@@ -196,6 +243,10 @@ Result<Metadata> DecodeMetadata(std::string_view encoded) {
     metadata.change = header.change;
 
     std::string_view text;
+    if (!ReadOrigin(reader, header.flags, &text)) {
+        return Corrupt("origin");
+    }
+    metadata.origin = text;
     if ((header.flags & kMetadataModifiedBy) != 0) {
         if (!reader.ReadPrefixed(&text) || text.empty()) {
             return Corrupt("modified_by");
@@ -233,7 +284,7 @@ Result<Metadata> DecodeMetadata(std::string_view encoded) {
     return metadata;
 }
 
-char* WriteLoggedMetadata(std::string_view item, char* out) {
+char* WriteLoggedMetadata(std::string_view item, const std::optional<TraceContext>& trace, char* out) {
     ByteReader reader(item);
     uint8_t format;
     uint8_t flags;
@@ -242,31 +293,63 @@ char* WriteLoggedMetadata(std::string_view item, char* out) {
     std::string_view log_id;
     uint64_t seq;
     if (!reader.ReadFixed(&format) || format != kFormat || !reader.ReadFixed(&flags) ||
-        !reader.ReadVarint(&version) || !ReadTimes(reader, &times) ||
+        (flags & kLoggedTrace) != 0 || !reader.ReadVarint(&version) || !ReadTimes(reader, &times) ||
         !reader.ReadBytes(sizeof(ChangeId::log_id), &log_id) || !reader.ReadVarint(&seq)) {
         return nullptr;
     }
-    out = WriteFixed(out, kLoggedFormat);
-    out = WriteFixed(out, flags);
+    out = WriteLoggedFront(flags, trace, out);
     out = WriteBytes(out, times);
     return WriteBytes(out, reader.rest());
 }
 
 char* WriteMetadataFromLog(std::string_view logged, uint64_t version, const ChangeId& change, char* out) {
     ByteReader reader(logged);
-    uint8_t format;
     uint8_t flags;
+    std::string_view trace;
     std::string_view times;
-    if (!reader.ReadFixed(&format) || format != kLoggedFormat || !reader.ReadFixed(&flags) ||
-        !ReadTimes(reader, &times)) {
+    if (!ReadLoggedFront(reader, &flags, &trace) || !ReadTimes(reader, &times)) {
         return nullptr;
     }
     out = WriteFixed(out, kFormat);
-    out = WriteFixed(out, flags);
+    out = WriteFixed(out, static_cast<uint8_t>(flags & ~kLoggedTrace));
     out = WriteVarint(out, version);
     out = WriteBytes(out, times);
     out = WriteChange(out, change);
     return WriteBytes(out, reader.rest());
+}
+
+char* WriteLoggedOrigin(std::string_view origin, const std::optional<TraceContext>& trace, char* out) {
+    out = WriteLoggedFront(origin.empty() ? 0 : kMetadataOrigin, trace, out);
+    out = WriteFixed(out, Timestamp{0});
+    out = WriteVarint(out, 0);
+    return origin.empty() ? out : WritePrefixed(out, origin);
+}
+
+std::optional<TraceContext> TraceOfLogged(std::string_view logged) {
+    ByteReader reader(logged);
+    uint8_t flags;
+    std::string_view trace;
+    if (!ReadLoggedFront(reader, &flags, &trace) || trace.empty()) {
+        return std::nullopt;
+    }
+    return TraceContext::FromBytes(trace);
+}
+
+const char* OriginFault(std::string_view origin) {
+    static_assert(kMaxOriginSize == 255);
+    if (origin.size() > kMaxOriginSize) {
+        return "An origin may have up to 255 bytes.";
+    }
+    uint8_t before = 0;
+    for (const char c : origin) {
+        const auto byte = static_cast<uint8_t>(c);
+        // U+0080 to U+009F are control characters as well.
+        if (byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte < 0xa0)) {
+            return "An origin cannot have control characters.";
+        }
+        before = byte;
+    }
+    return nullptr;
 }
 
 Status ValidateWriteOptions(const WriteOptions& options) {
@@ -279,6 +362,13 @@ Status ValidateWriteOptions(const WriteOptions& options) {
         if (Status status = CheckText("modified_by", *options.modified_by, kMaxModifiedBySize);
             !status.ok()) {
             return status;
+        }
+    }
+    if (options.origin) {
+        if (const char* fault = OriginFault(*options.origin)) {
+            return Error(options.origin->size() > kMaxOriginSize ? ErrorCode::kLimitExceeded
+                                                                 : ErrorCode::kInvalidArgument,
+                         "invalid origin " + Quoted(*options.origin), fault);
         }
     }
     if (options.comment) {

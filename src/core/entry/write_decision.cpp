@@ -49,6 +49,7 @@ Metadata NextRevision(const Previous& previous, const WriteOptions& options) {
     next.version = previous.version() + 1;
     next.updated_at = previous.now();
     next.modified_by = options.modified_by.value_or("");
+    next.origin = options.origin.value_or("");
     next.comment = options.comment;
     return next;
 }
@@ -132,6 +133,7 @@ Metadata AdoptMetadata(const Metadata* current, const Metadata& incoming, const 
     adopted.updated_at = now;
     adopted.change = change;
     adopted.modified_by = options.modified_by.value_or("");
+    adopted.origin = options.origin.value_or("");
     if (options.comment.has_value()) {
         adopted.comment = options.comment;
     }

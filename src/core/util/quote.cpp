@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kvs/util/hex.h"
+
 namespace kvs {
 
 namespace {
@@ -31,8 +33,6 @@ size_t Utf8Length(std::string_view text) {
     return 0;
 }
 
-constexpr char kHexDigits[] = "0123456789abcdef";
-
 }  // namespace
 
 std::string Quoted(std::string_view text) {
@@ -46,9 +46,7 @@ std::string Quoted(std::string_view text) {
         size_t length = Utf8Length(text.substr(position));
         auto first = static_cast<uint8_t>(text[position]);
         if (length == 0 || first < 0x20 || first == 0x7f) {
-            quoted += "\\x";
-            quoted += kHexDigits[first >> 4];
-            quoted += kHexDigits[first & 0x0f];
+            quoted += BytesText(text.substr(position, 1));
             position++;
         } else {
             quoted.append(text.substr(position, length));
@@ -62,10 +60,7 @@ std::string Quoted(std::string_view text) {
 std::string BytesText(std::string_view bytes) {
     std::string text = "\\x";
     text.reserve(2 + 2 * bytes.size());
-    for (const char c : bytes) {
-        text += kHexDigits[static_cast<uint8_t>(c) >> 4];
-        text += kHexDigits[static_cast<uint8_t>(c) & 0x0f];
-    }
+    AppendHex(text, bytes);
     return text;
 }
 

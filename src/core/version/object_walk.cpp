@@ -258,6 +258,7 @@ void ObjectWalk::CheckMetadataItem(const Step& step, std::string_view encoded) {
     const Metadata& metadata = decoded.value();
     ThrowIfFound(step.address, check_->CheckTime(metadata.created_at));
     ThrowIfFound(step.address, check_->CheckTime(metadata.updated_at));
+    ThrowIfFound(step.address, check_->CheckText(metadata.origin));
     ThrowIfFound(step.address, check_->CheckText(metadata.modified_by));
     ThrowIfFound(step.address, check_->CheckText(metadata.comment.value_or("")));
     ThrowIfFound(step.address, check_->CheckText(metadata.schema_hash.value_or("")));

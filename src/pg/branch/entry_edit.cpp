@@ -9,6 +9,7 @@
 #include "kvs/version/same_contents.h"
 #include "pg/chunk/tree_item.h"
 #include "pg/wall/convert.h"
+#include "pg/wall/settings.h"
 
 namespace kvs::pg {
 
@@ -26,6 +27,7 @@ EntryEdit::EntryEdit(ChunkStore* chunks, const TreePair& ours, std::string autho
       data_(*chunks, ours.data_root),
       meta_(*chunks, ours.meta_root),
       author_(std::move(author)),
+      origin_(SessionOrigin()),
       numbers_(numbers),
       now_(FromServerTime(GetCurrentTimestamp())) {
     if (above) {
@@ -61,6 +63,7 @@ void EntryEdit::Keep(std::string_view key, const EntryState& ours, const EntrySt
     next.version = lowest;
     next.change = IsHidden(key, ours) ? ChangeNumbers::Unlogged().Next() : numbers_->Next();
     next.comment.reset();
+    next.origin = origin_.value_or("");
     PutNext(key, next);
 }
 
@@ -79,6 +82,7 @@ void EntryEdit::Adopt(std::string_view key, const EntryState& ours, const EntryS
     incoming.expires = incoming.expires && theirs.item.has_value();
     WriteOptions options;
     options.modified_by = authored ? incoming.modified_by : author_;
+    options.origin = origin_;
     Metadata next = AdoptMetadata(current ? &*current : nullptr, incoming, options, now_, numbers_->Next());
     if (authored) {
         next.updated_at = incoming.updated_at;

@@ -3,6 +3,8 @@
 // Versions never rewind: a key whose content changes gets a version above ours', or that of theirs where it
 // continues ours'. And no commit has a lower version of a key than one of its parents, nor the same one with
 // another content: for that alone a key may get a new version and keep its content.
+//
+// Each new version has the session's origin, and each that is taken as it is keeps its own.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +53,7 @@ class EntryEdit {
 
     Timestamp now() const { return now_; }
     const std::string& author() const { return author_; }
+    const std::optional<std::string>& origin() const { return origin_; }
     ChangeId NextChange() { return numbers_->Next(); }
 
     // Theirs as it is: for keys whose versions theirs continues.
@@ -85,6 +88,7 @@ class EntryEdit {
     TreeEditor meta_;
     std::optional<Tree> above_;
     std::string author_;
+    std::optional<std::string> origin_;
     ChangeNumbers* numbers_;
     Timestamp now_;
     RewrittenTrees out_;

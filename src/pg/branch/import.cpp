@@ -29,6 +29,7 @@ class ImportBuild {
     ImportBuild(ImportSorter* sorter, const TreePair& base, ChunkStore* chunks, const ChangeId& change)
         : sorter_(sorter), base_(base), chunks_(chunks), change_(change) {
         request_.options.modified_by = AuthorName({});
+        request_.options.origin = SessionOrigin();
     }
 
     TreePair Run() {
@@ -78,6 +79,7 @@ class ImportBuild {
 void ImportAsChanges(ImportSorter* sorter, std::string_view branch) {
     WriteRequest request{.operation = Operation::kImport};
     request.options.modified_by = AuthorName({});
+    request.options.origin = SessionOrigin();
     Writer writer(branch);
     for (sorter->Rewind(); sorter->Next();) {
         DataItem item;

@@ -121,6 +121,7 @@ void MergeKey(const MergeCursor& cursor, ChunkStore* chunks, const MergeRules& r
     next.updated_at = edit->now();
     next.change = edit->NextChange();
     next.modified_by = edit->author();
+    next.origin = edit->origin().value_or("");
     next.tags = merged.tags;
     next.schema_hash = merged.schema_hash;
     edit->Write(key, next, item);

@@ -4,6 +4,7 @@
 #include "kvs/codec/varint.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
 
 extern "C" {
@@ -189,13 +190,24 @@ Table OpenChangeLogForWrite() {
 namespace {
 
 // The metadata as the log holds them.
-Datum ToLog(Datum meta) {
-    const std::string_view item = Contents(DatumGetPointer(meta));
-    auto* logged = static_cast<struct varlena*>(palloc(VARHDRSZ + item.size()));
-    const char* end = WriteLoggedMetadata(item, VARDATA(logged));
+Datum ToLog(std::string_view item, const std::optional<TraceContext>& trace) {
+    auto* logged = static_cast<struct varlena*>(palloc(VARHDRSZ + item.size() + TraceContext::kSize));
+    const char* end = WriteLoggedMetadata(item, trace, VARDATA(logged));
     if (end == nullptr) {
         ereport(ERROR, errcode(ERRCODE_DATA_CORRUPTED), errmsg("metadata item is damaged"));
     }
+    SET_VARSIZE(logged, end - reinterpret_cast<char*>(logged));
+    return PointerGetDatum(logged);
+}
+
+// The same of a range record, which has no metadata but these; 0 if it has neither.
+Datum RangeToLog(const std::optional<TraceContext>& trace) {
+    const std::string_view origin = settings.origin;
+    if (origin.empty() && !trace) {
+        return 0;
+    }
+    auto* logged = static_cast<struct varlena*>(palloc(VARHDRSZ + kMaxLoggedOriginSize));
+    const char* end = WriteLoggedOrigin(origin, trace, VARDATA(logged));
     SET_VARSIZE(logged, end - reinterpret_cast<char*>(logged));
     return PointerGetDatum(logged);
 }
@@ -223,7 +235,8 @@ Datum ToLog(const TreePair& from, const TreePair& to) {
 }
 
 // What the row has, in memory of its own but for key and item.
-void FillRow(const ChangeRow& row, FullTransactionId xid, Datum* values, bool* nulls) {
+void FillRow(const ChangeRow& row, FullTransactionId xid, const std::optional<TraceContext>& trace,
+             Datum* values, bool* nulls) {
     values[kSeqColumn - 1] = Int64GetDatum(row.seq);
     values[kPrevSeqColumn - 1] = Int64GetDatum(row.prev_seq);
     values[kXidColumn - 1] = FullTransactionIdGetDatum(xid);
@@ -231,7 +244,8 @@ void FillRow(const ChangeRow& row, FullTransactionId xid, Datum* values, bool* n
     values[kBranchColumn - 1] = Int32GetDatum(row.branch_id);
     values[kOpColumn - 1] = Int16GetDatum(static_cast<int16>(row.operation));
     values[kKeyColumn - 1] = row.key;
-    values[kMetaColumn - 1] = row.IsRange() ? 0 : ToLog(row.meta);
+    values[kMetaColumn - 1] =
+        row.IsRange() ? RangeToLog(trace) : ToLog(Contents(DatumGetPointer(row.meta)), trace);
     values[kItemColumn - 1] = row.IsRange() ? ToLog(row.from, row.to) : row.item;
     for (const int column : {kKeyColumn, kMetaColumn, kItemColumn}) {
         nulls[column - 1] = values[column - 1] == 0;
@@ -241,7 +255,7 @@ void FillRow(const ChangeRow& row, FullTransactionId xid, Datum* values, bool* n
 void AppendRange(Table* log, const ChangeRow& row) {
     Datum values[kChangeColumns];
     bool nulls[kChangeColumns] = {};
-    FillRow(row, GetTopFullTransactionId(), values, nulls);
+    FillRow(row, GetTopFullTransactionId(), SessionTrace(), values, nulls);
     // Range records alone have an entry in this index, so that garbage collection finds them in a long log.
     Table with_ranges = *log;
     Relation ranges = OpenRangeIndex(*log);
@@ -267,10 +281,11 @@ void AppendChanges(Table* log, const ChangeRow* rows, int count) {
         return;
     }
     const FullTransactionId xid = GetTopFullTransactionId();
+    const std::optional<TraceContext> trace = SessionTrace();
     if (count == 1) {
         Datum values[kChangeColumns];
         bool nulls[kChangeColumns] = {};
-        FillRow(rows[0], xid, values, nulls);
+        FillRow(rows[0], xid, trace, values, nulls);
         Insert(log, values, nulls);
         pfree(DatumGetPointer(values[kMetaColumn - 1]));
         return;
@@ -278,7 +293,7 @@ void AppendChanges(Table* log, const ChangeRow* rows, int count) {
     auto* values = static_cast<Datum*>(palloc(count * kChangeColumns * sizeof(Datum)));
     auto* nulls = static_cast<bool*>(palloc0(count * kChangeColumns * sizeof(bool)));
     for (int i = 0; i < count; i++) {
-        FillRow(rows[i], xid, values + i * kChangeColumns, nulls + i * kChangeColumns);
+        FillRow(rows[i], xid, trace, values + i * kChangeColumns, nulls + i * kChangeColumns);
     }
     InsertRows(log, values, nulls, count);
     for (int i = 0; i < count; i++) {
@@ -309,9 +324,13 @@ bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, LogEpoch* epoch, Chan
     if (!epoch->Has(seq)) {
         *epoch = EpochOf(seq, snapshot);
     }
-    row->meta =
-        is_null ? 0
-                : FromLog(DatumContents(datum), row->version, {epoch->log_id, static_cast<uint64_t>(seq)});
+    row->meta = 0;
+    row->trace.reset();
+    if (!is_null) {
+        const std::string_view logged = DatumContents(datum);
+        row->meta = FromLog(logged, row->version, {epoch->log_id, static_cast<uint64_t>(seq)});
+        row->trace = TraceOfLogged(logged);
+    }
     datum = change->Get(kItemColumn, &is_null);
     if (row->IsRange()) {
         const std::optional<RangeRoots> roots = is_null ? std::nullopt : ReadRangeRoots(DatumContents(datum));
@@ -329,6 +348,10 @@ bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, LogEpoch* epoch, Chan
 }
 
 }  // namespace
+
+std::string_view OriginOf(const ChangeRow& row) {
+    return row.meta == 0 ? std::string_view() : DecodeOrigin(Contents(DatumGetPointer(row.meta))).OrThrow();
+}
 
 bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row) {
     // First the members from that which was current when the number was drawn to the oldest one, then the

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string_view>
 
+#include "kvs/codec/trace_context.h"
 #include "kvs/entry.h"
 #include "kvs/hash.h"
 #include "kvs/tree/tree_pair.h"
@@ -64,21 +65,27 @@ struct ChangeRow {
     int32 branch_id = 0;
     Operation operation = {};
     Datum key = 0;       // 0 in a range record, and there alone
-    Datum meta = 0;      // encoded metadata item, whole; 0 in a range record
+    Datum meta = 0;      // encoded metadata item, whole; of a range record it has the origin alone, 0: none
     Datum item = 0;      // encoded data item; 0: deleted, or a range record
     TreePair from = {};  // in a range record alone
     TreePair to = {};
+    std::optional<TraceContext> trace = {};  // of a row that was read
 
     bool IsRange() const { return key == 0; }
 };
 
+// What made the change on its branch, or all changes of a range record (kvs.origin); a view of row.meta,
+// empty if it did not say. The trees of a range record do not tell it: they may hold what was made elsewhere
+// (docs/decisions/0027-origin-and-trace.md). Throws Error(kCorruption).
+std::string_view OriginOf(const ChangeRow& row);
+
 // The member that new rows go to.
 Table OpenChangeLogForWrite();
 
-// Appends changes of keys. Server code.
+// Appends changes of keys, with the trace of the session. Their origin is in their metadata. Server code.
 void AppendChanges(Table* log, const ChangeRow* rows, int count);
 
-// Appends the change of one key, or a range record. Server code.
+// Appends the change of one key, or a range record, which gets the origin of the session. Server code.
 void AppendChange(Table* log, const ChangeRow& row);
 
 // Reads the row with this number into `row`; false if there is none. `members` was read under `snapshot`.

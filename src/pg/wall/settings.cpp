@@ -1,6 +1,7 @@
 #include "pg/wall/settings.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "kvs/codec/item.h"
 
@@ -43,7 +44,42 @@ bool CheckAuthor(char** value, void**, GucSource) {
     return true;
 }
 
+// The server verifies what a client sends, but not what a configuration file says.
+bool CheckOrigin(char** value, void**, GucSource) {
+    const std::string_view origin = *value;
+    if (!pg_verify_mbstr(PG_UTF8, origin.data(), static_cast<int>(origin.size()), true)) {
+        GUC_check_errdetail("An origin must be valid UTF-8.");
+        return false;
+    }
+    if (const char* fault = OriginFault(origin)) {
+        GUC_check_errdetail("%s", fault);
+        return false;
+    }
+    return true;
+}
+
+bool CheckTraceparent(char** value, void**, GucSource) {
+    TraceContext trace;
+    const char* fault = **value == '\0' ? nullptr : ParseTraceparent(*value, &trace);
+    if (fault != nullptr) {
+        GUC_check_errdetail("%s", fault);
+    }
+    return fault == nullptr;
+}
+
 }  // namespace
+
+std::optional<std::string> SessionOrigin() {
+    return settings.origin[0] == '\0' ? std::nullopt : std::optional<std::string>(settings.origin);
+}
+
+std::optional<TraceContext> SessionTrace() {
+    TraceContext trace;
+    if (settings.traceparent[0] == '\0' || ParseTraceparent(settings.traceparent, &trace) != nullptr) {
+        return std::nullopt;
+    }
+    return trace;
+}
 
 void DefineSettings() {
     DefineCustomStringVariable("kvs.branch", "Branch that this session works on.", nullptr, &settings.branch,
@@ -54,6 +90,12 @@ void DefineSettings() {
     DefineCustomStringVariable("kvs.author",
                                "Author recorded with commits and changes; empty means the session user.",
                                nullptr, &settings.author, "", PGC_USERSET, 0, CheckAuthor, nullptr, nullptr);
+    DefineCustomStringVariable("kvs.origin", "Origin recorded with changes; empty means none.",
+                               "What makes them calls itself so, to tell its own changes from others'.",
+                               &settings.origin, "", PGC_USERSET, 0, CheckOrigin, nullptr, nullptr);
+    DefineCustomStringVariable("kvs.traceparent", "Trace recorded with changes; empty means none.",
+                               "A traceparent as the W3C's Trace Context defines it.", &settings.traceparent,
+                               "", PGC_USERSET, 0, CheckTraceparent, nullptr, nullptr);
     DefineCustomEnumVariable(
         "kvs.durability", "When a transaction that wrote to the store is acknowledged.",
         "strict: its WAL is on disk. async: at once. batched: at once, and a worker flushes the "

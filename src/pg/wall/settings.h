@@ -1,6 +1,10 @@
 // The session settings of kvs.* (GUCs).
 #pragma once
 
+#include <optional>
+#include <string>
+
+#include "kvs/codec/trace_context.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -11,6 +15,8 @@ struct Settings {
     char* branch;              // the session's branch
     char* as_of;               // empty: live
     char* author;              // empty: the session user
+    char* origin;              // of changes; empty: none
+    char* traceparent;         // of changes; empty: none
     int durability;            // enum Durability
     int batch_interval;        // ms between WAL flushes of the worker
     int node_cache_size;       // kB; shared when preloaded, private otherwise
@@ -32,6 +38,12 @@ struct Settings {
 };
 
 extern Settings settings;
+
+// kvs.origin, as an option of writes.
+std::optional<std::string> SessionOrigin();
+
+// kvs.traceparent.
+std::optional<TraceContext> SessionTrace();
 
 // Called once, when the library is loaded.
 void DefineSettings();

@@ -12,6 +12,7 @@
 #include "pg/table/commit_table.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
 #include "pg/write/writer.h"
 
@@ -54,6 +55,7 @@ bool Holds(const CurrentEntry& current, const Target& target) {
 WriteRequest RequestFor(const Target& target, const std::string& author) {
     WriteRequest request{.kind = WriteKind::kDelete, .operation = Operation::kRestore};
     request.options.modified_by = author;
+    request.options.origin = SessionOrigin();
     if (target.item) {
         request.kind = WriteKind::kPut;
         request.expires_at = target.item->expires_at;

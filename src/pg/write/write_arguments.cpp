@@ -7,6 +7,7 @@
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/jsonb_json.h"
+#include "pg/wall/settings.h"
 
 namespace kvs::pg {
 
@@ -70,6 +71,7 @@ WriteRequest ToRequest(WriteKind kind, Operation operation, const WriteArguments
     WriteOptions& options = request.options;
     options.expected_version = arguments.expected_version;
     options.modified_by = AuthorName(arguments.modified_by.value_or(std::string_view()));
+    options.origin = SessionOrigin();
     options.comment = arguments.comment;
     options.schema_hash = arguments.schema_hash;
     if (arguments.has_tags) {

@@ -135,6 +135,7 @@ Metadata Full() {
     metadata.updated_at = 0;
     metadata.change.log_id.fill(0x77);
     metadata.change.seq = 128;
+    metadata.origin = "app";
     metadata.modified_by = "alice";
     metadata.comment = "why";
     metadata.tags = {"a", "bc"};
@@ -150,8 +151,8 @@ TEST(Metadata, GoldenBytes) {
                                             std::string(1, '\0'));
     smallest.expires = true;
     EXPECT_EQ(EncodeMetadata(smallest).substr(0, 3), std::string("\x01\x20\x01", 3));
-    EXPECT_EQ(EncodeMetadata(Full()), std::string("\x01\x1f\xac\x02\x01\0\0\0\0\0\0\0\x01", 13) +
-                                          std::string(16, '\x77') + "\x80\x01" +
+    EXPECT_EQ(EncodeMetadata(Full()), std::string("\x01\x5f\xac\x02\x01\0\0\0\0\0\0\0\x01", 13) +
+                                          std::string(16, '\x77') + "\x80\x01" + "\x03" + "app" +
                                           "\x05"
                                           "alice" +
                                           "\x03why" +
@@ -191,7 +192,7 @@ TEST(Metadata, HeaderIsWhatTheWholeSays) {
     EXPECT_EQ(header.version, 300u);
     EXPECT_TRUE(header.deleted());
     EXPECT_EQ(header.flags, kMetadataDeleted | kMetadataModifiedBy | kMetadataComment | kMetadataSchemaHash |
-                                kMetadataTags);
+                                kMetadataTags | kMetadataOrigin);
     EXPECT_EQ(header.created_at, 1);
     EXPECT_EQ(header.updated_at, 0);
     EXPECT_EQ(header.change, Full().change);
@@ -208,7 +209,7 @@ TEST(Metadata, Malformed) {
     ExpectCorrupt(DecodeMetadata(other));
     ExpectCorrupt(DecodeMetadataHeader(other));
     other = encoded;
-    other[1] = 0x5f;  // flags
+    other[1] = '\xdf';  // flags
     ExpectCorrupt(DecodeMetadata(other));
     ExpectCorrupt(DecodeMetadataHeader(other));
     ExpectCorrupt(DecodeMetadataHeader(std::string_view(encoded).substr(0, 20)));
@@ -220,14 +221,25 @@ TEST(Metadata, RefusesOtherEncodingsOfTheSame) {
     std::string encoded = EncodeMetadata(plain);
     encoded[1] = kMetadataModifiedBy;
     ExpectCorrupt(DecodeMetadata(encoded + std::string(1, '\0')));  // an empty modified_by is left out
+    encoded[1] = kMetadataOrigin;
+    ExpectCorrupt(DecodeMetadata(encoded + std::string(1, '\0')));  // so is an empty origin
+    ExpectCorrupt(DecodeOrigin(encoded + std::string(1, '\0')));
     encoded[1] = kMetadataTags;
     ExpectCorrupt(DecodeMetadata(encoded + std::string(1, '\0')));    // so are no tags
     ExpectCorrupt(DecodeMetadata(encoded + "\xff\xff\xff\xff\x0f"));  // billions of tags in no bytes
 }
 
-std::string Logged(std::string_view item) {
-    std::string logged(item.size(), '\0');
-    char* end = WriteLoggedMetadata(item, logged.data());
+TraceContext SomeTrace() {
+    TraceContext trace;
+    trace.trace_id.fill(0x11);
+    trace.parent_id.fill(0x22);
+    trace.flags = 0x33;
+    return trace;
+}
+
+std::string Logged(std::string_view item, const std::optional<TraceContext>& trace = std::nullopt) {
+    std::string logged(item.size() + TraceContext::kSize, '\0');
+    char* end = WriteLoggedMetadata(item, trace, logged.data());
     EXPECT_NE(end, nullptr);
     logged.resize(static_cast<size_t>(end - logged.data()));
     return logged;
@@ -246,11 +258,13 @@ TEST(Metadata, Logged) {
     const Metadata metadata = Full();
     const std::string item = EncodeMetadata(metadata);
     const std::string logged = Logged(item);
-    EXPECT_EQ(logged.substr(0, 11), std::string("\x02\x1f\x01\0\0\0\0\0\0\0\x01", 11));
+    EXPECT_EQ(logged.substr(0, 11), std::string("\x02\x5f\x01\0\0\0\0\0\0\0\x01", 11));
     EXPECT_EQ(logged.size() + VarintSize(metadata.version) + sizeof(ChangeId::log_id) +
                   VarintSize(metadata.change.seq),
               item.size());
     EXPECT_EQ(FromLog(logged, metadata.version, metadata.change), item);
+
+    EXPECT_EQ(TraceOfLogged(logged), std::nullopt);
 
     Metadata highest = metadata;
     highest.version = highest.change.seq = UINT64_MAX;
@@ -259,17 +273,59 @@ TEST(Metadata, Logged) {
     EXPECT_EQ(FromLog(Logged(longest), UINT64_MAX, highest.change), longest);
 }
 
+// Nothing of the trace gets into the item.
+TEST(Metadata, LoggedWithTrace) {
+    const Metadata metadata = Full();
+    const std::string item = EncodeMetadata(metadata);
+    const std::string logged = Logged(item, SomeTrace());
+    EXPECT_EQ(logged, "\x02\xdf" + std::string(16, '\x11') + std::string(8, '\x22') + "\x33" +
+                          Logged(item).substr(2));
+    EXPECT_EQ(TraceOfLogged(logged), SomeTrace());
+    EXPECT_EQ(FromLog(logged, metadata.version, metadata.change), item);
+}
+
+// Of a range record.
+TEST(Metadata, LoggedOrigin) {
+    const std::string longest(kMaxOriginSize, 'o');
+    for (const std::string& origin : {std::string(), std::string("app"), longest}) {
+        for (const std::optional<TraceContext>& trace : {std::optional<TraceContext>(), {SomeTrace()}}) {
+            std::string logged(kMaxLoggedOriginSize, '\0');
+            char* end = WriteLoggedOrigin(origin, trace, logged.data());
+            ASSERT_LE(end, logged.data() + logged.size());
+            logged.resize(static_cast<size_t>(end - logged.data()));
+            Metadata metadata;
+            metadata.change.seq = 7;
+            metadata.origin = origin;
+            EXPECT_EQ(TraceOfLogged(logged), trace);
+            EXPECT_EQ(logged, Logged(EncodeMetadata(metadata), trace));
+            const std::string item = FromLog(logged, 0, metadata.change);
+            EXPECT_EQ(DecodeMetadata(item).OrThrow(), metadata);
+            EXPECT_EQ(DecodeOrigin(item).OrThrow(), origin);
+        }
+    }
+}
+
 TEST(Metadata, LoggedMalformed) {
     char out[200];
     const std::string item = EncodeMetadata(Full());
     const std::string logged = Logged(item);
     for (size_t size = 0; size < 11; size++) {
-        EXPECT_EQ(WriteLoggedMetadata(item.substr(0, size), out), nullptr);
+        EXPECT_EQ(WriteLoggedMetadata(item.substr(0, size), {}, out), nullptr);
         EXPECT_EQ(WriteMetadataFromLog(logged.substr(0, size), 1, {}, out), nullptr);
     }
     // One in the place of the other.
-    EXPECT_EQ(WriteLoggedMetadata(logged, out), nullptr);
+    EXPECT_EQ(WriteLoggedMetadata(logged, {}, out), nullptr);
     EXPECT_EQ(WriteMetadataFromLog(item, 1, {}, out), nullptr);
+    EXPECT_EQ(TraceOfLogged(item), std::nullopt);
+    // A trace that is cut off, and an item whose flags say that there is one.
+    const std::string traced = Logged(item, SomeTrace());
+    for (size_t size = 0; size < 2 + TraceContext::kSize; size++) {
+        EXPECT_EQ(TraceOfLogged(traced.substr(0, size)), std::nullopt);
+        EXPECT_EQ(WriteMetadataFromLog(traced.substr(0, size), 1, {}, out), nullptr);
+    }
+    std::string flagged = item;
+    flagged[1] = '\xdf';
+    EXPECT_EQ(WriteLoggedMetadata(flagged, {}, out), nullptr);
 }
 
 RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint64_t version, uint64_t seq)) {
@@ -281,6 +337,7 @@ RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint
     metadata.updated_at = updated_at;
     metadata.change.log_id = *rc::gen::arbitrary<std::array<uint8_t, 16>>();
     metadata.change.seq = seq;
+    metadata.origin = *rc::gen::arbitrary<std::string>();
     metadata.modified_by = *rc::gen::arbitrary<std::string>();
     if (*rc::gen::arbitrary<bool>()) {
         metadata.comment = *rc::gen::arbitrary<std::string>();
@@ -292,7 +349,15 @@ RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint
     std::string encoded = EncodeMetadata(metadata);
     RC_ASSERT(encoded.size() == MetadataSize(metadata));
     RC_ASSERT(DecodeMetadata(encoded).OrThrow() == metadata);
+    RC_ASSERT(DecodeOrigin(encoded).OrThrow() == metadata.origin);
     RC_ASSERT(FromLog(Logged(encoded), version, metadata.change) == encoded);
+    TraceContext trace;
+    trace.trace_id = *rc::gen::arbitrary<std::array<uint8_t, 16>>();
+    trace.parent_id = *rc::gen::arbitrary<std::array<uint8_t, 8>>();
+    trace.flags = *rc::gen::arbitrary<uint8_t>();
+    const std::string traced = Logged(encoded, trace);
+    RC_ASSERT(TraceOfLogged(traced) == trace);
+    RC_ASSERT(FromLog(traced, version, metadata.change) == encoded);
     MetadataHeader header = DecodeMetadataHeader(encoded).OrThrow();
     RC_ASSERT(header.version == version);
     RC_ASSERT(header.expires() == metadata.expires);
@@ -303,6 +368,7 @@ RC_GTEST_PROP(Metadata, RoundTrip, (int64_t created_at, int64_t updated_at, uint
 WriteOptions AtTheLimits() {
     WriteOptions options;
     options.expected_version = 0;
+    options.origin = std::string(kMaxOriginSize, 'o');
     options.modified_by = std::string(kMaxModifiedBySize, 'm');
     options.comment = std::string(kMaxCommentSize, 'c');
     options.schema_hash = std::string(kMaxSchemaHashSize, 's');
@@ -329,6 +395,7 @@ TEST(ValidateWriteOptions, WhatItTakesFitsALeaf) {
         metadata.created_at = kMin;
         metadata.updated_at = kMax;
         metadata.change.seq = std::numeric_limits<uint64_t>::max();
+        metadata.origin = *options.origin;
         metadata.modified_by = *options.modified_by;
         metadata.comment = options.comment;
         metadata.tags = *options.tags;
@@ -340,6 +407,9 @@ TEST(ValidateWriteOptions, WhatItTakesFitsALeaf) {
 TEST(ValidateWriteOptions, RefusesWhatIsTooLong) {
     WriteOptions options = AtTheLimits();
     *options.modified_by += 'x';
+    EXPECT_EQ(CodeOf(options), ErrorCode::kLimitExceeded);
+    options = AtTheLimits();
+    *options.origin += 'x';
     EXPECT_EQ(CodeOf(options), ErrorCode::kLimitExceeded);
     options = AtTheLimits();
     *options.comment += 'x';
@@ -363,6 +433,14 @@ TEST(ValidateWriteOptions, RefusesWhatIsWrong) {
     EXPECT_EQ(CodeOf(options), ErrorCode::kInvalidArgument);
     options.tags = {std::string("\0", 1)};
     EXPECT_EQ(CodeOf(options), ErrorCode::kInvalidArgument);
+    options = {};
+    for (const std::string& origin :
+         {std::string("a\0b", 3), std::string("\n"), std::string("\x7f"), std::string("\xc2\x85")}) {
+        options.origin = origin;
+        EXPECT_EQ(CodeOf(options), ErrorCode::kInvalidArgument);
+    }
+    options.origin = "\xc2\xa0\xc3\x85\xe2\x82\x80";  // 0x80 to 0x9f as a later byte
+    EXPECT_TRUE(ValidateWriteOptions(options).ok());
     options = {};
     options.comment = std::string("a\0b", 3);
     EXPECT_EQ(CodeOf(options), ErrorCode::kInvalidArgument);
