@@ -539,11 +539,14 @@ CREATE TYPE kvs.revision AS (
     at          timestamptz,
     schema_hash text,
     log_id      uuid,
-    seq         bigint
+    seq         bigint,
+    origin      text,
+    traceparent text
 );
 COMMENT ON TYPE kvs.revision IS
 'One version of a key. op: set, patch, delete, expire, merge, revert, reset, restore, import.
-(log_id, seq) identifies the change.';
+(log_id, seq) identifies the change. origin: what made the version (kvs.origin); traceparent: the trace it belongs to
+(kvs.traceparent), as long as the change log has it.';
 
 -- Point reads and writes
 

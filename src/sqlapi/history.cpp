@@ -1,5 +1,6 @@
 // The versions of one key: history, get_version.
 #include <optional>
+#include <string>
 
 #include "pg/read/key_history.h"
 #include "pg/read/version_lookup.h"
@@ -27,6 +28,8 @@ enum RevisionColumn {
     kSchemaHash,
     kLogId,
     kSeq,
+    kOrigin,
+    kTraceparent,
     kRevisionColumns
 };
 
@@ -34,6 +37,7 @@ Datum RevisionRow(KeyHistory* history, TupleDesc row_type) {
     const Metadata& metadata = history->metadata();
     const DataItem* item = history->item();
     const std::string_view payload = item != nullptr ? history->LoadPayload() : std::string_view();
+    const std::string traceparent = history->trace() ? history->trace()->ToTraceparent() : std::string();
     return Guarded([&] {
         Row<kRevisionColumns> row;
         row.Set(kVersion, Int64GetDatum(static_cast<int64>(metadata.version)));
@@ -53,6 +57,12 @@ Datum RevisionRow(KeyHistory* history, TupleDesc row_type) {
         }
         row.Set(kLogId, UuidDatum(metadata.change.log_id));
         row.Set(kSeq, Int64GetDatum(static_cast<int64>(metadata.change.seq)));
+        if (!metadata.origin.empty()) {
+            row.Set(kOrigin, MakeVarlena(metadata.origin));
+        }
+        if (!traceparent.empty()) {
+            row.Set(kTraceparent, MakeVarlena(traceparent));
+        }
         return row.Form(row_type);
     });
 }

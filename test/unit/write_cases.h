@@ -77,9 +77,12 @@ inline CaseWrite ParseCaseWrite(const Json& json) {
                          {"delete", {WriteKind::kDelete, Operation::kDelete}},
                          {"expire", {WriteKind::kExpire, Operation::kExpire}}};
     std::tie(write.request.kind, write.request.operation) = names.at(write.op);
-    write.request.options = {NumberMember(json, "expected_version"), TextMember(json, "modified_by"),
-                             TextMember(json, "comment"), TextsMember(json, "tags"),
-                             TextMember(json, "schema_hash")};
+    write.request.options = {NumberMember(json, "expected_version"),
+                             TextMember(json, "modified_by"),
+                             TextMember(json, "comment"),
+                             TextsMember(json, "tags"),
+                             TextMember(json, "schema_hash"),
+                             TextMember(json, "origin")};
     write.ttl = NumberMember(json, "ttl");
     return write;
 }
@@ -132,6 +135,7 @@ inline CaseEntry ExpectedEntry(const WriteCase& write_case, const std::optional<
         then.Find("created")->string() == "kept" ? before->metadata.created_at : now;
     expected.metadata.updated_at = now;
     expected.metadata.modified_by = TextMember(then, "modified_by").value_or("");
+    expected.metadata.origin = TextMember(then, "origin").value_or("");
     expected.metadata.comment = TextMember(then, "comment");
     expected.metadata.tags = TextsMember(then, "tags").value_or(std::vector<std::string>());
     expected.metadata.schema_hash = TextMember(then, "schema_hash");

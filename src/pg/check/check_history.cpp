@@ -63,7 +63,7 @@ const char* OperationProblem(Operation operation, bool has_value) {
     return "its operation is unknown";
 }
 
-const char* RangeProblem(Operation operation) {
+const char* OperationOfRangeProblem(Operation operation) {
     switch (operation) {
         case Operation::kImport:
         case Operation::kMerge:
@@ -218,7 +218,7 @@ class ChangeLogCheck {
         }
         const TreePair& from = roots->from;
         const TreePair& to = roots->to;
-        if (const char* problem = RangeProblem(operation())) {
+        if (const std::string problem = RangeProblem(); !problem.empty()) {
             sink_({"error", "broken_history", Name(), problem});
         } else if (IsFuture()) {
             sink_({"error", "broken_history", Name(),
@@ -240,6 +240,21 @@ class ChangeLogCheck {
         if (from_in_order && to_in_order && operation() == Operation::kImport) {
             CheckImport(from, to);
         }
+    }
+
+    std::string RangeProblem() {
+        if (const char* problem = OperationOfRangeProblem(operation())) {
+            return problem;
+        }
+        // It may have an origin and a trace.
+        if (!change_.IsNull(kMeta)) {
+            const Result<Metadata> metadata =
+                DecodeMetadata(epochs_->WholeMetadata(change_.Bytes(kMeta), 0, change_.Int8(kSeq)));
+            if (!metadata.ok()) {
+                return metadata.error().what();
+            }
+        }
+        return {};
     }
 
     // An import gives each key that it touches its next version.

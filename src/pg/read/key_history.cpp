@@ -92,9 +92,10 @@ bool KeyHistory::FindState(const TreePair& roots, State* state) {
 }
 
 // Makes `state` the current revision.
-void KeyHistory::Enter(Operation operation, State state) {
+void KeyHistory::Enter(Operation operation, const std::optional<TraceContext>& trace, State state) {
     current_ = std::move(state);
     operation_ = operation;
+    trace_ = trace;
     item_.reset();
     if (current_.item) {
         item_ = DecodeDataItem(*current_.item).OrThrow();
@@ -117,7 +118,7 @@ bool KeyHistory::FromState(State state) {
         return true;
     }
     const Operation operation = OperationOf(state.metadata);
-    Enter(operation, std::move(state));
+    Enter(operation, std::nullopt, std::move(state));
     if (is_own) {
         NoteMissing(change.seq);
     }
@@ -154,7 +155,7 @@ bool KeyHistory::FromLog(uint64_t seq) {
             pfree(DatumGetPointer(change.item));
         }
     });
-    Enter(change.operation, std::move(state));
+    Enter(change.operation, change.trace, std::move(state));
     previous_seq_ = static_cast<uint64_t>(change.prev_seq);
     return true;
 }
@@ -164,7 +165,7 @@ bool KeyHistory::FromRange(const ChangeRow& change) {
     if (!FindState(change.to, &state) || state.metadata.change.seq != static_cast<uint64_t>(change.seq)) {
         return false;
     }
-    Enter(change.operation, std::move(state));
+    Enter(change.operation, change.trace, std::move(state));
     before_range_ = change.from;
     return true;
 }

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "kvs/codec/item.h"
+#include "kvs/codec/trace_context.h"
 #include "kvs/entry.h"
 #include "kvs/hash.h"
 #include "kvs/version/commit.h"
@@ -36,6 +37,9 @@ class KeyHistory {
     // Of the current revision; valid until Next is called again.
     const Metadata& metadata() const { return current_.metadata; }
     Operation operation() const { return operation_; }
+
+    // The trace it was made with, which the log alone tells.
+    const std::optional<TraceContext>& trace() const { return trace_; }
 
     // What the key held; nullptr: it was deleted.
     const DataItem* item() const { return item_ ? &*item_ : nullptr; }
@@ -66,7 +70,7 @@ class KeyHistory {
     bool FromRange(const ChangeRow& change);
     bool FromCommits(uint64_t below);
     bool StepDown(const Commit& commit, const Metadata& at);
-    void Enter(Operation operation, State state);
+    void Enter(Operation operation, const std::optional<TraceContext>& trace, State state);
     bool Older();
 
     std::string key_;
@@ -79,6 +83,7 @@ class KeyHistory {
     bool started_ = false;
     State current_;
     Operation operation_ = Operation::kSet;
+    std::optional<TraceContext> trace_;
     std::optional<DataItem> item_;  // decoded from current_
     std::string blob_;
 

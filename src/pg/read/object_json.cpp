@@ -89,6 +89,9 @@ Members MetadataMembers(const Metadata& metadata) {
         {"created_at", Moment(metadata.created_at)},   {"updated_at", Moment(metadata.updated_at)},
         {"log_id", LogIdText(metadata.change.log_id)}, {"seq", NumberJson(metadata.change.seq)},
         {"tags", Json::FromArray(std::move(tags))}};
+    if (!metadata.origin.empty()) {
+        members.emplace("origin", Json::String(metadata.origin));
+    }
     if (!metadata.modified_by.empty()) {
         members.emplace("modified_by", Json::String(metadata.modified_by));
     }

@@ -16,6 +16,7 @@ DECLARE
     ttl interval := (w->>'ttl')::bigint * interval '1 microsecond';
     tags text[] := CASE WHEN w ? 'tags' THEN ARRAY(SELECT jsonb_array_elements_text(w->'tags')) END;
 BEGIN
+    PERFORM set_config('kvs.origin', coalesce(w->>'origin', ''), true);
     CASE w->>'op'
         WHEN 'put' THEN
             PERFORM kvs.put(k, '{}', expected, ttl, tags, w->>'comment', w->>'modified_by', w->>'schema_hash');
@@ -51,10 +52,11 @@ BEGIN
     END IF;
     wanted := jsonb_build_object('version', t->'version', 'deleted', t ? 'deleted', 'comment', t->'comment',
         'modified_by', coalesce(t->>'modified_by', 'tester'), 'tags', coalesce(t->'tags', '[]'),
-        'schema_hash', t->'schema_hash', 'expires', coalesce(t->>'expires', 'never'), 'created', t->>'created');
+        'schema_hash', t->'schema_hash', 'origin', t->'origin', 'expires', coalesce(t->>'expires', 'never'), 'created', t->>'created');
     got := jsonb_build_object('version', after->'version', 'deleted', after->>'op' = 'delete',
         'comment', nullif(after->'comment', 'null'), 'modified_by', after->>'modified_by',
         'tags', coalesce(nullif(after->'tags', 'null'), '[]'), 'schema_hash', nullif(after->'schema_hash', 'null'),
+        'origin', nullif(after->'origin', 'null'),
         'expires', CASE WHEN expires IS NULL THEN 'never'
                         WHEN expires = (before->>'expires_at')::timestamptz THEN 'kept'
                         WHEN expires BETWEEN began + ttl AND clock_timestamp() + ttl THEN 'given' END,
