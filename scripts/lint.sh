@@ -60,11 +60,12 @@ pg/branch      core core/util core/codec core/entry core/merge core/pattern core
 pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/check       core core/util core/codec core/tree core/version pg/wall pg/table pg/chunk pg/upkeep
 pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
+pg/stream      core core/codec core/event core/pattern core/tree pg/wall pg/table pg/chunk
 
 remote         core core/util core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
-sqlapi         core core/util core/codec core/json core/pattern core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer remote
+sqlapi         core core/util core/codec core/json core/pattern core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer pg/stream remote
 fdw            core core/tree core/version pg/wall pg/table pg/chunk pg/read
-worker         pg/wall pg/table pg/upkeep
+worker         pg/wall pg/table pg/upkeep pg/stream
 module         pg/wall pg/chunk pg/upkeep worker
 TABLE
 }

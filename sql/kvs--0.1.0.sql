@@ -5,7 +5,7 @@
  * 3. Entries
  * 4. Version control
  * 5. What other stores call
- * 6. Privileges
+ * 7. Privileges
  *
  * Functions of schema kvs are the public interface; their C symbol is kvs_NAME. Those that return many rows are
  * SQL-language wrappers over a function of the same name in _kvs: the planner inlines the wrapper, and because
@@ -350,14 +350,26 @@ SELECT pg_catalog.pg_extension_config_dump('_kvs.hook', '');
 CREATE TABLE _kvs.tick (
     last_pos  bigint PRIMARY KEY,
     first_pos bigint NOT NULL,
+    low_seq   bigint NOT NULL,
+    at        timestamptz NOT NULL,
     snapshot  pg_snapshot NOT NULL,
-    seqs      bytea NOT NULL,
-    at        timestamptz NOT NULL
+    items     bytea NOT NULL
 );
-COMMENT ON TABLE _kvs.tick IS 'The order of committed changes, one row per step of the sequencer';
-COMMENT ON COLUMN _kvs.tick.snapshot IS 'what was committed when the step was made';
-COMMENT ON COLUMN _kvs.tick.seqs IS 'the changes of the step in order, as varints';
+COMMENT ON TABLE _kvs.tick IS 'The order of committed changes: the positions that the sequencer gave them, step by step; append only';
+COMMENT ON COLUMN _kvs.tick.last_pos IS 'epoch * 2^48 + n';
+COMMENT ON COLUMN _kvs.tick.low_seq IS 'all changes with lower numbers have a position, or will never be committed';
+COMMENT ON COLUMN _kvs.tick.snapshot IS 'transactions whose changes have a position: those that it shows as ended';
+COMMENT ON COLUMN _kvs.tick.items IS 'the numbers of the changes in order (kvs/event/tick.h)';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.tick', '');
+
+CREATE TABLE _kvs.worker (
+    name          text COLLATE "C" PRIMARY KEY,
+    is_stopped    boolean NOT NULL DEFAULT false,
+    last_error    text,
+    last_error_at timestamptz
+);
+COMMENT ON TABLE _kvs.worker IS 'What is to be remembered of background workers of this database; not dumped';
+COMMENT ON COLUMN _kvs.worker.is_stopped IS 'kvs.stop_workers() was called, and kvs.start_workers() not since';
 
 CREATE TABLE _kvs.merge_policy (
     pattern text COLLATE "C" PRIMARY KEY,
@@ -1749,7 +1761,122 @@ Example: SELECT chunks_rewritten, bytes_before - bytes_after AS saved FROM kvs.r
 
 
 /* ---------------------------------------------------------------------------------------------------------
- * 5. What other stores call
+ * 5. Events
+ * ------------------------------------------------------------------------------------------------------ */
+
+CREATE TYPE kvs.change_event AS (
+    pos         bigint,
+    xid         xid8,
+    branch      text,
+    key         text COLLATE "C",
+    operation   text,
+    op          text,
+    version     bigint,
+    type        text,
+    old_value   jsonb,
+    new_value   jsonb,
+    old_bytes   bytea,
+    new_bytes   bytea,
+    modified_by text,
+    comment     text,
+    tags        text[],
+    at          timestamptz,
+    origin      text,
+    traceparent text
+);
+COMMENT ON TYPE kvs.change_event IS
+'A change of a key, at its position in the stream. operation: set or delete. op: set, patch, delete, expire, merge, revert, reset,
+restore, import. xid: the writing transaction, whose events follow one another. branch: NULL if it is gone. old_value and
+old_bytes: what the key held before, NULL also where that is no longer kept.';
+
+CREATE FUNCTION kvs.events(after bigint DEFAULT 0, pattern text DEFAULT '#', max_rows bigint DEFAULT 1000,
+                           branch text DEFAULT NULL, wait interval DEFAULT NULL) RETURNS SETOF kvs.change_event
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 1000
+AS 'MODULE_PATHNAME', 'kvs_events';
+COMMENT ON FUNCTION kvs.events IS
+'The events behind a position, in the order of the stream: per key in the order of its versions, each transaction whole, and a
+transaction before another if it was committed before the other wrote last. With wait it returns as soon as there is an event that
+matches, or nothing after that time; this works through any pooler, since nothing of the session is used in between.
+Arguments: after, a position, 0 for the beginning; pattern (see kvs.keys); max_rows; branch, NULL for the session''s, * for all;
+wait.
+Errors: KV002 events behind the position are no longer kept; KV003 the position is of another history; 0A000 wait on a standby;
+25001 wait above READ COMMITTED; 22023 malformed pattern, negative position, wait or max_rows; 42704 unknown branch.
+Example: SELECT pos, operation, key, new_value FROM kvs.events(after => 0, pattern => ''user:+'') LIMIT 3;';
+
+CREATE FUNCTION kvs.position() RETURNS bigint
+LANGUAGE C STABLE PARALLEL SAFE COST 10
+AS 'MODULE_PATHNAME', 'kvs_position';
+COMMENT ON FUNCTION kvs.position IS
+'The position of the last event of the stream, of all branches; 0: there was none.
+Errors: 42501.
+Example: SELECT kvs.position();';
+
+CREATE FUNCTION kvs.wait_for(pos bigint DEFAULT NULL, timeout interval DEFAULT '5s') RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+AS 'MODULE_PATHNAME', 'kvs_wait_for';
+COMMENT ON FUNCTION kvs.wait_for IS
+'Waits until the stream has come to a position, or, without one, until all that is committed now is in it; returns whether it
+has, false when the time is over. So whoever has written finds it among kvs.events afterwards.
+Arguments: pos; timeout, NULL waits for as long as it takes.
+Errors: 0A000 on a standby: ask kvs.position() there; 25001 above READ COMMITTED; 22023 negative timeout.
+Example: SELECT kvs.wait_for();';
+
+CREATE FUNCTION kvs.event(pos bigint) RETURNS jsonb
+LANGUAGE SQL VOLATILE PARALLEL UNSAFE COST 10000
+BEGIN ATOMIC
+    SELECT jsonb_strip_nulls(jsonb_build_object(
+               'pos', e.pos, 'xid', e.xid::text::numeric, 'branch', e.branch, 'key', e.key, 'operation', e.operation, 'op', e.op,
+               'version', e.version, 'type', e.type, 'modified_by', e.modified_by, 'comment', e.comment, 'tags', e.tags, 'at', e.at,
+               'origin', e.origin, 'traceparent', e.traceparent))
+           || CASE WHEN e.old_value IS NOT NULL THEN jsonb_build_object('old', e.old_value)
+                   WHEN e.old_bytes IS NOT NULL THEN jsonb_build_object('old', e.old_bytes::text) ELSE '{}' END
+           || CASE WHEN e.new_value IS NOT NULL THEN jsonb_build_object('new', e.new_value)
+                   WHEN e.new_bytes IS NOT NULL THEN jsonb_build_object('new', e.new_bytes::text) ELSE '{}' END
+    FROM kvs.events(event.pos - 1, '#', 1, '*') AS e WHERE e.pos = event.pos;
+END;
+COMMENT ON FUNCTION kvs.event IS
+'The event at a position with all that is known of it, as notifications have it where it fits; NULL if there is none.
+Arguments: pos.
+Errors: KV002 it is no longer kept; KV003 the position is of another history; 22023 it is not positive.
+Example: SELECT kvs.event(kvs.position());';
+
+CREATE FUNCTION kvs.start_workers() RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_start_workers';
+COMMENT ON FUNCTION kvs.start_workers IS
+'Starts the background workers of this database: true if they run, or begin to. With preloading the server does so by itself
+(kvs.sequencer), unless kvs.stop_workers() was called; without it they run until the server ends.
+Errors: 53400 no background worker is free.
+Example: SELECT kvs.start_workers();';
+
+CREATE FUNCTION kvs.stop_workers() RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_stop_workers';
+COMMENT ON FUNCTION kvs.stop_workers IS
+'Ends the background workers of this database when this transaction is committed, until kvs.start_workers() is called. Writers go on;
+what they write gets its place in the stream later. Always true.
+Example: SELECT kvs.stop_workers();';
+
+CREATE VIEW kvs.workers WITH (security_barrier) AS
+SELECT 'sequencer'::text AS name, a.pid,
+       CASE WHEN a.pid IS NOT NULL AND a.state = 'active' THEN 'active' WHEN a.pid IS NOT NULL THEN 'idle'
+            WHEN w.is_stopped THEN 'stopped' ELSE 'not running' END AS state,
+       t.last_pos AS pos,
+       (SELECT count(*) FROM _kvs.change AS c
+        WHERE c.seq >= coalesce(t.low_seq, 0) AND (t.snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, t.snapshot))) AS lag,
+       w.last_error, w.last_error_at
+FROM (SELECT) AS one
+LEFT JOIN LATERAL (SELECT last_pos, low_seq, snapshot FROM _kvs.tick ORDER BY last_pos DESC LIMIT 1) AS t ON true
+LEFT JOIN _kvs.worker AS w ON w.name = 'sequencer'
+LEFT JOIN pg_stat_activity AS a ON a.backend_type = 'kvs sequencer' AND a.datname = current_database()
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.workers IS
+'The background workers of this database. state: active, idle, stopped (by kvs.stop_workers()), not running. pos: the position that the
+sequencer has come to; lag: how many committed changes have none yet. last_error: why it last began anew.
+Example: SELECT name, state, pos, lag FROM kvs.workers;';
+
+/* ---------------------------------------------------------------------------------------------------------
+ * 6. What other stores call
  *
  * kvs.fetch, push, pull and clone of another database call these as the role that they connect as, which needs
  * nothing but its privileges on kvs.entries. A schema of its own, because _kvs is closed and kvs is for people.
@@ -1850,7 +1977,7 @@ Example: SELECT kvs_remote.place_tag(''v1'', head, NULL, ''ada'', now(), false) 
 
 
 /* ---------------------------------------------------------------------------------------------------------
- * 6. Privileges
+ * 7. Privileges
  *
  * Anyone may call; the access guard decides by the privileges on kvs.entries, which nobody but the owner has
  * at first. _kvs stays closed: its functions are reached through those of kvs, which are bound to them.
@@ -1865,6 +1992,8 @@ GRANT SELECT ON kvs.hooks TO PUBLIC;
 -- Maintenance that deletes for good.
 REVOKE EXECUTE ON FUNCTION kvs.gc(boolean), kvs.repair() FROM PUBLIC;
 GRANT SELECT ON kvs.gc_progress TO PUBLIC;
+GRANT SELECT ON kvs.workers TO PUBLIC;
+REVOKE EXECUTE ON FUNCTION kvs.start_workers(), kvs.stop_workers() FROM PUBLIC;
 
 -- A store that others may fetch from and push to, as far as the guard lets them.
 GRANT USAGE ON SCHEMA kvs_remote TO PUBLIC;

@@ -3,6 +3,7 @@
 #include "pg/upkeep/gc_progress.h"
 #include "pg/wall/server.h"
 #include "pg/wall/settings.h"
+#include "worker/database_commands.h"
 #include "worker/gc_launcher.h"
 #include "worker/wal_flusher.h"
 
@@ -18,5 +19,6 @@ extern "C" void _PG_init() {
         kvs::pg::InstallGcProgressHooks();
         kvs::worker::RegisterWalFlusher();
         kvs::worker::RegisterGcLauncher();
+        kvs::worker::InstallDatabaseCommandHook();
     }
 }

@@ -19,6 +19,8 @@ enum class ErrorCode {
     kUnknownRef,       // 42704
     kAlreadyExists,    // 42710
     kStaleVersion,     // KV001
+    kPositionGone,     // of the stream, no longer available: KV002
+    kPositionUnknown,  // of another history: KV003
     kSerialization,    // 40001
     kWrongState,       // 55000
     kReadOnly,         // 25006

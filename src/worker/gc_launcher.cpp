@@ -64,9 +64,10 @@ void Nap(long milliseconds) {
 }
 
 // Runs a collector in a database until it ends; false if the server has no room for one. Server code.
-bool RunCollector(Oid database) {
+bool RunCollector(Oid database, bool only_start) {
     BackgroundWorker worker;
     FillWorker(&worker, "kvs collector", "kvs_gc_worker_main");
+    worker.bgw_extra[0] = only_start ? kOnlyStartSequencer : '\0';
     worker.bgw_restart_time = BGW_NEVER_RESTART;
     worker.bgw_main_arg = ObjectIdGetDatum(database);
     worker.bgw_notify_pid = MyProcPid;
@@ -79,14 +80,14 @@ bool RunCollector(Oid database) {
     return true;
 }
 
-void Round() {
+void Round(bool only_start) {
     std::vector<Oid> databases;
     pg::Guarded([&] { ListDatabases(&databases); });
     for (const Oid database : databases) {
         if (ShutdownRequestPending) {
             return;
         }
-        if (!pg::Guarded([&] { return RunCollector(database); })) {
+        if (!pg::Guarded([&] { return RunCollector(database, only_start); })) {
             pg::Guarded([] {
                 ereport(LOG, errmsg("could not start a kvs collector: no free background worker"),
                         errhint("Consider increasing the configuration parameter \"max_worker_processes\"."));
@@ -113,6 +114,10 @@ extern "C" void kvs_gc_launcher_main(Datum) {
     pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+    // What was committed before the server started, or was promoted, waits for its place in the stream.
+    if (pg::settings.sequencer) {
+        pg::Enter([] { worker::Round(true); });
+    }
     TimestampTz next =
         TimestampTzPlusMilliseconds(GetCurrentTimestamp(), int64{pg::settings.autogc_naptime} * 1000);
     while (!ShutdownRequestPending) {
@@ -123,9 +128,10 @@ extern "C" void kvs_gc_launcher_main(Datum) {
         if (next > latest) {
             next = latest;
         }
-        const bool is_on = pg::settings.autogc || pg::settings.autorepack || pg::settings.autotrain;
+        const bool is_on = pg::settings.autogc || pg::settings.autorepack || pg::settings.autotrain ||
+                           pg::settings.sequencer;
         if (is_on && next <= now) {
-            pg::Enter([] { worker::Round(); });
+            pg::Enter([] { worker::Round(false); });
             next =
                 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), int64{pg::settings.autogc_naptime} * 1000);
             continue;

@@ -2,10 +2,16 @@
 // each database in turn, every kvs.autogc_naptime; the collector looks whether kvs is there and has grown by
 // kvs.autogc_threshold chunks and kvs.autogc_growth percent since the last collection, and collects then.
 //
-// One collector runs at a time. Neither is started on a standby, or does anything while kvs.autogc is off.
+// It also starts the sequencer of a database that has none (kvs.sequencer); the launcher has that done at
+// once when it begins.
+//
+// One collector runs at a time. Neither is started on a standby.
 #pragma once
 
 namespace kvs::worker {
+
+// In bgw_extra of a collector that is to do nothing else.
+constexpr char kOnlyStartSequencer = 's';
 
 // Called once, while the postmaster preloads the library.
 void RegisterGcLauncher();

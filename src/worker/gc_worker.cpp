@@ -2,8 +2,10 @@
 // rows, removes old changes, collects garbage, trains dictionaries and packs what only history needs, these
 // where the store has grown by enough, and gives back the room that this leaves. It belongs to no role and
 // runs what SQL there is as the owner of the extension.
+#include "pg/table/catalog.h"
 #include "pg/table/empty_epochs.h"
 #include "pg/table/locks.h"
+#include "pg/table/stream_signal.h"
 #include "pg/upkeep/change_retention.h"
 #include "pg/upkeep/chunk_growth.h"
 #include "pg/upkeep/collector.h"
@@ -15,6 +17,7 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/server.h"
 #include "pg/wall/settings.h"
+#include "worker/gc_launcher.h"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -303,7 +306,25 @@ void DropEpochs() {
     }
 }
 
+// Where none runs, as in a database that nobody has written to since the server started.
+void StartSequencer() {
+    Guarded([] {
+        Begin("kvs: looking for a sequencer");
+        if (OidIsValid(get_extension_oid("kvs", true))) {
+            ObjectOid(Object::kTick);
+            EnsureSequencer();
+        }
+        Commit();
+    });
+}
+
 void LookAfterStore() {
+    if (settings.sequencer) {
+        StartSequencer();
+    }
+    if (MyBgworkerEntry->bgw_extra[0] == kvs::worker::kOnlyStartSequencer) {
+        return;
+    }
     if (MayGoOn(&settings.autogc)) {
         DropEpochs();
     }

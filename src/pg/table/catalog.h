@@ -47,7 +47,11 @@ namespace kvs::pg {
     X(kReflogIdSequence, "reflog_id")          \
     X(kChangeSequence, "change_seq")           \
     X(kDictionaryIdSequence, "dictionary_id")  \
-    X(kPackIdSequence, "pack_id")
+    X(kPackIdSequence, "pack_id")              \
+    X(kTick, "tick")                           \
+    X(kTickPkey, "tick_pkey")                  \
+    X(kWorker, "worker")                       \
+    X(kWorkerPkey, "worker_pkey")
 
 enum class Object : int {
 #define KVS_OBJECT(object, name) object,

@@ -2,6 +2,7 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/codec/varint.h"
+#include "pg/table/stream_signal.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
@@ -82,7 +83,27 @@ LogId ReadLogId(Table* store) {
     return id;
 }
 
+StoreEpoch ReadEpoch(const Table& store) {
+    return {DatumGetInt32(store.Get(kEpochColumn)), DatumGetInt64(store.Get(kFirstSeqColumn)),
+            DatumGetInt64(store.Get(kSystemColumn)), DatumGetInt64(store.Get(kDatabaseColumn)),
+            DatumGetInt32(store.Get(kTimelineColumn))};
+}
+
+int64 OwnSystem() {
+    return static_cast<int64>(GetSystemIdentifier());
+}
+int64 OwnDatabase() {
+    return static_cast<int64>(MyDatabaseId);
+}
+int32 OwnTimeline() {
+    return static_cast<int32>(GetWALInsertionTimeLine());
+}
+
 }  // namespace
+
+bool StoreEpoch::IsCurrent() const {
+    return system_identifier == OwnSystem() && database == OwnDatabase() && timeline == OwnTimeline();
+}
 
 // The log that this server writes: the row of _kvs.store whose system, database and timeline are ours, made
 // at the first write if there is none. A copy of the files that has gone its own way (a promoted standby, a
@@ -107,9 +128,6 @@ LogId CurrentLog() {
         RegisterSubXactCallback(ForgetOnSubAbort, nullptr);
         current.registered = true;
     }
-    const int64 system = static_cast<int64>(GetSystemIdentifier());
-    const int64 database = static_cast<int64>(MyDatabaseId);
-    const int32 timeline = static_cast<int32>(GetWALInsertionTimeLine());
     const Object indexes[] = {Object::kStoreEpoch, Object::kStorePkey};
     Table store = OpenForWrite(Object::kStore, indexes, 2);
     while (!current.known) {
@@ -117,9 +135,7 @@ LogId CurrentLog() {
         Snapshot snapshot = RegisterLatestSnapshot();
         ForEachEpoch(&store, snapshot, [&] {
             newest = DatumGetInt32(store.Get(kEpochColumn));
-            if (DatumGetInt64(store.Get(kSystemColumn)) == system &&
-                DatumGetInt64(store.Get(kDatabaseColumn)) == database &&
-                DatumGetInt32(store.Get(kTimelineColumn)) == timeline) {
+            if (ReadEpoch(store).IsCurrent()) {
                 current.log_id = ReadLogId(&store);
                 current.known = true;
             }
@@ -129,9 +145,9 @@ LogId CurrentLog() {
         if (!current.known) {
             Datum values[kStoreColumns] = {DirectFunctionCall1(gen_random_uuid, Datum{0}),
                                            Int32GetDatum(newest + 1),
-                                           Int64GetDatum(system),
-                                           Int64GetDatum(database),
-                                           Int32GetDatum(timeline),
+                                           Int64GetDatum(OwnSystem()),
+                                           Int64GetDatum(OwnDatabase()),
+                                           Int32GetDatum(OwnTimeline()),
                                            Int64GetDatum(NextChangeSeq()),
                                            TimestampTzGetDatum(GetCurrentTimestamp())};
             bool nulls[kStoreColumns] = {};
@@ -172,6 +188,7 @@ bool IsOwnChange(const ChangeId& change, Snapshot snapshot) {
 
 int64 NextChangeSeq() {
     GetTopTransactionId();
+    NoteChanges();
     return nextval_internal(ObjectOid(Object::kChangeSequence), false);
 }
 
@@ -313,6 +330,7 @@ bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, LogEpoch* epoch, Chan
         return false;
     }
     row->seq = seq;
+    row->xid = U64FromFullTransactionId(DatumGetFullTransactionId(change->Get(kXidColumn)));
     row->prev_seq = DatumGetInt64(change->Get(kPrevSeqColumn));
     row->version = DatumGetInt64(change->Get(kVersionColumn));
     row->branch_id = DatumGetInt32(change->Get(kBranchColumn));
@@ -386,6 +404,63 @@ bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, LogE
             return true;
         }
     }
+}
+
+void ForEachChange(const ChangeMembers& members, Snapshot snapshot, int64 first, int64 last,
+                   const std::function<void(const ChangeMark&)>& visit) {
+    for (int i = 0; i < kChangeMembers; i++) {
+        const ChangeMember& member = members.members[i];
+        if (!member.in_use || member.condemned) {
+            continue;
+        }
+        Table table;
+        IndexScanDesc scan = Guarded([&] {
+            table = OpenChangeMember(i);
+            ScanKeyData keys[2];
+            KeyInt8(&keys[0], kSeqColumn, first, BTGreaterEqualStrategyNumber);
+            KeyInt8(&keys[1], kSeqColumn, last, BTLessEqualStrategyNumber);
+            return BeginScan(&table, snapshot, keys, 2);
+        });
+        ChangeMark mark;
+        const auto next = [&] {
+            CHECK_FOR_INTERRUPTS();
+            if (!index_getnext_slot(scan, ForwardScanDirection, table.slot)) {
+                return false;
+            }
+            mark.seq = DatumGetInt64(table.Get(kSeqColumn));
+            mark.xid = U64FromFullTransactionId(DatumGetFullTransactionId(table.Get(kXidColumn)));
+            table.Get(kKeyColumn, &mark.is_range);
+            return true;
+        };
+        while (Guarded(next)) {
+            visit(mark);
+        }
+        Guarded([&] {
+            index_endscan(scan);
+            Close(&table);
+        });
+    }
+}
+
+int64 LastChangeSeq() {
+    LOCAL_FCINFO(fcinfo, 1);
+    InitFunctionCallInfoData(*fcinfo, nullptr, 1, InvalidOid, nullptr, nullptr);
+    fcinfo->args[0] = {ObjectIdGetDatum(ObjectOid(Object::kChangeSequence)), false};
+    const Datum last = pg_sequence_last_value(fcinfo);
+    return fcinfo->isnull ? 0 : DatumGetInt64(last);
+}
+
+std::vector<StoreEpoch> ReadStoreEpochs(Snapshot snapshot) {
+    std::vector<StoreEpoch> epochs;
+    StoreEpoch epoch;
+    ForEachRow(
+        Object::kStore, Object::kStoreEpoch, snapshot, ForwardScanDirection, nullptr, 0,
+        [&](const Table& store) { epoch = ReadEpoch(store); },
+        [&] {
+            epochs.push_back(epoch);
+            return true;
+        });
+    return epochs;
 }
 
 }  // namespace kvs::pg

@@ -11,8 +11,10 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "kvs/codec/trace_context.h"
 #include "kvs/entry.h"
@@ -60,6 +62,7 @@ std::optional<RangeRoots> ReadRangeRoots(std::string_view item);
 // long as the memory context that was current then.
 struct ChangeRow {
     int64 seq = 0;
+    uint64 xid = 0;      // who wrote a row that was read: the top-level transaction, with its epoch
     int64 prev_seq = 0;  // the key's change before this one in this log; 0: none, or a range record
     int64 version = 0;   // 0 in a range record
     int32 branch_id = 0;
@@ -91,5 +94,40 @@ void AppendChange(Table* log, const ChangeRow& row);
 // Reads the row with this number into `row`; false if there is none. `members` was read under `snapshot`.
 // `epoch` is any, and becomes that of the change: who reads many keeps it. Server code.
 bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row);
+
+// What the order of changes asks of a row.
+struct ChangeMark {
+    int64 seq;
+    uint64 xid;  // of the writing transaction, with its epoch
+    bool is_range;
+};
+
+// Calls `visit` for the rows with numbers in [first, last] that `snapshot` shows: member by member, and in
+// each by number. `members` was read under the snapshot. `visit` is C++ code that guards its calls.
+void ForEachChange(const ChangeMembers& members, Snapshot snapshot, int64 first, int64 last,
+                   const std::function<void(const ChangeMark&)>& visit);
+
+// The number that was drawn last; 0: none. Server code.
+int64 LastChangeSeq();
+
+// A life of the log, as _kvs.store has it.
+struct StoreEpoch {
+    int32 epoch = 0;
+    int64 first_seq = 0;
+    int64 system_identifier = 0;
+    int64 database = 0;
+    int32 timeline = 0;
+
+    // Whether this server writes it. Server code.
+    bool IsCurrent() const;
+
+    // Whether numbers of transactions mean the same in both.
+    bool IsOfSameCluster(const StoreEpoch& other) const {
+        return system_identifier == other.system_identifier && database == other.database;
+    }
+};
+
+// All of them, ascending.
+std::vector<StoreEpoch> ReadStoreEpochs(Snapshot snapshot);
 
 }  // namespace kvs::pg

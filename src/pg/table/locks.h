@@ -21,9 +21,10 @@
 //   a commit       row of _kvs.commit         FOR KEY SHARE         who makes a ref or a commit name it
 //   a key          row of _kvs.working        by its change         who writes the key
 //
-// Beside the order stand kvs.lock's namespaces, which only calls of kvs.lock ask for; and members of the
-// change log (pg/upkeep/change_retention.h), which nobody waits for. What only one may insert (a new epoch of
-// the log, a chunk) the unique index of its table decides.
+// Beside the order stand kvs.lock's namespaces, which only calls of kvs.lock ask for; the sequencer's and
+// those by which waiting sessions are found (pg/table/stream_signal.h), for which nobody waits; and members
+// of the change log (pg/upkeep/change_retention.h), which nobody waits for. What only one may insert (a new
+// epoch of the log, a chunk) the unique index of its table decides.
 //
 // Calls that follow one another in a transaction may begin again at the top, and a put that folds what has
 // piled up takes the lock of builds behind that of its branch: who removes chunks waits for nobody any more,

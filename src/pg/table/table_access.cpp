@@ -303,6 +303,9 @@ void KeyInt8(ScanKey key, int attribute, int64 value, StrategyNumber strategy) {
         case BTGreaterStrategyNumber:
             procedure = F_INT8GT;
             break;
+        case BTLessStrategyNumber:
+            procedure = F_INT8LT;
+            break;
         case BTLessEqualStrategyNumber:
             procedure = F_INT8LE;
             break;

@@ -1,5 +1,7 @@
 #include "pg/wall/arguments.h"
 
+#include <algorithm>
+
 #include "kvs/codec/key.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -58,6 +60,20 @@ std::optional<int32> OptionalInt4(FunctionCallInfo fcinfo, int argument) {
 
 bool BoolOr(FunctionCallInfo fcinfo, int argument, bool otherwise) {
     return PG_ARGISNULL(argument) ? otherwise : PG_GETARG_BOOL(argument);
+}
+
+std::optional<int64> OptionalMilliseconds(FunctionCallInfo fcinfo, int argument, const char* name) {
+    if (PG_ARGISNULL(argument)) {
+        return std::nullopt;
+    }
+    const Interval* interval = PG_GETARG_INTERVAL_P(argument);
+    const double milliseconds = static_cast<double>(interval->time) / 1000.0 +
+                                (interval->day + interval->month * static_cast<double>(DAYS_PER_MONTH)) *
+                                    static_cast<double>(SECS_PER_DAY) * 1000.0;
+    if (milliseconds < 0) {
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not be negative", name));
+    }
+    return static_cast<int64>(std::min<double>(milliseconds, INT_MAX));
 }
 
 Datum KeyArgument(FunctionCallInfo fcinfo, int argument) {

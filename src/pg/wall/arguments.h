@@ -34,6 +34,10 @@ std::optional<int64> OptionalInt8(FunctionCallInfo fcinfo, int argument);
 std::optional<int32> OptionalInt4(FunctionCallInfo fcinfo, int argument);
 bool BoolOr(FunctionCallInfo fcinfo, int argument, bool otherwise);
 
+// An interval argument in milliseconds, at most INT_MAX of them; nullopt for NULL. Errors: 22023 when
+// negative, which names the argument.
+std::optional<int64> OptionalMilliseconds(FunctionCallInfo fcinfo, int argument, const char* name);
+
 // A key argument as a detoasted datum whose form has been checked. Errors: 22004, 22023.
 Datum KeyArgument(FunctionCallInfo fcinfo, int argument);
 

@@ -78,8 +78,29 @@ typedef bool KvsUpdateIndexes;
 #define KVS_SERVER_ACLCHECK(server, role) pg_foreign_server_aclcheck(server, role, ACL_USAGE)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define KVS_IS_DATABASE_OWNER(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#else
+#define KVS_IS_DATABASE_OWNER(database, role) pg_database_ownercheck(database, role)
+#endif
+
 /* bytea's "<" operator, whose name the server has in no header of these versions */
 #define KVS_BYTEA_LESS_OPERATOR 1957
+
+/* --- processes ------------------------------------------------------------------------------------------ */
+
+#if PG_VERSION_NUM >= 180000
+#define KVS_IS_BACKGROUND_WORKER(proc) (!(proc)->isRegularBackend)
+#else
+#define KVS_IS_BACKGROUND_WORKER(proc) ((proc)->isBackgroundWorker)
+#endif
+
+/* The process of a virtual transaction; null if it is gone. */
+#if PG_VERSION_NUM >= 170000
+#define KVS_PROC_OF(vxid) ProcNumberGetProc((vxid).procNumber)
+#else
+#define KVS_PROC_OF(vxid) BackendIdGetProc((vxid).backendId)
+#endif
 
 /* --- the executor --------------------------------------------------------------------------------------- */
 

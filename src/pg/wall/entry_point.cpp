@@ -44,6 +44,10 @@ int SqlState(ErrorCode code) {
             return ERRCODE_DUPLICATE_OBJECT;
         case ErrorCode::kStaleVersion:
             return MAKE_SQLSTATE('K', 'V', '0', '0', '1');
+        case ErrorCode::kPositionGone:
+            return MAKE_SQLSTATE('K', 'V', '0', '0', '2');
+        case ErrorCode::kPositionUnknown:
+            return MAKE_SQLSTATE('K', 'V', '0', '0', '3');
         case ErrorCode::kSerialization:
             return ERRCODE_T_R_SERIALIZATION_FAILURE;
         case ErrorCode::kWrongState:

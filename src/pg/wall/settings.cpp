@@ -82,6 +82,7 @@ std::optional<TraceContext> SessionTrace() {
 }
 
 void DefineSettings() {
+    settings.is_preloaded = process_shared_preload_libraries_in_progress;
     DefineCustomStringVariable("kvs.branch", "Branch that this session works on.", nullptr, &settings.branch,
                                "main", PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("kvs.as_of", "Ref whose state this session reads; empty reads the live state.",
@@ -173,6 +174,15 @@ void DefineSettings() {
     DefineCustomBoolVariable("kvs.autotrain", "Whether background workers train dictionaries where they pay.",
                              "Works only when the library is preloaded.", &settings.autotrain, true,
                              PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable(
+        "kvs.sequencer", "Whether each database with the extension gets a sequencer by itself.",
+        "It orders changes for subscribers. Works only when the library is preloaded; see "
+        "kvs.start_workers().",
+        &settings.sequencer, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.tick_interval", "Time between two steps of the sequencer, at the least.",
+                            "Changes that are committed meanwhile are ordered together.",
+                            &settings.tick_interval, 2, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,
+                            nullptr);
     MarkGUCPrefixReserved("kvs");
 }
 

@@ -35,6 +35,9 @@ struct Settings {
     bool autorepack;           // whether workers pack what only history needs
     int autorepack_threshold;  // new chunks from which they do
     bool autotrain;            // whether workers train dictionaries
+    bool sequencer;            // whether databases get a sequencer by themselves
+    int tick_interval;         // ms between two steps of the sequencer at the least
+    bool is_preloaded;         // no setting: shared_preload_libraries has the library
 };
 
 extern Settings settings;

@@ -1,0 +1,17 @@
+// Positions as consumers bring them: whether what comes behind them can be told.
+#pragma once
+
+#include "kvs/error.h"
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// Errors: kPositionGone if events behind it are no longer kept; kPositionUnknown if it is of no event of this
+// store: of another one, or of a server that had gone on while this one, a replica or a backup, had not;
+// kInvalidArgument if it is negative.
+void CheckPosition(int64 after);
+
+// The error for who asked for what comes behind `after`, of which nothing is kept before `oldest`.
+Error PositionGone(int64 after, int64 oldest);
+
+}  // namespace kvs::pg

@@ -1,0 +1,181 @@
+#include "pg/table/stream_signal.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include "pg/table/catalog.h"
+#include "pg/wall/settings.h"
+
+extern "C" {
+#include "pgstat.h"
+#include "postmaster/bgworker_internals.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
+}
+
+namespace kvs::pg {
+
+namespace {
+
+constexpr char kSequencerType[] = "kvs sequencer";
+
+// Of the objects of the lock's tag.
+constexpr uint16 kSequencerId = 0;
+constexpr uint16 kWaitersId = 1;
+constexpr uint16 kStartId = 2;  // whoever is about to start a sequencer
+
+// Between two tries to start a sequencer where there is none.
+constexpr int kStartInterval = 1000;  // ms
+
+struct {
+    bool registered;
+    bool has_changes;  // this transaction
+    PGPROC* proc;      // the sequencer as it was found last; null: none
+    int pid;
+    TimestampTz started_at;  // when one was asked for
+} session;
+
+LOCKTAG TagOf(uint16 id) {
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ObjectOid(Object::kTick), id, 0);
+    return tag;
+}
+
+bool IsIn(Oid database, const PGPROC* proc, int pid) {
+    return pid != 0 && proc->pid == pid && proc->databaseId == database;
+}
+
+// The processes are read without a lock: who ends or starts meanwhile is met the next time.
+PGPROC* FindSequencer(Oid database) {
+    for (uint32 i = 0; i < ProcGlobal->allProcCount; i++) {
+        PGPROC* proc = &ProcGlobal->allProcs[i];
+        const int pid = proc->pid;
+        if (!IsIn(database, proc, pid) || !KVS_IS_BACKGROUND_WORKER(proc)) {
+            continue;
+        }
+        const char* type = GetBackgroundWorkerTypeByPid(pid);
+        if (type != nullptr && strcmp(type, kSequencerType) == 0) {
+            return proc;
+        }
+    }
+    return nullptr;
+}
+
+// Starts the sequencer where the server does so by itself, unless somebody else is about to, or this
+// transaction has dropped the extension. False if none can be expected.
+bool StartHere() {
+    if (!settings.is_preloaded || !settings.sequencer || !OidIsValid(ObjectOidIfKnown(Object::kTick))) {
+        return false;
+    }
+    const TimestampTz now = GetCurrentTimestamp();
+    if (!TimestampDifferenceExceeds(session.started_at, now, kStartInterval)) {
+        return true;
+    }
+    session.started_at = now;
+    const LOCKTAG tag = TagOf(kStartId);
+    return LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL ||
+           StartSequencer(MyDatabaseId, 0);
+}
+
+// The look may fail, so it comes before the commit; after it nothing is done but to set a latch.
+void AtTransactionEnd(XactEvent event, void*) {
+    if (!session.has_changes) {
+        return;
+    }
+    switch (event) {
+        case XACT_EVENT_PRE_COMMIT:
+            if (session.proc == nullptr || !IsIn(MyDatabaseId, session.proc, session.pid)) {
+                EnsureSequencer();
+            }
+            break;
+        case XACT_EVENT_COMMIT:
+            session.has_changes = false;
+            if (session.proc != nullptr) {
+                SetLatch(&session.proc->procLatch);
+            }
+            break;
+        case XACT_EVENT_ABORT:
+        case XACT_EVENT_PREPARE:
+            session.has_changes = false;
+            break;
+        default:
+            break;
+    }
+}
+
+}  // namespace
+
+void NoteChanges() {
+    session.has_changes = true;
+    if (!session.registered) {
+        RegisterXactCallback(AtTransactionEnd, nullptr);
+        session.registered = true;
+    }
+}
+
+bool BecomeSequencer() {
+    const LOCKTAG tag = TagOf(kSequencerId);
+    return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void WakeWaitingSessions() {
+    const LOCKTAG tag = TagOf(kWaitersId);
+    int count = 0;
+    VirtualTransactionId* waiting = GetLockConflicts(&tag, ExclusiveLock, &count);
+    for (int i = 0; i < count; i++) {
+        PGPROC* proc = KVS_PROC_OF(waiting[i]);
+        if (proc != nullptr) {
+            SetLatch(&proc->procLatch);
+        }
+    }
+    pfree(waiting);
+}
+
+bool StartSequencer(Oid database, int notify_pid) {
+    BackgroundWorker worker = {};
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    worker.bgw_main_arg = ObjectIdGetDatum(database);
+    worker.bgw_notify_pid = notify_pid;
+    strlcpy(worker.bgw_name, kSequencerType, sizeof(worker.bgw_name));
+    strlcpy(worker.bgw_type, kSequencerType, sizeof(worker.bgw_type));
+    strlcpy(worker.bgw_library_name, "kvs", sizeof(worker.bgw_library_name));
+    strlcpy(worker.bgw_function_name, "kvs_sequencer_main", sizeof(worker.bgw_function_name));
+    return RegisterDynamicBackgroundWorker(&worker, nullptr);
+}
+
+bool EnsureSequencer() {
+    session.proc = FindSequencer(MyDatabaseId);
+    session.pid = session.proc != nullptr ? session.proc->pid : 0;
+    return session.proc != nullptr || StartHere();
+}
+
+void StopSequencer(Oid database) {
+    const PGPROC* proc = FindSequencer(database);
+    if (proc != nullptr) {
+        kill(proc->pid, SIGTERM);
+    }
+}
+
+void BeginWaiting() {
+    const LOCKTAG tag = TagOf(kWaitersId);
+    LockAcquire(&tag, ShareLock, false, false);
+}
+
+void StopWaiting() {
+    const LOCKTAG tag = TagOf(kWaitersId);
+    LockRelease(&tag, ShareLock, false);
+}
+
+void WaitForSignal(int64 milliseconds) {
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+              static_cast<long>(std::clamp<int64>(milliseconds, 0, INT_MAX)), PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+}
+
+}  // namespace kvs::pg

@@ -1,0 +1,54 @@
+// Who waits for whom in the change stream: committing sessions wake the sequencer of their database, and it
+// wakes the sessions that wait for events. Both are found without memory of our own, so that the stream works
+// whether the library was preloaded or not:
+//
+//   sequencer          the background worker of this type in this database; a session looks for it once, and
+//                      again when the process is another
+//   sessions that wait hold a lock (object tick, 1) in share mode, which is asked for its holders
+//
+// The sequencer holds (object tick, 0) for as long as it runs, so that a database has one. Who wakes sets a
+// latch, which costs nothing where it is set already, and never waits: a signal too many is harmless, and one
+// that is missed, as that of COMMIT PREPARED, is made up for by a look from time to time.
+//
+// Server code: call under Guarded.
+#pragma once
+
+#include "pg/wall/server.h"
+
+namespace kvs::pg {
+
+// --- sessions that write ---
+
+// This transaction has drawn the number of a change: when it commits, the sequencer is woken. One is started
+// where there is none and the library was preloaded (kvs.sequencer).
+void NoteChanges();
+
+// --- the sequencer ---
+
+// For as long as this process runs; false if another process is the sequencer of this database.
+bool BecomeSequencer();
+
+// Sets the latch of every session of this database that waits for events.
+void WakeWaitingSessions();
+
+// Asks the server to start the sequencer of a database, which ends at once if it has one already; false if
+// there is no room for a background worker. `notify_pid` is told when it ends; 0: nobody.
+bool StartSequencer(Oid database, int notify_pid);
+
+// Ends the sequencer of a database, if it has one, without waiting for that.
+void StopSequencer(Oid database);
+
+// Whether this database has one, or one was asked for just now, where the library was preloaded.
+bool EnsureSequencer();
+
+// --- sessions that wait ---
+
+// To be called before the look at what has been waited for, so that no signal is missed; and StopWaiting on
+// the normal way out.
+void BeginWaiting();
+void StopWaiting();
+
+// Sleeps until there may be something new, at most so many milliseconds.
+void WaitForSignal(int64 milliseconds);
+
+}  // namespace kvs::pg
