@@ -48,6 +48,8 @@ class EventReader {
     uint64 xid() const { return row_.xid; }
     int32 branch_id() const { return row_.branch_id; }
     Operation operation() const { return row_.operation; }
+    std::string_view origin() const { return OriginOf(row_); }  // empty: none
+    const std::optional<TraceContext>& trace() const { return row_.trace; }
     std::string_view key() const { return key_; }
     const Metadata& metadata() const { return metadata_; }
     const DataItem* item() const { return item_ ? &*item_ : nullptr; }  // nullptr: deleted

@@ -23,6 +23,8 @@ EventRow MakeEventRow(EventReader* reader, std::string_view branch) {
     const std::string_view payload = item != nullptr ? reader->LoadPayload() : std::string_view();
     const std::string_view old_payload = old_item != nullptr ? reader->LoadOldPayload() : std::string_view();
     const DataItem* typed = item != nullptr ? item : old_item;
+    const std::string_view origin = reader->origin();
+    const std::string trace = reader->trace() ? reader->trace()->ToTraceparent() : std::string();
     EventRow row;
     Guarded([&] {
         row.Set(kEventPos, Int64GetDatum(reader->pos()));
@@ -52,6 +54,12 @@ EventRow MakeEventRow(EventReader* reader, std::string_view branch) {
         }
         row.Set(kEventTags, TextArray(metadata.tags));
         row.Set(kEventAt, TimeDatum(metadata.updated_at));
+        if (!origin.empty()) {
+            row.Set(kEventOrigin, MakeVarlena(origin));
+        }
+        if (!trace.empty()) {
+            row.Set(kEventTraceparent, MakeVarlena(trace));
+        }
     });
     return row;
 }
