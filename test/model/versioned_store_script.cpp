@@ -264,10 +264,19 @@ class Teller {
             {R"({"a":null})", R"({"b":7})", R"({"c":{"d":1}})", R"({"c":{"d":null,"e":2}})", "{}", "5"});
     }
 
+    // The write takes it from the session.
+    std::optional<std::string> AnyOrigin() {
+        const std::optional<std::string> origin =
+            Chance(40) ? std::optional(Pick<std::string>({"app", "binding:users"})) : std::nullopt;
+        Ask("SET kvs.origin = " + Literal(origin.value_or("")) + ";");
+        return origin;
+    }
+
     WriteOptions AnyOptions(const std::string& branch, const std::string& key) {
         WriteOptions options;
         options.expected_version = AnyExpectedVersion(branch, key);
         options.modified_by = Pick<std::string>({"ada", "bob"});
+        options.origin = AnyOrigin();
         if (Chance(30)) {
             options.comment = "at " + std::to_string(step_);
         }
@@ -301,6 +310,7 @@ class Teller {
                 WriteOptions swap;
                 swap.expected_version = options.expected_version.value_or(1);
                 swap.modified_by = "cas";
+                swap.origin = options.origin;
                 const std::string document = AnyDocument();
                 Ask("SET kvs.author = 'cas';");
                 Do("SELECT kvs.cas(" + Literal(key) + ", " + std::to_string(*swap.expected_version) + ", " +
@@ -314,6 +324,7 @@ class Teller {
             case 3: {
                 WriteOptions touched;
                 touched.modified_by = "touch";
+                touched.origin = options.origin;
                 const Life life = AnyLife();
                 Ask("SET kvs.author = 'touch';");
                 Do("SELECT kvs.touch(" + Literal(key) + ", " + life.sql + ", " + where + ");",
@@ -379,6 +390,7 @@ class Teller {
         const std::string branch = AnyBranch();
         const Number commit = AnyCommit();
         Ask("SET kvs.author = 'reset';");
+        Ask("RESET kvs.origin;");
         Do("SELECT kvs.reset(" + Variable(commit) + ", 'hard', " + Literal(branch) +
                ") = " + Variable(commit) + ";",
            [&] {
@@ -489,8 +501,8 @@ class Teller {
     // as long as that commit is below the branch.
     void ShowHistory(const std::string& branch, const std::string& key) {
         const std::vector<StoredEntry> history = Store::History(store_.Working(branch), key);
-        Ask("SELECT 'history', version, op, pg_temp.shown(value, bytes), modified_by, comment, schema_hash "
-            "FROM "
+        Ask("SELECT 'history', version, op, pg_temp.shown(value, bytes), modified_by, origin, comment, "
+            "schema_hash FROM "
             "kvs.history(" +
             Literal(key) + ", branch => " + Literal(branch) + ") WHERE version >= " +
             (history.empty() ? "1" : std::to_string(history.back().metadata.version)) + ";");
@@ -498,7 +510,8 @@ class Teller {
             const Metadata& metadata = entry.metadata;
             Expect("history|" + std::to_string(metadata.version) + "|" + OperationName(entry.operation) +
                    "|" + (metadata.deleted ? "" : Shown(entry.value)) + "|" + metadata.modified_by + "|" +
-                   metadata.comment.value_or("") + "|" + metadata.schema_hash.value_or(""));
+                   metadata.origin + "|" + metadata.comment.value_or("") + "|" +
+                   metadata.schema_hash.value_or(""));
         }
     }
 
