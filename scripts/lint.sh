@@ -54,6 +54,7 @@ local          core core/util core/codec core/entry core/event core/json core/pa
 pg/wall        core core/codec core/json
 pg/table       core core/util core/codec core/tree core/version pg/wall
 pg/chunk       core core/util core/codec core/tree pg/wall pg/table
+pg/observe     core/util pg/wall pg/table pg/chunk
 pg/read        core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk
 pg/write       core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/branch      core core/util core/codec core/entry core/merge core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write
@@ -63,10 +64,10 @@ pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk 
 pg/stream      core core/codec core/event core/pattern core/tree pg/wall pg/table pg/chunk
 
 remote         core core/util core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
-sqlapi         core core/util core/codec core/json core/pattern core/version pg/wall pg/table pg/chunk pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer pg/stream remote
-fdw            core core/tree core/version pg/wall pg/table pg/chunk pg/read
+sqlapi         core core/util core/codec core/json core/pattern core/version pg/wall pg/table pg/chunk pg/observe pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer pg/stream remote
+fdw            core core/tree core/version pg/wall pg/table pg/chunk pg/observe pg/read
 worker         pg/wall pg/table pg/upkeep pg/stream
-module         pg/wall pg/chunk pg/upkeep worker
+module         pg/wall pg/chunk pg/observe pg/upkeep worker
 TABLE
 }
 

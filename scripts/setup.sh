@@ -2,7 +2,7 @@
 # Installs the Debian packages that kvs is built and tested with: only what is missing, without questions.
 #
 #   scripts/setup.sh          to build and test
-#   scripts/setup.sh --ci     also what .ci/run checks with: clang, sanitizers' runtime, gcovr, valgrind
+#   scripts/setup.sh --ci     also what .ci/run checks with: clang, sanitizers' runtime, gcovr, valgrind, promtool
 #   scripts/setup.sh --valgrind
 
 source "$(dirname "$0")/lib.sh"
@@ -49,7 +49,23 @@ install_missing() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
+# promtool out of the package of Prometheus, which as a whole would bring a server that starts.
+install_promtool() {
+    command -v promtool >/dev/null && return
+    local dir
+    say "installing promtool"
+    dir=$(mktemp -d) || return
+    (cd "$dir" && apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb >prometheus.tar &&
+        as_root tar -xf prometheus.tar -C /usr/local/bin --strip-components=3 ./usr/bin/promtool)
+    local status=$?
+    rm -rf "$dir"
+    return $status
+}
+
 # Lists may be missing, or too old for what the mirrors still hold.
 ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || as_root apt-get update -q
 install_missing || { as_root apt-get update -q && install_missing; } || die "could not install the packages"
+if [ "${1:-}" = --ci ]; then
+    install_promtool || { as_root apt-get update -q && install_promtool; } || die "could not install promtool"
+fi
 find_pg_config >/dev/null || die "PostgreSQL with its build files is not there after the installation"

@@ -1674,6 +1674,63 @@ where the cache is not shared. log, of the change log: changes and bytes; first_
 low_water_mark, below which changes may have been removed; kept_since, from when on none was (null: from the beginning).
 Example: SELECT jsonb_pretty(kvs.stats());';
 
+-- Operations, as they are observed
+
+CREATE FUNCTION _kvs.stat_operations() RETURNS TABLE (
+    operation text, calls bigint, errors bigint, total_ms float8, mean_ms float8, min_ms float8, max_ms float8, p50_ms float8, p99_ms float8
+)
+LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100 ROWS 20
+AS 'MODULE_PATHNAME', 'kvs_stat_operations';
+COMMENT ON FUNCTION _kvs.stat_operations IS 'The operations of this database that were counted.';
+
+CREATE VIEW kvs.stat_operations AS
+SELECT s.operation, s.calls, s.errors, s.total_ms, s.mean_ms, s.min_ms, s.max_ms, s.p50_ms, s.p99_ms
+FROM _kvs.stat_operations() AS s;
+COMMENT ON VIEW kvs.stat_operations IS
+'How often each operation of this database was called, by all sessions, while kvs.track_operations was on, since the server
+started or since kvs.reset_stats(). operation is the name of the function; scans of foreign tables are "scan (foreign table)".
+calls include those that raised an error, which errors counts. A function that returns rows one by one is one call, from the
+first row to the end of the query. min_ms and max_ms are exact, p50_ms and p99_ms within 12 %. Readable with SELECT on
+kvs.entries, and by members of pg_read_all_stats. Empty, with a NOTICE, unless the library was preloaded.
+Example: SELECT operation, calls, errors, p50_ms, p99_ms FROM kvs.stat_operations ORDER BY total_ms DESC;';
+
+CREATE FUNCTION _kvs.operation_log() RETURNS TABLE (
+    id bigint, operation text, key text, branch text, role oid, started_at timestamptz, duration interval, sqlstate text, error text,
+    traceparent text
+)
+LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100 ROWS 1000
+AS 'MODULE_PATHNAME', 'kvs_operation_log';
+COMMENT ON FUNCTION _kvs.operation_log IS 'The operations of this database that were logged, of those roles that the caller may see.';
+
+CREATE VIEW kvs.operation_log AS
+SELECT l.id, l.operation, l.key COLLATE "C" AS key, l.branch, pg_get_userbyid(l.role) AS role, l.started_at, l.duration, l.sqlstate,
+       l.error, l.traceparent
+FROM _kvs.operation_log() AS l;
+COMMENT ON VIEW kvs.operation_log IS
+'The last operations of this database that took kvs.log_min_duration or longer, or that kvs.log_sample_rate drew; the oldest
+first. key is the key, pattern or prefix that the call was for; branch the one that it named, or the session''s; role as whom it
+was called. sqlstate and error, the message, are NULL if it raised none. What was logged stays when the transaction is rolled
+back, until kvs.operation_log_size others have come or the server restarts. Texts are cut at 256 bytes. A role sees the operations of the roles that it has
+the privileges of; members of pg_read_all_stats see all. Empty, with a NOTICE, unless the library was preloaded.
+Example: SELECT started_at, duration, operation, key, sqlstate FROM kvs.operation_log ORDER BY duration DESC LIMIT 10;';
+
+CREATE FUNCTION kvs.reset_stats() RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'kvs_reset_stats';
+COMMENT ON FUNCTION kvs.reset_stats IS
+'Begins kvs.stat_operations anew for this database; false if there are none, since the library was not preloaded. Only the owner of
+the extension may call it, until he grants EXECUTE.
+Example: SELECT kvs.reset_stats();';
+
+CREATE FUNCTION kvs.metrics() RETURNS text
+LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10000
+AS 'MODULE_PATHNAME', 'kvs_metrics';
+COMMENT ON FUNCTION kvs.metrics IS
+'Figures for monitoring, in Prometheus'' text format: operations with their durations (kvs.track_operations), node cache, tables,
+change log, branches, workers. Cheap enough for every few seconds: numbers of rows are those of the server''s statistics. Allowed with
+SELECT on kvs.entries, and to members of pg_read_all_stats.
+Example: SELECT kvs.metrics();';
+
 CREATE FUNCTION kvs.check() RETURNS TABLE (severity text, type text, object text, detail text)
 LANGUAGE C STABLE PARALLEL UNSAFE COST 1000000 ROWS 10
 AS 'MODULE_PATHNAME', 'kvs_check';
@@ -1994,6 +2051,10 @@ REVOKE EXECUTE ON FUNCTION kvs.gc(boolean), kvs.repair() FROM PUBLIC;
 GRANT SELECT ON kvs.gc_progress TO PUBLIC;
 GRANT SELECT ON kvs.workers TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION kvs.start_workers(), kvs.stop_workers() FROM PUBLIC;
+
+-- What many watch, few may begin anew.
+GRANT SELECT ON kvs.stat_operations, kvs.operation_log TO PUBLIC;
+REVOKE EXECUTE ON FUNCTION kvs.reset_stats() FROM PUBLIC;
 
 -- A store that others may fetch from and push to, as far as the guard lets them.
 GRANT USAGE ON SCHEMA kvs_remote TO PUBLIC;

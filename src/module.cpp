@@ -1,5 +1,6 @@
 // What happens when the server loads the library.
 #include "pg/chunk/node_cache_memory.h"
+#include "pg/observe/observe_memory.h"
 #include "pg/upkeep/gc_progress.h"
 #include "pg/wall/server.h"
 #include "pg/wall/settings.h"
@@ -17,6 +18,7 @@ extern "C" void _PG_init() {
     if (process_shared_preload_libraries_in_progress) {
         kvs::pg::InstallNodeCacheHooks();
         kvs::pg::InstallGcProgressHooks();
+        kvs::pg::InstallObserveHooks();
         kvs::worker::RegisterWalFlusher();
         kvs::worker::RegisterGcLauncher();
         kvs::worker::InstallDatabaseCommandHook();

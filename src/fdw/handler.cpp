@@ -21,7 +21,7 @@ RowMarkType GetForeignRowMarkType(RangeTblEntry* table, LockClauseStrength stren
 
 }  // namespace kvs::fdw
 
-KVS_FUNCTION(kvs_fdw_handler)
+KVS_INNER_FUNCTION(kvs_fdw_handler)
 {
     FdwRoutine* routine = makeNode(FdwRoutine);
     routine->GetForeignRelSize = kvs::fdw::GetForeignRelSize;

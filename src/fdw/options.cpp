@@ -111,7 +111,7 @@ pg::ReadView OpenTableView(const TableOptions& options, Snapshot snapshot) {
 }  // namespace kvs::fdw
 
 // kvs_fdw_validator(options text[], catalog oid)
-KVS_FUNCTION(kvs_fdw_validator)
+KVS_INNER_FUNCTION(kvs_fdw_validator)
 {
     kvs::fdw::ValidateOptions(untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
     PG_RETURN_VOID();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fdw/callbacks.h"
+#include "pg/observe/observer.h"
 #include "pg/read/entry_row.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/context_object.h"
@@ -17,6 +18,8 @@ namespace {
 using namespace kvs::pg;
 
 using ScanHolder = ContextObject<TableScan>;
+
+EntryPoint scan_entry = {"scan (foreign table)"};
 
 // A row count that LIMIT or OFFSET gives; `missing` if there is none. Server code.
 int64 EvaluateRowCount(ExprState* expression, ExprContext* context, int64 missing, int sqlstate,
@@ -181,15 +184,19 @@ void BeginForeignScan(ForeignScanState* node, int flags) {
         EState* state = node->ss.ps.state;
         List* operands = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
         MemoryContext lookups = AllocSetContextCreate(state->es_query_cxt, "kvs scan", ALLOCSET_SMALL_SIZES);
-        const ReadView view = OpenTableView(PlanOptions(plan), state->es_snapshot);
+        const TableOptions options = PlanOptions(plan);
+        const ReadView view = OpenTableView(options, state->es_snapshot);
         node->fdw_state = ScanHolder::Make(state->es_query_cxt, plan, view, operands, lookups);
+        Guarded([&] {
+            ObserveSteps(&scan_entry, node, state->es_query_cxt, options.prefix, options.EffectiveBranch());
+        });
     });
 }
 
 TupleTableSlot* IterateForeignScan(ForeignScanState* node) {
     TupleTableSlot* slot = node->ss.ss_ScanTupleSlot;
     ExecClearTuple(slot);
-    const bool found = Enter([&] {
+    const bool found = EnterStep(node, [&] {
         return static_cast<ScanHolder*>(node->fdw_state)->get()->Next(node->ss.ps.ps_ExprContext, slot);
     });
     return found ? ExecStoreVirtualTuple(slot) : slot;

@@ -182,7 +182,7 @@ KVS_FUNCTION(kvs_diff_stat)
     return DiffStat(fcinfo, {OptionalBytes(fcinfo, 0), OptionalBytes(fcinfo, 1), std::nullopt});
 }
 
-KVS_FUNCTION(kvs_working_changes)
+KVS_INNER_FUNCTION(kvs_working_changes)
 {
     RequireRead();
     PG_RETURN_INT64(CountUncommitted(PG_GETARG_INT32(0)));

@@ -66,7 +66,7 @@ KVS_FUNCTION(kvs_gc)
     return Gc(fcinfo, dry_run);
 }
 
-KVS_FUNCTION(kvs_gc_progress)
+KVS_INNER_FUNCTION(kvs_gc_progress)
 {
     ProgressInto(CollectRows(fcinfo));
     PG_RETURN_NULL();

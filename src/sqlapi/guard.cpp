@@ -8,13 +8,13 @@ namespace kvs::sqlapi {
 
 using namespace kvs::pg;
 
-KVS_FUNCTION(kvs_guard_read)
+KVS_INNER_FUNCTION(kvs_guard_read)
 {
     RequireRead();
     PG_RETURN_BOOL(true);
 }
 
-KVS_FUNCTION(kvs_initial_commit)
+KVS_INNER_FUNCTION(kvs_initial_commit)
 { return HashDatum(kInitialCommit); }
 
 }  // namespace kvs::sqlapi

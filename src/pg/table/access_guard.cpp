@@ -3,6 +3,10 @@
 #include "pg/table/catalog.h"
 #include "pg/wall/settings.h"
 
+extern "C" {
+#include "catalog/pg_authid_d.h"
+}
+
 namespace kvs::pg {
 
 namespace {
@@ -41,6 +45,12 @@ bool MayRead(Oid role) {
 void RequireRead(Oid role) {
     if (!MayRead(role)) {
         Deny(role, ACL_SELECT);
+    }
+}
+
+void RequireReadFigures() {
+    if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS)) {
+        RequireRead();
     }
 }
 

@@ -15,6 +15,10 @@ inline void RequireRead() {
     RequireRead(GetUserId());
 }
 
+// For figures that tell nothing of single documents: also members of pg_read_all_stats may see them.
+// Errors: 42501.
+void RequireReadFigures();
+
 // All privileges in `mode` (ACL_INSERT, ACL_UPDATE, ACL_DELETE, ACL_SELECT). `command` names the function for
 // messages. Also refuses read-only and parallel transactions and a session that reads the past.
 // Errors: 42501, 25006, 25000.

@@ -6,6 +6,8 @@ namespace kvs::pg {
 
 PendingError pending_error;
 
+Datum (*observe_call)(EntryPoint* entry, FunctionCallInfo fcinfo, EntryBody body);
+
 void PendingError::Set(int code, const char* message_text, const char* detail_text, const char* hint_text) {
     server_error = nullptr;
     sqlstate = code;

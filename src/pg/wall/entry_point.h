@@ -13,6 +13,7 @@
 #include "kvs/error.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/server.h"
+#include "pg/wall/settings.h"
 
 namespace kvs::pg {
 
@@ -53,15 +54,46 @@ auto Enter(Body&& body) -> decltype(body()) {
     pending_error.Raise();
 }
 
+// An entry point as an operation of its caller, one object each.
+struct ObservedEntryPoint;
+struct EntryPoint {
+    const char* name;                        // of the SQL function
+    ObservedEntryPoint* observed = nullptr;  // what the observer knows of it
+};
+
+using EntryBody = Datum (*)(FunctionCallInfo fcinfo);
+
+// Whoever observes operations (pg/observe); null: nobody does.
+extern Datum (*observe_call)(EntryPoint* entry, FunctionCallInfo fcinfo, EntryBody body);
+
+inline Datum EnterObserved(EntryPoint* entry, FunctionCallInfo fcinfo, EntryBody body) {
+    if (observe_call != nullptr && settings.observes()) {
+        return observe_call(entry, fcinfo, body);
+    }
+    return Enter([=] { return body(fcinfo); });
+}
+
 }  // namespace kvs::pg
 
-// Defines the SQL-callable C function `name`; the body that follows sees `fcinfo`.
-#define KVS_FUNCTION(name)                                          \
-    static Datum name##_body(FunctionCallInfo fcinfo);              \
-    extern "C" {                                                    \
-    PG_FUNCTION_INFO_V1(name);                                      \
-    PGDLLEXPORT Datum name(FunctionCallInfo fcinfo) {               \
-        return kvs::pg::Enter([=] { return name##_body(fcinfo); }); \
-    }                                                               \
-    }                                                               \
-    static Datum name##_body([[maybe_unused]] FunctionCallInfo fcinfo)
+// Defines the SQL-callable C function kvs_NAME, an operation; the body that follows sees `fcinfo`.
+#define KVS_FUNCTION(symbol)                                                    \
+    static Datum symbol##_body(FunctionCallInfo fcinfo);                        \
+    static kvs::pg::EntryPoint symbol##_point = {&#symbol[sizeof("kvs_") - 1]}; \
+    extern "C" {                                                                \
+    PG_FUNCTION_INFO_V1(symbol);                                                \
+    PGDLLEXPORT Datum symbol(FunctionCallInfo fcinfo) {                         \
+        return kvs::pg::EnterObserved(&symbol##_point, fcinfo, symbol##_body);  \
+    }                                                                           \
+    }                                                                           \
+    static Datum symbol##_body([[maybe_unused]] FunctionCallInfo fcinfo)
+
+// The same for a part of other functions and views, which is no operation of anybody's.
+#define KVS_INNER_FUNCTION(symbol)                                    \
+    static Datum symbol##_body(FunctionCallInfo fcinfo);              \
+    extern "C" {                                                      \
+    PG_FUNCTION_INFO_V1(symbol);                                      \
+    PGDLLEXPORT Datum symbol(FunctionCallInfo fcinfo) {               \
+        return kvs::pg::Enter([=] { return symbol##_body(fcinfo); }); \
+    }                                                                 \
+    }                                                                 \
+    static Datum symbol##_body([[maybe_unused]] FunctionCallInfo fcinfo)

@@ -99,6 +99,25 @@ auto GuardedTranslating(int sqlstate, Body&& body, Translate&& translate) -> dec
     }
 }
 
+// Runs `body`, server code, and calls `failed` when it raises an error, which then goes on: for those who
+// only look. In `failed` the error is the server's current one (CopyErrorData).
+template <typename Body, typename Failed>
+auto Watched(Body&& body, Failed&& failed) -> decltype(body()) {
+    static_assert(std::is_trivially_destructible_v<decltype(body())>);
+    const internal::SavedErrorState saved;
+    sigjmp_buf jump;
+    if (sigsetjmp(jump, 0) != 0) {
+        saved.Restore();
+        MemoryContextSwitchTo(saved.memory_context);
+        failed();
+        PG_RE_THROW();
+    }
+    PG_exception_stack = &jump;
+    auto value = body();
+    saved.Restore();
+    return value;
+}
+
 // Runs `body`, C++ code whose calls into the server are guarded, in a subtransaction. A server error rolls it
 // back and is the answer, in the memory context current; nullptr: there was none. So this is the one place
 // where a server error may end.

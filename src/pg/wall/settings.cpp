@@ -183,6 +183,22 @@ void DefineSettings() {
                             "Changes that are committed meanwhile are ordered together.",
                             &settings.tick_interval, 2, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,
                             nullptr);
+    DefineCustomBoolVariable("kvs.track_operations", "Whether operations are counted and timed.",
+                             "For kvs.stat_operations. Works only when the library is preloaded.",
+                             &settings.track_operations, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.log_min_duration", "Duration from which operations are kept in kvs.operation_log.",
+        "-1 keeps none for its duration, 0 all. Works only when the library is preloaded.",
+        &settings.log_min_duration, -1, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomRealVariable("kvs.log_sample_rate",
+                             "Share of the operations that are kept in kvs.operation_log, however short.",
+                             "0 keeps none, 1 all. Works only when the library is preloaded.",
+                             &settings.log_sample_rate, 0, 0, 1, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.operation_log_size", "Operations that kvs.operation_log has room for.",
+                            "In shared memory, of all databases. The oldest make room for new ones.",
+                            &settings.operation_log_size, 1000, 100, 1000000,
+                            process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0,
+                            nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("kvs");
 }
 

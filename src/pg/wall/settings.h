@@ -38,6 +38,13 @@ struct Settings {
     bool sequencer;            // whether databases get a sequencer by themselves
     int tick_interval;         // ms between two steps of the sequencer at the least
     bool is_preloaded;         // no setting: shared_preload_libraries has the library
+    bool track_operations;     // whether operations are counted,
+    int log_min_duration;      // ms from which one is logged (-1: none is for that),
+    double log_sample_rate;    // and the share of all that is
+    int operation_log_size;    // operations that the log has room for
+
+    // Whether anything is to be known of the operations.
+    bool observes() const { return track_operations || log_min_duration >= 0 || log_sample_rate > 0; }
 };
 
 extern Settings settings;
