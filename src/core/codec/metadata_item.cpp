@@ -74,10 +74,8 @@ Result<MetadataHeader> ReadHeader(ByteReader& reader) {
     return header;
 }
 
-// Empty if there is none.
-bool ReadOrigin(ByteReader& reader, uint8_t flags, std::string_view* origin) {
-    *origin = {};
-    return (flags & kMetadataOrigin) == 0 || (reader.ReadPrefixed(origin) && !origin->empty());
+bool ReadOrigin(ByteReader& reader, std::string_view* origin) {
+    return reader.ReadPrefixed(origin) && !origin->empty();
 }
 
 // When the entry was created and changed, as it is encoded.
@@ -221,7 +219,7 @@ Result<std::string_view> DecodeOrigin(std::string_view encoded) {
         return header.error();
     }
     std::string_view origin;
-    if (!ReadOrigin(reader, header.value().flags, &origin)) {
+    if ((header.value().flags & kMetadataOrigin) != 0 && !ReadOrigin(reader, &origin)) {
         return Corrupt("origin");
     }
     return origin;
@@ -243,10 +241,12 @@ Result<Metadata> DecodeMetadata(std::string_view encoded) {
     metadata.change = header.change;
 
     std::string_view text;
-    if (!ReadOrigin(reader, header.flags, &text)) {
-        return Corrupt("origin");
+    if ((header.flags & kMetadataOrigin) != 0) {
+        if (!ReadOrigin(reader, &text)) {
+            return Corrupt("origin");
+        }
+        metadata.origin = text;
     }
-    metadata.origin = text;
     if ((header.flags & kMetadataModifiedBy) != 0) {
         if (!reader.ReadPrefixed(&text) || text.empty()) {
             return Corrupt("modified_by");

@@ -48,8 +48,12 @@ Metadata NextRevision(const Previous& previous, const WriteOptions& options) {
     Metadata next;
     next.version = previous.version() + 1;
     next.updated_at = previous.now();
-    next.modified_by = options.modified_by.value_or("");
-    next.origin = options.origin.value_or("");
+    if (options.modified_by) {
+        next.modified_by = *options.modified_by;
+    }
+    if (options.origin) {
+        next.origin = *options.origin;
+    }
     next.comment = options.comment;
     return next;
 }
