@@ -33,6 +33,7 @@ is(fingerprint($standby, 'postgres'), fingerprint($primary, 'postgres'), 'the st
 is( $standby->safe_psql('postgres',
     q(SET kvs.as_of = 'HEAD~1'; SELECT kvs.get('streamed'), kvs.count_keys('streamed:'))),
     '|0', 'the standby reads the past');
+like($standby->safe_psql('postgres', 'SELECT kvs.metrics()'), qr/^kvs_changes_total\{database="postgres"\} [1-9]\d*$/m, 'the standby has metrics');
 
 # Dictionaries and packs that come by streaming, in a session that has read what was there before.
 $primary->safe_psql('postgres', <<'SQL');
