@@ -56,18 +56,30 @@ sql(q(SELECT kvs.put('a', '1'); SELECT kvs.put('b', '2'); SELECT kvs.put('c', '3
 is(sql('SELECT count(*) FROM kvs.stat_operations'), 0, 'off by default');
 is(sql('SELECT count(*) FROM kvs.operation_log'),   0, 'so is the log');
 
-# All clients count into the same rows, and none is lost.
+# All clients count into the same rows, and none is lost, as where two of them count short calls at the same moment.
 my $script = PostgreSQL::Test::Utils::tempdir . '/calls.sql';
 append_to_file($script, <<'SQL');
 SELECT kvs.get('a'), kvs.get('b');
 SELECT kvs.put('client:' || :client_id, '1');
 SQL
+my $short = PostgreSQL::Test::Utils::tempdir . '/short.sql';
+append_to_file($short, q(SELECT count(kvs.serialize_key('{a}', i::text)) FROM generate_series(1, 20000) AS i;));
+
+sub pgbench
+{
+    my ($clients, $transactions, $file) = @_;
+    $node->command_ok([ 'pgbench', '-n', '-c', $clients, '-j', 2, '-t', $transactions, '-f', $file, '-h', $node->host, '-p', $node->port, 'postgres' ],
+        "$clients clients");
+    return;
+}
+
 sql('ALTER SYSTEM SET kvs.track_operations = on');
 $node->reload;
-$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', $rounds, '-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
-    'eight clients');
+pgbench(8, $rounds, $script);
+pgbench(24, 10, $short);
 sql('ALTER SYSTEM RESET kvs.track_operations');
 $node->reload;
+is(counts('serialize_key'), 24 * 10 * 20000 . '|0', 'every short call of 24 clients');
 is(counts('get'), 16 * $rounds . '|0', 'every get of eight clients is counted');
 is(counts('put'), 8 * $rounds . '|0',  'every put');
 is( sql(q(SELECT bool_and(0 < min_ms AND min_ms <= p50_ms AND p50_ms <= p99_ms AND p99_ms <= max_ms AND min_ms <= mean_ms AND mean_ms <= max_ms
@@ -130,6 +142,9 @@ tracked(q(SELECT * FROM kvs.scan('r:') AS a, LATERAL (SELECT * FROM kvs.scan(a.k
 is(counts('scan'), '9|0', 'scans: whole, with a limit, by cursors, cut by an error of the query, nested');
 tracked(q(SELECT * FROM kvs.scan(max_rows => -1)));
 is(counts('scan'), '10|1', 'one that fails at its beginning');
+reset_stats();
+tracked(q(SELECT pg_sleep(0.02) FROM kvs.scan('r:') LIMIT 5));
+is(sql(q(SELECT calls, max_ms >= 80 FROM kvs.stat_operations WHERE operation = 'scan')), '1|t', 'one lasts until its query ends');
 # What the scan comes to in the end is damaged.
 add_store($node, 'damaged');
 $node->safe_psql('damaged', <<'SQL');
@@ -199,8 +214,7 @@ cmp_ok($sampled, '<', 150, 'but not all');
 # Only the last ones are kept, in order, whoever writes them.
 sql('ALTER SYSTEM SET kvs.log_sample_rate = 1');
 $node->reload;
-$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', 100, '-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
-    'eight clients');
+pgbench(8, 100, $script);
 sql('ALTER SYSTEM RESET kvs.log_sample_rate');
 $node->reload;
 is(sql(q(SELECT count(*), max(id) - min(id) + 1, count(DISTINCT id), bool_and(operation IN ('get', 'put') AND key ~ '^(a|b|client:\d)$') FROM kvs.operation_log)),
