@@ -61,7 +61,7 @@ pg/branch      core core/util core/codec core/entry core/merge core/pattern core
 pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/check       core core/util core/codec core/tree core/version pg/wall pg/table pg/chunk pg/upkeep
 pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
-pg/stream      core core/codec core/event core/pattern core/tree pg/wall pg/table pg/chunk
+pg/stream      core core/util core/codec core/event core/json core/pattern core/tree pg/wall pg/table pg/chunk
 
 remote         core core/util core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
 sqlapi         core core/util core/codec core/json core/pattern core/version pg/wall pg/table pg/chunk pg/observe pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer pg/stream remote

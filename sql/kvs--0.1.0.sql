@@ -362,6 +362,23 @@ COMMENT ON COLUMN _kvs.tick.snapshot IS 'transactions whose changes have a posit
 COMMENT ON COLUMN _kvs.tick.items IS 'the numbers of the changes in order (kvs/event/tick.h)';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.tick', '');
 
+-- Of sessions that live: nothing of it is dumped, logged or replicated.
+CREATE UNLOGGED TABLE _kvs.listener (
+    channel   text COLLATE "C",
+    pattern   text COLLATE "C",
+    branch_id int,
+    role      oid NOT NULL,
+    pid       int NOT NULL,
+    since     timestamptz NOT NULL,
+    is_lagged boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (channel, pattern, branch_id)
+);
+COMMENT ON TABLE _kvs.listener IS 'What sessions have subscribed to with kvs.subscribe()';
+COMMENT ON COLUMN _kvs.listener.channel IS 'of NOTIFY; nobody can guess it';
+COMMENT ON COLUMN _kvs.listener.branch_id IS '0: all branches';
+COMMENT ON COLUMN _kvs.listener.role IS 'whose privileges are asked with each event';
+COMMENT ON COLUMN _kvs.listener.is_lagged IS 'events were left out, because the queue of notifications was full; it will be told';
+
 CREATE TABLE _kvs.worker (
     name          text COLLATE "C" PRIMARY KEY,
     is_stopped    boolean NOT NULL DEFAULT false,
@@ -1896,6 +1913,29 @@ COMMENT ON FUNCTION kvs.event IS
 Arguments: pos.
 Errors: KV002 it is no longer kept; KV003 the position is of another history; 22023 it is not positive.
 Example: SELECT kvs.event(kvs.position());';
+
+CREATE FUNCTION kvs.subscribe(pattern text, branch text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_subscribe';
+COMMENT ON FUNCTION kvs.subscribe IS
+'Makes this session hear of the changes of all keys that match, by NOTIFY on a channel of its own, which it returns and which the
+session LISTENs to from now on. An event that is committed after this transaction is sent. However many of a session''s patterns
+match, an event comes once. The payload is a JSON object: pos, key, namespace, operation, op, version, branch, at, modified_by,
+origin, data_hash, tags, old, new, and the patterns that match; where that is longer than a notification may be, "truncated": true
+stands for old and new, which kvs.event(pos) tells. {"from", "pos", "truncated"} without a key stands for all events in between,
+which kvs.events() reads: of a very large transaction, or when too many notifications wait to be heard.
+Arguments: pattern (see kvs.keys); branch, NULL for the session''s, * for all.
+Errors: 22023 malformed pattern, 22004 NULL pattern, 42704 unknown branch, 25006, 42501.
+Example: SELECT kvs.subscribe(''user:+'') <> '''' AS subscribed;';
+
+CREATE FUNCTION kvs.unsubscribe(pattern text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_unsubscribe';
+COMMENT ON FUNCTION kvs.unsubscribe IS
+'Takes a subscription of this session back, or all of them, on whatever branch, and returns how many there were.
+Arguments: pattern as it was given to kvs.subscribe, NULL for all.
+Errors: 25006.
+Example: SELECT kvs.unsubscribe();';
 
 CREATE FUNCTION kvs.start_workers() RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000

@@ -3,13 +3,11 @@
 #include <vector>
 
 #include "kvs/codec/key.h"
-#include "kvs/json/canonical.h"
 #include "pg/wall/arguments.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/jsonb_json.h"
 #include "pg/wall/row.h"
-#include "pg/wall/server_hasher.h"
 
 namespace kvs::sqlapi {
 
@@ -40,9 +38,7 @@ Datum ParsedRow(FunctionCallInfo fcinfo, std::string_view serialized) {
 }
 
 Datum HashHex(std::string_view document) {
-    const std::string text = CanonicalText(JsonFromJsonb(document)).OrThrow();
-    ServerHasher hasher;
-    const Hash hash = hasher.Sha256(text);
+    const Hash hash = HashOfDocument(document);
     return Guarded([&] { return HexDatum(hash); });
 }
 

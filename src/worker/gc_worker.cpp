@@ -345,6 +345,7 @@ extern "C" void kvs_gc_worker_main(Datum database) {
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();
+    ReleaseWorkerLocksAtExit();
     BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
     Enter([] { LookAfterStore(); });
     proc_exit(0);

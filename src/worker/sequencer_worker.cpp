@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "pg/stream/listener_table.h"
+#include "pg/stream/notifier.h"
 #include "pg/stream/sequencer.h"
 #include "pg/stream/worker_table.h"
 #include "pg/table/stream_signal.h"
@@ -40,6 +42,14 @@ using namespace kvs::pg;
 constexpr long kLookWithGaps = 200;  // ms
 constexpr long kLookAtRest = 10000;
 
+// Until so long after its begin it looks more often: a session may take a process for the sequencer that
+// finds another one and ends, and so wake the wrong one.
+constexpr long kBeginning = 5000;
+
+// Each notification wakes all sessions of the database that listen, up to PostgreSQL 18: the more there are,
+// the more events a step is to tell them.
+constexpr int kListenersPerMillisecond = 50;
+
 constexpr long kFirstRetry = 100;
 constexpr long kLastRetry = 30000;
 
@@ -66,8 +76,7 @@ bool Prepare() {
         Begin();
         PushActiveSnapshot(GetTransactionSnapshot());
     });
-    const bool is_wanted = Guarded([] { return IsInstalled(); }) &&
-                           !IsStopped(kSequencerName, GetActiveSnapshot()) &&
+    const bool is_wanted = Guarded([] { return IsInstalled(); }) && IsToBegin(kSequencerName) &&
                            Guarded([] { return BecomeSequencer(); });
     Guarded([] {
         PopActiveSnapshot();
@@ -99,26 +108,54 @@ bool Recover(const char* message) {
     return is_installed;
 }
 
-// How many events there were; nullopt if the sequencer is to end.
-std::optional<uint64_t> StepUnlessStopped(Sequencer* sequencer) {
+// What is remembered from step to step. After an error it is made anew from what is stored.
+struct Memory {
+    Sequencer sequencer;
+    Notifier notifier;
+};
+
+void Notify(Memory* memory, int64 first) {
+    Guarded([] { CommandCounterIncrement(); });
     ActiveSnapshot active(RegisterLatestSnapshot());
-    const bool is_stopped = IsStopped(kSequencerName, active.get());
+    memory->notifier.Notify(first, memory->sequencer.last_pos(), active.get());
+    active.Release();
+}
+
+// How many events there were; nullopt if the sequencer is to end.
+std::optional<uint64_t> StepUnlessStopped(Memory* memory) {
+    ActiveSnapshot active(RegisterLatestSnapshot());
     std::optional<uint64_t> events;
-    if (!is_stopped) {
-        events = sequencer->Step(active.get());
+    if (!IsStopped(kSequencerName, active.get())) {
+        events = memory->sequencer.Step(active.get());
     }
     active.Release();
+    if (events.value_or(0) > 0) {
+        Notify(memory, memory->sequencer.last_pos() - static_cast<int64>(*events) + 1);
+    }
     return events;
 }
 
+// From time to time.
+void Tidy() {
+    Guarded([] {
+        Begin();
+        PushActiveSnapshot(GetTransactionSnapshot());
+    });
+    RemoveDeadListeners();
+    Guarded([] {
+        PopActiveSnapshot();
+        Commit();
+    });
+}
+
 // One step; false if there is to be none any more.
-bool Step(std::unique_ptr<Sequencer>* sequencer, bool* failed) {
+bool Step(std::unique_ptr<Memory>* memory, bool tidy, bool* failed) {
     *failed = true;
     const char* message = "out of memory";
     std::string text;
     try {
         Guarded([] { Begin(); });
-        const std::optional<uint64_t> events = StepUnlessStopped(sequencer->get());
+        const std::optional<uint64_t> events = StepUnlessStopped(memory->get());
         Guarded([] { Commit(); });
         if (!events) {
             return false;
@@ -130,6 +167,9 @@ bool Step(std::unique_ptr<Sequencer>* sequencer, bool* failed) {
                 CommitTransactionCommand();
             });
         }
+        if (tidy) {
+            Tidy();
+        }
         *failed = false;
         return true;
     } catch (const PgError& error) {
@@ -140,7 +180,7 @@ bool Step(std::unique_ptr<Sequencer>* sequencer, bool* failed) {
         text = error.what();
         message = text.c_str();
     }
-    *sequencer = std::make_unique<Sequencer>();
+    *memory = std::make_unique<Memory>();
     return Recover(message);
 }
 
@@ -166,12 +206,15 @@ void Pause(TimestampTz since, int interval) {
 }
 
 void Run() {
-    auto sequencer = std::make_unique<Sequencer>();
+    auto memory = std::make_unique<Memory>();
     long retry = kFirstRetry;
+    TimestampTz tidied_at = 0;
+    const TimestampTz begun_at = GetCurrentTimestamp();
     for (;;) {
         const TimestampTz begin = GetCurrentTimestamp();
+        const bool tidy = TimestampDifferenceExceeds(tidied_at, begin, kLookAtRest);
         bool failed;
-        if (!Step(&sequencer, &failed)) {
+        if (!Step(&memory, tidy, &failed)) {
             return;
         }
         if (failed) {
@@ -179,9 +222,13 @@ void Run() {
             retry = std::min(2 * retry, kLastRetry);
         } else {
             retry = kFirstRetry;
-            Pause(begin, settings.tick_interval);
+            const auto listeners = static_cast<int>(memory->notifier.channels());
+            Pause(begin, settings.tick_interval + listeners / kListenersPerMillisecond);
+            tidied_at = tidy ? begin : tidied_at;
         }
-        Sleep(sequencer->HasGaps() ? kLookWithGaps : kLookAtRest);
+        const bool looks_often =
+            memory->sequencer.HasGaps() || !TimestampDifferenceExceeds(begun_at, begin, kBeginning);
+        Sleep(looks_often ? kLookWithGaps : kLookAtRest);
     }
 }
 

@@ -17,6 +17,14 @@ bool IsStopped(const char* name, Snapshot snapshot) {
     });
 }
 
+bool IsToBegin(const char* name) {
+    OwnerQuery row("SELECT is_stopped FROM _kvs.worker WHERE name = $1 FOR SHARE", {Parameter::Text(name)},
+                   true);
+    const bool is_stopped = row.Next() && row.Bool(1);
+    row.Finish();
+    return !is_stopped;
+}
+
 void SetStopped(const char* name, bool is_stopped) {
     ExecuteAsOwner(
         "INSERT INTO _kvs.worker (name, is_stopped) VALUES ($1, $2)"

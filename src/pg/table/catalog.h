@@ -50,6 +50,8 @@ namespace kvs::pg {
     X(kPackIdSequence, "pack_id")              \
     X(kTick, "tick")                           \
     X(kTickPkey, "tick_pkey")                  \
+    X(kListener, "listener")                   \
+    X(kListenerPkey, "listener_pkey")          \
     X(kWorker, "worker")                       \
     X(kWorkerPkey, "worker_pkey")
 

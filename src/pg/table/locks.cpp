@@ -94,6 +94,11 @@ bool TryLockUpkeepForWorker() {
     return Guarded([] { return TryLock(UpkeepTag(), ExclusiveLock, true); });
 }
 
+// Registered before the server's own way out of a transaction, and so run after it.
+void ReleaseWorkerLocksAtExit() {
+    before_shmem_exit([](int, Datum) { LockReleaseAll(DEFAULT_LOCKMETHOD, true); }, Datum{0});
+}
+
 void UnlockUpkeepOfWorker() {
     Guarded([] {
         const LOCKTAG tag = UpkeepTag();

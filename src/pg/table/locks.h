@@ -51,6 +51,9 @@ void LockUpkeep();
 bool TryLockUpkeep();
 // The same without waiting, for as long as a background worker runs.
 bool TryLockUpkeepForWorker();
+// To be called by a worker before it connects: releases that lock also when it ends by an error, which the
+// server does not do.
+void ReleaseWorkerLocksAtExit();
 void UnlockUpkeepOfWorker();
 
 // To be taken before the source of what is built is read: garbage collection waits for it.

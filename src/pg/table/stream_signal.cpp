@@ -22,10 +22,15 @@ namespace {
 
 constexpr char kSequencerType[] = "kvs sequencer";
 
-// Of the objects of the lock's tag.
-constexpr uint16 kSequencerId = 0;
-constexpr uint16 kWaitersId = 1;
-constexpr uint16 kStartId = 2;  // whoever is about to start a sequencer
+// Tells these locks from those of pg_advisory_lock and others of ours. They are of that kind because the
+// server releases those of a process that ends, however it ends.
+constexpr uint16 kStreamLock = 0x6b78;
+
+enum StreamLock : uint32 {
+    kSequencerLock,
+    kWaitersLock,
+    kStartLock,  // of whoever is about to start a sequencer
+};
 
 // Between two tries to start a sequencer where there is none.
 constexpr int kStartInterval = 1000;  // ms
@@ -38,9 +43,9 @@ struct {
     TimestampTz started_at;  // when one was asked for
 } session;
 
-LOCKTAG TagOf(uint16 id) {
+LOCKTAG TagOf(StreamLock lock) {
     LOCKTAG tag;
-    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ObjectOid(Object::kTick), id, 0);
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, ObjectOid(Object::kTick), lock, kStreamLock);
     return tag;
 }
 
@@ -48,8 +53,11 @@ bool IsIn(Oid database, const PGPROC* proc, int pid) {
     return pid != 0 && proc->pid == pid && proc->databaseId == database;
 }
 
-// The processes are read without a lock: who ends or starts meanwhile is met the next time.
-PGPROC* FindSequencer(Oid database) {
+// Calls `visit` for each process of this type in the database: the sequencer, and for a moment others, which
+// find that there is one and end. The processes are read without a lock: who begins or ends meanwhile is met
+// the next time.
+template <typename Visit>
+void ForEachSequencer(Oid database, Visit visit) {
     for (uint32 i = 0; i < ProcGlobal->allProcCount; i++) {
         PGPROC* proc = &ProcGlobal->allProcs[i];
         const int pid = proc->pid;
@@ -58,10 +66,9 @@ PGPROC* FindSequencer(Oid database) {
         }
         const char* type = GetBackgroundWorkerTypeByPid(pid);
         if (type != nullptr && strcmp(type, kSequencerType) == 0) {
-            return proc;
+            visit(proc, pid);
         }
     }
-    return nullptr;
 }
 
 // Starts the sequencer where the server does so by itself, unless somebody else is about to, or this
@@ -75,7 +82,7 @@ bool StartHere() {
         return true;
     }
     session.started_at = now;
-    const LOCKTAG tag = TagOf(kStartId);
+    const LOCKTAG tag = TagOf(kStartLock);
     return LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL ||
            StartSequencer(MyDatabaseId, 0);
 }
@@ -95,6 +102,8 @@ void AtTransactionEnd(XactEvent event, void*) {
             session.has_changes = false;
             if (session.proc != nullptr) {
                 SetLatch(&session.proc->procLatch);
+            } else {
+                ForEachSequencer(MyDatabaseId, [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
             }
             break;
         case XACT_EVENT_ABORT:
@@ -117,12 +126,17 @@ void NoteChanges() {
 }
 
 bool BecomeSequencer() {
-    const LOCKTAG tag = TagOf(kSequencerId);
-    return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+    const LOCKTAG tag = TagOf(kSequencerLock);
+    if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL) {
+        return true;
+    }
+    // Somebody may have taken this process for the sequencer, and woken it instead.
+    ForEachSequencer(MyDatabaseId, [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
+    return false;
 }
 
 void WakeWaitingSessions() {
-    const LOCKTAG tag = TagOf(kWaitersId);
+    const LOCKTAG tag = TagOf(kWaitersLock);
     int count = 0;
     VirtualTransactionId* waiting = GetLockConflicts(&tag, ExclusiveLock, &count);
     for (int i = 0; i < count; i++) {
@@ -149,25 +163,31 @@ bool StartSequencer(Oid database, int notify_pid) {
 }
 
 bool EnsureSequencer() {
-    session.proc = FindSequencer(MyDatabaseId);
-    session.pid = session.proc != nullptr ? session.proc->pid : 0;
-    return session.proc != nullptr || StartHere();
+    int count = 0;
+    ForEachSequencer(MyDatabaseId, [&](PGPROC* proc, int pid) {
+        session.proc = proc;
+        session.pid = pid;
+        count++;
+        SetLatch(&proc->procLatch);
+    });
+    // Of several all but one are about to end: the next look shows which.
+    if (count != 1) {
+        session.proc = nullptr;
+    }
+    return count > 0 || StartHere();
 }
 
 void StopSequencer(Oid database) {
-    const PGPROC* proc = FindSequencer(database);
-    if (proc != nullptr) {
-        kill(proc->pid, SIGTERM);
-    }
+    ForEachSequencer(database, [](PGPROC*, int pid) { kill(pid, SIGTERM); });
 }
 
 void BeginWaiting() {
-    const LOCKTAG tag = TagOf(kWaitersId);
+    const LOCKTAG tag = TagOf(kWaitersLock);
     LockAcquire(&tag, ShareLock, false, false);
 }
 
 void StopWaiting() {
-    const LOCKTAG tag = TagOf(kWaitersId);
+    const LOCKTAG tag = TagOf(kWaitersLock);
     LockRelease(&tag, ShareLock, false);
 }
 

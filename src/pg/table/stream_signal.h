@@ -4,9 +4,9 @@
 //
 //   sequencer          the background worker of this type in this database; a session looks for it once, and
 //                      again when the process is another
-//   sessions that wait hold a lock (object tick, 1) in share mode, which is asked for its holders
+//   sessions that wait hold a lock in share mode, which is asked for its holders
 //
-// The sequencer holds (object tick, 0) for as long as it runs, so that a database has one. Who wakes sets a
+// The sequencer holds a lock for as long as it runs, so that a database has one. Who wakes sets a
 // latch, which costs nothing where it is set already, and never waits: a signal too many is harmless, and one
 // that is missed, as that of COMMIT PREPARED, is made up for by a look from time to time.
 //
@@ -38,7 +38,8 @@ bool StartSequencer(Oid database, int notify_pid);
 // Ends the sequencer of a database, if it has one, without waiting for that.
 void StopSequencer(Oid database);
 
-// Whether this database has one, or one was asked for just now, where the library was preloaded.
+// Whether this database has one, which is woken, or one was asked for just now, where the library was
+// preloaded.
 bool EnsureSequencer();
 
 // --- sessions that wait ---

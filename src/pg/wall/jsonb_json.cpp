@@ -5,7 +5,9 @@
 
 #include "kvs/entry.h"
 #include "kvs/error.h"
+#include "kvs/json/canonical.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/server_hasher.h"
 
 namespace kvs::pg {
 
@@ -189,6 +191,12 @@ Datum JsonbFromJson(const Json& document) {
         }
         return JsonbPGetDatum(JsonbValueToJsonb(root));
     });
+}
+
+Hash HashOfDocument(std::string_view payload) {
+    const std::string text = CanonicalText(JsonFromJsonb(payload)).OrThrow();
+    ServerHasher hasher;
+    return hasher.Sha256(text);
 }
 
 }  // namespace kvs::pg

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "kvs/hash.h"
 #include "kvs/json/json.h"
 #include "pg/wall/server.h"
 
@@ -13,6 +14,10 @@ Json JsonFromJsonb(std::string_view payload);
 
 // A jsonb in the current memory context. Errors: what numeric input raises.
 Datum JsonbFromJson(const Json& document);
+
+// SHA-256 of the canonical form of a document (kvs.data_hash). Errors: kLimitExceeded for a number whose
+// plain form is absurdly long.
+Hash HashOfDocument(std::string_view payload);
 
 // Errors: kLimitExceeded for a document nested deeper than kMaxNesting. `payload` is aligned to 4 bytes.
 void CheckJsonbDepth(std::string_view payload);
