@@ -388,6 +388,73 @@ CREATE TABLE _kvs.worker (
 COMMENT ON TABLE _kvs.worker IS 'What is to be remembered of background workers of this database; not dumped';
 COMMENT ON COLUMN _kvs.worker.is_stopped IS 'kvs.stop_workers() was called, and kvs.start_workers() not since';
 
+CREATE SEQUENCE _kvs.subscription_id AS int;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.subscription_id', '');
+
+CREATE TABLE _kvs.subscription (
+    id             int PRIMARY KEY,
+    name           text COLLATE "C" NOT NULL UNIQUE,
+    generation     int NOT NULL,
+    start_pos      bigint NOT NULL,
+    pattern        text NOT NULL,
+    branch_id      int,
+    operations     text[],
+    max_deliveries int,
+    holds_key      boolean NOT NULL,
+    max_in_flight  int,
+    creator        text NOT NULL,
+    created_at     timestamptz NOT NULL
+);
+COMMENT ON TABLE _kvs.subscription IS 'Durable subscriptions; what changes all the time is in _kvs.subscription_member';
+COMMENT ON COLUMN _kvs.subscription.generation IS 'counts kvs.seek; what was written in an earlier one does not count any more';
+COMMENT ON COLUMN _kvs.subscription.start_pos IS 'the generation begins with the event behind it';
+COMMENT ON COLUMN _kvs.subscription.branch_id IS 'null: all branches';
+COMMENT ON COLUMN _kvs.subscription.holds_key IS 'whether a parked event holds the later ones of its key';
+COMMENT ON COLUMN _kvs.subscription.creator IS 'role that may move and drop it, beside the owner of the extension';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.subscription', '');
+
+-- The row of a member is written anew by each poll and ack. It is found from the newest round on, so that what is older is
+-- not walked over where a snapshot keeps it; in between the index has nothing to do (HOT).
+CREATE TABLE _kvs.subscription_member (
+    subscription int NOT NULL,
+    member       text COLLATE "C" NOT NULL,
+    round        bigint NOT NULL,
+    revision     bigint NOT NULL,
+    generation   int NOT NULL,
+    floor        bigint NOT NULL,
+    seen_at      timestamptz NOT NULL,
+    state        bytea NOT NULL,
+    PRIMARY KEY (subscription, member, round)
+) WITH (fillfactor = 40, toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE _kvs.subscription_member ALTER COLUMN state SET STORAGE EXTERNAL;
+COMMENT ON TABLE _kvs.subscription_member IS 'What the members of durable subscriptions have done and have in their hands, one row each';
+COMMENT ON COLUMN _kvs.subscription_member.member IS 'empty: the member without a name';
+COMMENT ON COLUMN _kvs.subscription_member.round IS 'revision / 64';
+COMMENT ON COLUMN _kvs.subscription_member.floor IS 'all events up to there are done, as the member knew';
+COMMENT ON COLUMN _kvs.subscription_member.state IS 'kvs/event/member_state.h';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.subscription_member', '');
+
+CREATE TABLE _kvs.subscription_event (
+    subscription int NOT NULL,
+    generation   int NOT NULL,
+    pos          bigint NOT NULL,
+    branch_id    int NOT NULL,
+    key          text COLLATE "C" NOT NULL,
+    deliveries   int NOT NULL,
+    spared       int NOT NULL DEFAULT 0,
+    parked_at    timestamptz,
+    reason       text,
+    sqlstate     text,
+    PRIMARY KEY (subscription, generation, pos)
+);
+CREATE INDEX subscription_event_key ON _kvs.subscription_event (subscription, generation, branch_id, key);
+COMMENT ON TABLE _kvs.subscription_event IS
+'Events set aside, so that the subscription goes on behind them: parked ones, and those of their keys that wait behind them';
+COMMENT ON COLUMN _kvs.subscription_event.spared IS 'deliveries that no longer count, since it was replayed';
+COMMENT ON COLUMN _kvs.subscription_event.parked_at IS 'null: it waits for its turn';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.subscription_event', '');
+
 CREATE TABLE _kvs.merge_policy (
     pattern text COLLATE "C" PRIMARY KEY,
     policy  text NOT NULL
@@ -1936,6 +2003,204 @@ COMMENT ON FUNCTION kvs.unsubscribe IS
 Arguments: pattern as it was given to kvs.subscribe, NULL for all.
 Errors: 25006.
 Example: SELECT kvs.unsubscribe();';
+-- Durable subscriptions
+
+CREATE TYPE kvs.delivery AS (
+    pos            bigint,
+    xid            xid8,
+    branch         text,
+    key            text COLLATE "C",
+    operation      text,
+    op             text,
+    version        bigint,
+    type           text,
+    old_value      jsonb,
+    new_value      jsonb,
+    old_bytes      bytea,
+    new_bytes      bytea,
+    modified_by    text,
+    comment        text,
+    tags           text[],
+    at             timestamptz,
+    origin         text,
+    traceparent    text,
+    delivery_count int,
+    lease_until    timestamptz
+);
+COMMENT ON TYPE kvs.delivery IS
+'An event that was handed out to a member of a durable subscription: the columns of kvs.change_event, and delivery_count: how often it
+was handed out, this time included; lease_until: up to when it is the member''s.';
+
+CREATE FUNCTION kvs.create_subscription(
+    name text, pattern text DEFAULT '#', from_pos bigint DEFAULT NULL, branch text DEFAULT NULL, operations text[] DEFAULT NULL,
+    max_deliveries int DEFAULT NULL, on_park text DEFAULT 'hold_key', max_in_flight int DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_create_subscription';
+COMMENT ON FUNCTION kvs.create_subscription IS
+'Creates a durable subscription and returns the position that it begins behind. The store remembers what its members have acknowledged;
+what they have not, they get again: each event at least once, and once in effect where kvs.ack stands in the transaction of the effect.
+The events of a key come one after the other, whichever member gets them. As long as there is the subscription, the log is kept for it
+(kvs.subscription_retention).
+Arguments: name; pattern (see kvs.keys); from_pos, a position, 0 for the beginning, NULL for now; branch, NULL for the session''s, * for
+all; operations, NULL for all, else any of set (whatever leaves a value), delete (whatever removes the key), and patch, expire, merge,
+revert, reset, restore, import (what did so); max_deliveries, after so many an event is parked, NULL: never; on_park, hold_key: later
+events of the key of a parked event wait until it is replayed, skip: they do not; max_in_flight, how many events may be handed out and
+not acknowledged at a time, NULL: any number.
+Errors: 42710 the name is taken, KV002 events behind from_pos are no longer kept, KV003 from_pos is of another history, 22023 a
+malformed argument, 42704 unknown branch, 25006.
+Example: SELECT kvs.create_subscription(''mailer'', ''user:+'', max_deliveries => 5) IS NOT NULL AS created;';
+
+CREATE FUNCTION kvs.poll(name text, member text DEFAULT NULL, max_rows bigint DEFAULT 100, lease interval DEFAULT '30s',
+                         wait interval DEFAULT NULL) RETURNS SETOF kvs.delivery
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_poll';
+COMMENT ON FUNCTION kvs.poll IS
+'Hands out the next events of a durable subscription, in the order of the stream. They are the member''s until it acknowledges them
+(kvs.ack), gives them back (kvs.nack), or the lease runs out: then they are handed out again. While a member has an event of a key, no
+other gets later ones of that key. Events belong to the polling transaction: if it is rolled back, they were never handed out; while it
+runs, they stay the member''s however long that takes. A member is one session at a time: another one that acts under its name waits.
+Arguments: name; member, NULL for the one without a name; max_rows; lease; wait, see kvs.events.
+Errors: KV002 the next events are no longer kept, KV003 the subscription comes from another history: kvs.seek; 42704 unknown name;
+55P03 another transaction acts as this member; 0A000, 25001 see kvs.events; 22023 malformed argument; 25006.
+Example: SELECT pos, key, new_value, delivery_count FROM kvs.poll(''mailer'', ''worker 1'', max_rows => 10);';
+
+CREATE FUNCTION kvs.ack(name text, pos bigint, member text DEFAULT NULL) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_ack';
+COMMENT ON FUNCTION kvs.ack IS
+'Acknowledges an event: it is not handed out again once this transaction is committed. Events may be acknowledged in any order. An event
+that is no longer the member''s, because its lease ran out and another got it, or kvs.seek moved the subscription, is refused: so what
+this transaction has done for it is rolled back. Always true.
+Arguments: name; pos; member, as it polled.
+Errors: 55000 the event is not in the hands of the member; 42704 unknown name; 55P03 another transaction acts as this member; 22004; 25006.
+Example: SELECT kvs.ack(''mailer'', pos, ''worker 1'') FROM kvs.poll(''mailer'', ''worker 1'', max_rows => 10);';
+
+CREATE FUNCTION kvs.ack_many(name text, pos bigint[], member text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_ack_many';
+COMMENT ON FUNCTION kvs.ack_many IS
+'Acknowledges events together, which costs little more than one: see kvs.ack. Returns how many.
+Arguments: name; pos, positions, NULL: none; member, as it polled.
+Errors: 55000 an event is not in the hands of the member, none is acknowledged then; 42704 unknown name; 55P03 another transaction acts
+as this member; 22004; 25006.
+Example: SELECT kvs.ack_many(''mailer'', array_agg(pos), ''worker 1'') FROM kvs.poll(''mailer'', ''worker 1'');';
+
+CREATE FUNCTION kvs.nack(name text, pos bigint, delay interval DEFAULT '0', member text DEFAULT NULL) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_nack';
+COMMENT ON FUNCTION kvs.nack IS
+'Gives an event back, to be handed out again after the delay; until then its key waits. What else the member has of that key behind it is
+given back with it, because it comes after it again. After max_deliveries the event is parked instead. Always true.
+Arguments: name; pos; delay; member, as it polled.
+Errors: 55000 the event is not in the hands of the member; 42704 unknown name; 55P03 another transaction acts as this member; 22023
+negative delay; 22004; 25006.
+Example: SELECT kvs.nack(''mailer'', pos, ''5s'', ''worker 1'') FROM kvs.poll(''mailer'', ''worker 1'', max_rows => 1);';
+
+CREATE FUNCTION kvs.extend(name text, lease interval, member text DEFAULT NULL) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_extend';
+COMMENT ON FUNCTION kvs.extend IS
+'Lets the leases of all events in the hands of a member run out so much later than now; false if it has none.
+Arguments: name; lease; member, as it polled.
+Errors: 42704 unknown name; 55P03 another transaction acts as this member; 22023 a lease that is not positive; 22004; 25006.
+Example: SELECT kvs.extend(''mailer'', ''5min'', ''worker 1'');';
+
+CREATE FUNCTION kvs.park(name text, pos bigint, reason text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_park';
+COMMENT ON FUNCTION kvs.park IS
+'Puts an event aside that was handed out and not acknowledged, whichever member has it: see kvs.parked. With on_park = hold_key the
+later events of its key wait until kvs.replay_parked; all others go on. Always true.
+Arguments: name; pos; reason, for people.
+Errors: 55000 the event was not handed out, or is acknowledged or parked; 42704 unknown name; 55P03 another transaction acts as the member
+that has it; KV002 it is no longer kept; 22004; 25006.
+Example: SELECT kvs.park(''mailer'', pos, ''no such address'') FROM kvs.poll(''mailer'', ''worker 1'', max_rows => 1);';
+
+CREATE FUNCTION kvs.replay_parked(name text, key text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_replay_parked';
+COMMENT ON FUNCTION kvs.replay_parked IS
+'Puts parked events back: they are handed out again, ahead of the later events of their keys, and get max_deliveries anew. Returns how
+many.
+Arguments: name; key, NULL for all.
+Errors: KV002 one of them is no longer kept; 42704 unknown name; 22004; 25006.
+Example: SELECT kvs.replay_parked(''mailer'', ''user:ada'');';
+
+CREATE FUNCTION kvs.seek(name text, target text) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_seek';
+COMMENT ON FUNCTION kvs.seek IS
+'Moves a durable subscription to another place of the stream and returns the position that it goes on behind. What is in the hands of its
+members is forgotten: acknowledging it is refused from then on. Parked events up to that position stay parked.
+Arguments: name; target: start, end, a position, or a time: then it goes on with what came into the stream since.
+Errors: 42501 the subscription was created by somebody else; KV002 events behind the position are no longer kept, KV003 it is of another
+history; 42704 unknown name; 22023, 22007 malformed target; 22004; 25006.
+Example: SELECT kvs.seek(''mailer'', ''end'');';
+
+CREATE FUNCTION kvs.drop_subscription(name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_drop_subscription';
+COMMENT ON FUNCTION kvs.drop_subscription IS
+'Drops a durable subscription with all that it remembers; false if there is none of that name. Waits for transactions that consume it. Who
+created it may, who has that role''s privileges, and the owner of the extension.
+Arguments: name.
+Errors: 42501 it was created by somebody else; 55P03 those transactions did not end in time (kvs.branch_lock_timeout); 22004; 25006.
+Example: SELECT kvs.drop_subscription(''mailer'');';
+
+CREATE FUNCTION _kvs.member_leases(state bytea) RETURNS TABLE (pos bigint, deliveries int, lease_until timestamptz)
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10 ROWS 100
+AS 'MODULE_PATHNAME', 'kvs_member_leases';
+COMMENT ON FUNCTION _kvs.member_leases IS 'What a member has in its hands, by its row, whether its leases have run out or not';
+
+CREATE VIEW _kvs.subscription_place AS
+SELECT s.id, p.pos,
+       least(p.pos, (SELECT min(e.pos) - 1 FROM _kvs.subscription_event AS e WHERE e.subscription = s.id AND e.generation = s.generation))
+       AS needed
+FROM _kvs.subscription AS s
+CROSS JOIN LATERAL (SELECT greatest(s.start_pos, max(m.floor)) AS pos
+                    FROM _kvs.subscription_member AS m WHERE m.subscription = s.id AND m.generation = s.generation) AS p;
+COMMENT ON VIEW _kvs.subscription_place IS
+'Where durable subscriptions are: all up to pos is acknowledged or set aside; needed: what they may ask for again lies behind it';
+
+CREATE VIEW kvs.subscriptions WITH (security_barrier) AS
+SELECT s.name, s.pattern,
+       CASE WHEN s.branch_id IS NULL THEN '*' ELSE (SELECT b.name FROM _kvs.branch AS b WHERE b.id = s.branch_id
+                                                    UNION ALL
+                                                    SELECT 'main' WHERE s.branch_id = 1 AND NOT EXISTS (SELECT FROM _kvs.branch)) END AS branch,
+       p.pos, behind.events AS lag_events,
+       CASE WHEN behind.since IS NULL THEN interval '0' ELSE clock_timestamp() - behind.since END AS lag_time,
+       in_hand.events AS in_flight, aside.parked, aside.held, in_hand.members,
+       s.operations, s.max_deliveries, CASE WHEN s.holds_key THEN 'hold_key' ELSE 'skip' END AS on_park, s.max_in_flight, s.creator, s.created_at
+FROM _kvs.subscription AS s
+JOIN _kvs.subscription_place AS p USING (id)
+CROSS JOIN LATERAL (SELECT coalesce(sum(t.last_pos - greatest(t.first_pos - 1, p.pos)), 0)::bigint AS events, min(t.at) AS since
+                    FROM _kvs.tick AS t WHERE t.last_pos > p.pos) AS behind
+CROSS JOIN LATERAL (SELECT count(DISTINCT l.pos) AS events,
+                           count(DISTINCT m.member) FILTER (WHERE l.pos IS NOT NULL OR m.seen_at > clock_timestamp() - interval '1 minute') AS members
+                    FROM _kvs.subscription_member AS m
+                    LEFT JOIN LATERAL _kvs.member_leases(m.state) AS l ON l.lease_until > clock_timestamp()
+                    WHERE m.subscription = s.id AND m.generation = s.generation) AS in_hand
+CROSS JOIN LATERAL (SELECT count(e.parked_at) AS parked, count(*) - count(e.parked_at) AS held
+                    FROM _kvs.subscription_event AS e WHERE e.subscription = s.id AND e.generation = s.generation) AS aside
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.subscriptions IS
+'Durable subscriptions. branch: * for all, NULL if it is gone. pos: all events up to there are acknowledged, set aside or do not match.
+lag_events, lag_time: how many events of the stream lie behind it, whether they match or not, and for how long the first of them has.
+in_flight: events in the hands of members. parked: see kvs.parked; held: events set aside that are not parked, as those that wait for a
+parked one. members: those that have events or have polled within the last minute.
+Example: SELECT name, lag_events, lag_time, in_flight, parked FROM kvs.subscriptions;';
+
+CREATE VIEW kvs.parked WITH (security_barrier) AS
+SELECT s.name, e.pos, e.key, e.reason, e.sqlstate, e.deliveries, e.parked_at
+FROM _kvs.subscription AS s
+JOIN _kvs.subscription_event AS e ON e.subscription = s.id AND e.generation = s.generation
+WHERE e.parked_at IS NOT NULL AND _kvs.guard_read();
+COMMENT ON VIEW kvs.parked IS
+'Events of durable subscriptions that were parked, by kvs.park or after max_deliveries. kvs.event(pos) shows one, kvs.replay_parked puts
+them back. sqlstate: of the error, where one was the reason and is known. deliveries: how often it was handed out.
+Example: SELECT name, pos, key, reason, deliveries FROM kvs.parked ORDER BY parked_at;';
+
+-- Background workers
 
 CREATE FUNCTION kvs.start_workers() RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
@@ -2089,7 +2354,7 @@ GRANT SELECT ON kvs.hooks TO PUBLIC;
 -- Maintenance that deletes for good.
 REVOKE EXECUTE ON FUNCTION kvs.gc(boolean), kvs.repair() FROM PUBLIC;
 GRANT SELECT ON kvs.gc_progress TO PUBLIC;
-GRANT SELECT ON kvs.workers TO PUBLIC;
+GRANT SELECT ON kvs.workers, kvs.subscriptions, kvs.parked TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION kvs.start_workers(), kvs.stop_workers() FROM PUBLIC;
 
 -- What many watch, few may begin anew.

@@ -148,8 +148,9 @@ void Tidy() {
     });
 }
 
-// One step; false if there is to be none any more.
-bool Step(std::unique_ptr<Memory>* memory, bool tidy, bool* failed) {
+// One step; false if there is to be none any more. `was_woken`: perhaps by a consumer who has given something
+// free (stream_signal.h).
+bool Step(std::unique_ptr<Memory>* memory, bool was_woken, bool tidy, bool* failed) {
     *failed = true;
     const char* message = "out of memory";
     std::string text;
@@ -160,7 +161,7 @@ bool Step(std::unique_ptr<Memory>* memory, bool tidy, bool* failed) {
         if (!events) {
             return false;
         }
-        if (*events > 0) {
+        if (*events > 0 || was_woken) {
             Guarded([] {
                 StartTransactionCommand();
                 WakeWaitingSessions();
@@ -184,16 +185,18 @@ bool Step(std::unique_ptr<Memory>* memory, bool tidy, bool* failed) {
     return Recover(message);
 }
 
-// Sleeps until there may be something to do.
-void Sleep(long milliseconds) {
-    Guarded([&] {
-        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+// Sleeps until there may be something to do; true if it was woken.
+bool Sleep(long milliseconds) {
+    return Guarded([&] {
+        const int cause = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
+                                    PG_WAIT_EXTENSION);
         ResetLatch(MyLatch);
         CHECK_FOR_INTERRUPTS();
         if (ConfigReloadPending) {
             ConfigReloadPending = false;
             ProcessConfigFile(PGC_SIGHUP);
         }
+        return (cause & WL_LATCH_SET) != 0;
     });
 }
 
@@ -210,11 +213,12 @@ void Run() {
     long retry = kFirstRetry;
     TimestampTz tidied_at = 0;
     const TimestampTz begun_at = GetCurrentTimestamp();
+    bool was_woken = false;
     for (;;) {
         const TimestampTz begin = GetCurrentTimestamp();
         const bool tidy = TimestampDifferenceExceeds(tidied_at, begin, kLookAtRest);
         bool failed;
-        if (!Step(&memory, tidy, &failed)) {
+        if (!Step(&memory, was_woken, tidy, &failed)) {
             return;
         }
         if (failed) {
@@ -228,7 +232,7 @@ void Run() {
         }
         const bool looks_often =
             memory->sequencer.HasGaps() || !TimestampDifferenceExceeds(begun_at, begin, kBeginning);
-        Sleep(looks_often ? kLookWithGaps : kLookAtRest);
+        was_woken = Sleep(looks_often ? kLookWithGaps : kLookAtRest);
     }
 }
 

@@ -46,6 +46,19 @@ bool EventReader::Next() {
     }
 }
 
+void EventReader::SkipTo(int64 pos) {
+    if (pos <= pos_) {
+        return;
+    }
+    if (items_ && !range_ && pos <= tick_.last_pos) {
+        skip_ += static_cast<uint64_t>(pos - pos_);
+    } else {
+        items_.reset();
+        range_.reset();
+    }
+    pos_ = pos;
+}
+
 // Of the tick that has the event behind pos_, or of the first one behind that.
 bool EventReader::OpenTick() {
     std::optional<Tick> tick = FindTick(snapshot_, pos_ + 1);

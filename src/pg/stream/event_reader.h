@@ -41,6 +41,9 @@ class EventReader {
     // with a newer one.
     bool Next();
 
+    // Passes over all up to `pos`, for the most part without reading them.
+    void SkipTo(int64 pos);
+
     // Up to where has been read: the position of the current event, or of the last one that was not wanted.
     int64 pos() const { return pos_; }
 

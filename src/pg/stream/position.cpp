@@ -2,8 +2,10 @@
 
 #include <string>
 
+#include "kvs/event/tick.h"
 #include "pg/stream/tick_table.h"
 #include "pg/table/change_members.h"
+#include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
@@ -42,6 +44,16 @@ Surroundings Survey(int64 pos, Snapshot snapshot) {
     return found;
 }
 
+bool HasNumberBelow(const Tick& tick, int64 seq) {
+    TickReader items(tick.items);
+    for (TickItem item; items.Next(&item).OrThrow();) {
+        if (static_cast<int64>(item.number) < seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 void CheckPosition(int64 after) {
@@ -69,6 +81,28 @@ void CheckPosition(int64 after) {
     if (found.was_trimmed && after + 1 < found.oldest) {
         throw PositionGone(after, found.oldest);
     }
+}
+
+// Ticks are removed after the changes that they order, so the first ones may lack some.
+int64 StartOfStream(Snapshot snapshot) {
+    const int64 low_seq = Guarded([&] { return ReadChangeMembers(snapshot).low_seq; });
+    int64 pos = 0;
+    for (std::optional<Tick> tick = FindTick(snapshot, 0); tick; tick = FindTick(snapshot, pos + 1)) {
+        if (!HasNumberBelow(*tick, low_seq)) {
+            return tick->first_pos - 1;
+        }
+        pos = tick->last_pos;
+    }
+    return pos;
+}
+
+int64 PositionBefore(TimestampTz moment) {
+    OwnerQuery row("SELECT coalesce(max(last_pos), 0) FROM _kvs.tick WHERE at < $1",
+                   {Parameter::Time(moment)}, true);
+    row.Next();
+    const int64 pos = row.Int8(1);
+    row.Finish();
+    return pos;
 }
 
 Error PositionGone(int64 after, int64 oldest) {

@@ -11,6 +11,12 @@ namespace kvs::pg {
 // kInvalidArgument if it is negative.
 void CheckPosition(int64 after);
 
+// Behind this position all is kept that comes: the place from which the stream can be read in full.
+int64 StartOfStream(Snapshot snapshot);
+
+// The position behind which all comes that was ordered from a moment on.
+int64 PositionBefore(TimestampTz moment);
+
 // The error for who asked for what comes behind `after`, of which nothing is kept before `oldest`.
 Error PositionGone(int64 after, int64 oldest);
 

@@ -43,7 +43,7 @@ bool Look(const std::function<bool(Snapshot)>& look) {
 
 }  // namespace
 
-bool WaitFor(int64 milliseconds, const std::function<bool(Snapshot)>& look) {
+bool WaitFor(int64 milliseconds, const std::function<bool(Snapshot)>& look, const int64* patience) {
     Guarded([] { RequireThatItPays(); });
     const TimestampTz end = GetCurrentTimestamp() + milliseconds * 1000;
     Guarded([] { BeginWaiting(); });
@@ -54,7 +54,8 @@ bool WaitFor(int64 milliseconds, const std::function<bool(Snapshot)>& look) {
         if (found || now >= end) {
             break;
         }
-        Guarded([&] { WaitForSignal(std::min<int64>((end - now) / 1000 + 1, kLookAnyway)); });
+        const int64 longest = patience != nullptr ? std::min(*patience, kLookAnyway) : kLookAnyway;
+        Guarded([&] { WaitForSignal(std::min<int64>((end - now) / 1000 + 1, longest)); });
     }
     Guarded([] { StopWaiting(); });
     return found;

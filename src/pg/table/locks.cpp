@@ -61,6 +61,38 @@ void ExplainTimeout(void* name) {
     }
 }
 
+// Error context callback: the same of a subscription.
+void ExplainConsumerTimeout(void*) {
+    if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE) {
+        errdetail("Another transaction acts as this member, or consumes or drops the subscription.");
+        errhint("Give each consumer a member name of its own; or try again when that transaction has ended.");
+    }
+}
+
+LOCKTAG MemberTag(int32 subscription, std::string_view member) {
+    const uint32 hash =
+        hash_bytes(reinterpret_cast<const unsigned char*>(member.data()), static_cast<int>(member.size()));
+    return ObjectTag(Object::kSubscriptionMember, hash_combine(hash, hash_bytes_uint32(subscription)));
+}
+
+LOCKTAG TurnTag(int32 subscription) {
+    LOCKTAG tag = ObjectTag(Object::kSubscription, subscription);
+    tag.locktag_field4 = 1;
+    return tag;
+}
+
+// `lock` is server code.
+template <typename Lock>
+void LockForConsumer(Lock lock) {
+    const LockTimeoutScope timeout(settings.branch_lock_timeout);
+    Guarded([&] {
+        ErrorContextCallback callback{error_context_stack, ExplainConsumerTimeout, nullptr};
+        error_context_stack = &callback;
+        lock();
+        error_context_stack = callback.previous;
+    });
+}
+
 // Names with the same hash share a lock, which costs nothing but waiting.
 uint32 IdOfName(std::string_view name) {
     return hash_bytes(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()));
@@ -179,6 +211,46 @@ WriterLocksOnly::WriterLocksOnly() {
 
 WriterLocksOnly::~WriterLocksOnly() {
     writer_only_scopes--;
+}
+
+void LockSubscription(int32 subscription) {
+    LockForConsumer([&] { LockObject(Object::kSubscription, subscription, RowShareLock); });
+}
+
+void LockSubscriptionForDrop(int32 subscription) {
+    LockForConsumer([&] { LockObject(Object::kSubscription, subscription, AccessExclusiveLock); });
+}
+
+void LockMember(int32 subscription, std::string_view member) {
+    LockForConsumer([&] {
+        const LOCKTAG tag = MemberTag(subscription, member);
+        LockAcquire(&tag, ExclusiveLock, false, false);
+    });
+}
+
+bool TryLockMember(int32 subscription, std::string_view member) {
+    return Guarded([&] { return TryLock(MemberTag(subscription, member), ExclusiveLock, false); });
+}
+
+void UnlockMember(int32 subscription, std::string_view member) {
+    Guarded([&] {
+        const LOCKTAG tag = MemberTag(subscription, member);
+        LockRelease(&tag, ExclusiveLock, false);
+    });
+}
+
+void BeginTurn(int32 subscription) {
+    Guarded([&] {
+        const LOCKTAG tag = TurnTag(subscription);
+        LockAcquire(&tag, ExclusiveLock, false, false);
+    });
+}
+
+void EndTurn(int32 subscription) {
+    Guarded([&] {
+        const LOCKTAG tag = TurnTag(subscription);
+        LockRelease(&tag, ExclusiveLock, false);
+    });
 }
 
 void LockNamespace(int32 branch, std::string_view path, bool exclusively) {

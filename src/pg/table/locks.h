@@ -20,6 +20,12 @@
 //   stashes                                                         resolves a conflict
 //   a commit       row of _kvs.commit         FOR KEY SHARE         who makes a ref or a commit name it
 //   a key          row of _kvs.working        by its change         who writes the key
+//   subscriptions  object subscription, id    RowShare              who consumes it
+//                                             AccessExclusive       drop_subscription
+//   their members  object subscription_member Exclusive             who acts as the member: one session at a
+//                                                                   time
+//   their turns    object subscription, id, 1 Exclusive             who hands out events or takes them back,
+//                                                                   for a moment, not for the transaction
 //
 // Beside the order stand kvs.lock's namespaces, which only calls of kvs.lock ask for; the sequencer's and
 // those by which waiting sessions are found (pg/table/stream_signal.h), for which nobody waits; and members
@@ -98,6 +104,21 @@ class WriterLocksOnly {
     WriterLocksOnly(const WriterLocksOnly&) = delete;
     WriterLocksOnly& operator=(const WriterLocksOnly&) = delete;
 };
+
+// --- subscriptions ---
+
+void LockSubscription(int32 subscription);
+// Waits at most kvs.branch_lock_timeout for whoever consumes it, as the others here do for their like.
+void LockSubscriptionForDrop(int32 subscription);
+
+void LockMember(int32 subscription, std::string_view member);
+bool TryLockMember(int32 subscription, std::string_view member);
+void UnlockMember(int32 subscription, std::string_view member);
+
+// Between these two nobody else hands out or takes back events of the subscription. Nothing that is waited
+// for may be waited for meanwhile.
+void BeginTurn(int32 subscription);
+void EndTurn(int32 subscription);
 
 // --- others ---
 

@@ -38,7 +38,9 @@ constexpr int kStartInterval = 1000;  // ms
 struct {
     bool registered;
     bool has_changes;  // this transaction
-    PGPROC* proc;      // the sequencer as it was found last; null: none
+    bool wakes_on_commit;
+    bool wakes_on_abort;
+    PGPROC* proc;  // the sequencer as it was found last; null: none
     int pid;
     TimestampTz started_at;  // when one was asked for
 } session;
@@ -87,31 +89,42 @@ bool StartHere() {
            StartSequencer(MyDatabaseId, 0);
 }
 
+void FindOrStartSequencer() {
+    if (session.proc == nullptr || !IsIn(MyDatabaseId, session.proc, session.pid)) {
+        EnsureSequencer();
+    }
+}
+
 // The look may fail, so it comes before the commit; after it nothing is done but to set a latch.
 void AtTransactionEnd(XactEvent event, void*) {
-    if (!session.has_changes) {
-        return;
-    }
+    const bool wakes =
+        event == XACT_EVENT_ABORT ? session.wakes_on_abort : session.has_changes || session.wakes_on_commit;
     switch (event) {
         case XACT_EVENT_PRE_COMMIT:
-            if (session.proc == nullptr || !IsIn(MyDatabaseId, session.proc, session.pid)) {
-                EnsureSequencer();
+            if (wakes) {
+                FindOrStartSequencer();
             }
             break;
         case XACT_EVENT_COMMIT:
-            session.has_changes = false;
-            if (session.proc != nullptr) {
+        case XACT_EVENT_ABORT:
+            if (wakes && session.proc != nullptr) {
                 SetLatch(&session.proc->procLatch);
             } else {
                 ForEachSequencer(MyDatabaseId, [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
             }
-            break;
-        case XACT_EVENT_ABORT:
+            [[fallthrough]];
         case XACT_EVENT_PREPARE:
-            session.has_changes = false;
+            session.has_changes = session.wakes_on_commit = session.wakes_on_abort = false;
             break;
         default:
             break;
+    }
+}
+
+void RegisterOnce() {
+    if (!session.registered) {
+        RegisterXactCallback(AtTransactionEnd, nullptr);
+        session.registered = true;
     }
 }
 
@@ -119,10 +132,14 @@ void AtTransactionEnd(XactEvent event, void*) {
 
 void NoteChanges() {
     session.has_changes = true;
-    if (!session.registered) {
-        RegisterXactCallback(AtTransactionEnd, nullptr);
-        session.registered = true;
-    }
+    RegisterOnce();
+}
+
+void NoteFreed(FreedWhen when) {
+    RegisterOnce();
+    session.wakes_on_abort = true;
+    session.wakes_on_commit |= when == FreedWhen::kAtEnd;
+    FindOrStartSequencer();  // while it may be looked for
 }
 
 bool BecomeSequencer() {

@@ -23,6 +23,13 @@ namespace kvs::pg {
 // where there is none and the library was preloaded (kvs.sequencer).
 void NoteChanges();
 
+// --- sessions that consume ---
+
+// When this transaction ends, what it gives free may be what others wait for: the sequencer is woken, which
+// wakes them. kOnAbort: only if it is rolled back.
+enum class FreedWhen { kAtEnd, kOnAbort };
+void NoteFreed(FreedWhen when);
+
 // --- the sequencer ---
 
 // For as long as this process runs; false if another process is the sequencer of this database.

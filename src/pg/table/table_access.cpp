@@ -337,7 +337,8 @@ void KeyBytea(ScanKey key, int attribute, Datum value, StrategyNumber strategy) 
 }
 
 void KeyText(ScanKey key, int attribute, Datum value, StrategyNumber strategy) {
-    ScanKeyEntryInitialize(key, 0, attribute, strategy, InvalidOid, C_COLLATION_OID, F_TEXTEQ, value);
+    const RegProcedure procedure = strategy == BTLessStrategyNumber ? F_TEXT_LT : F_TEXTEQ;
+    ScanKeyEntryInitialize(key, 0, attribute, strategy, InvalidOid, C_COLLATION_OID, procedure, value);
 }
 
 }  // namespace kvs::pg

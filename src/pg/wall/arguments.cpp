@@ -106,7 +106,11 @@ DatumArray RequiredArray(FunctionCallInfo fcinfo, int argument, const char* what
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not contain nulls", what));
     }
     DatumArray result = {nullptr, 0};
-    deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &result.elements, nullptr,
+    int16 length;
+    bool by_value;
+    char alignment;
+    get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
+    deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment, &result.elements, nullptr,
                       &result.count);
     return result;
 }

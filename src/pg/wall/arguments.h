@@ -47,7 +47,7 @@ void ThrowUnlessKey(std::string_view key);
 // How much a function may do: nullopt means no limit. Errors: 22023 when negative, which names the argument.
 std::optional<int64> Limit(FunctionCallInfo fcinfo, int argument, const char* name = "max_rows");
 
-// Elements of an array of text, bytea or jsonb. `what` names the argument in errors: 22004 for a NULL array
+// Elements of an array. `what` names the argument in errors: 22004 for a NULL array
 // or a NULL element, 22023 for more than one dimension.
 struct DatumArray {
     Datum* elements;
