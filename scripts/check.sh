@@ -94,6 +94,12 @@ build_oracle() {
         cmake --build "$KVS_ROOT/build/core" -j"$KVS_JOBS" --target versioned_store_script
 }
 
+# The program with which a TAP test listens.
+build_listener() {
+    cc -O2 -Wall -Wextra -Werror -I"$("$PG_CONFIG" --includedir)" "$KVS_ROOT/examples/listener.c" -L"$("$PG_CONFIG" --libdir)" -lpq \
+        -o "$1"
+}
+
 # TAP: each ok of each script is one result. The tests run as the server's user, who may not be able to read this
 # tree, so they run on a copy.
 check_tap() {
@@ -105,10 +111,12 @@ check_tap() {
     cp -R "$KVS_ROOT/test" "$dir/test"
     stage tap-oracle build_oracle
     cp "$KVS_ROOT/build/core/versioned_store_script" "$dir/" || true
+    stage tap-listener build_listener "$dir/listener"
     [ "$(id -u)" -ne 0 ] || chown -R "$(server_user)" "$dir"
     # PostgreSQL 15 takes TESTDIR, later ones the other two.
     as_server env -C "$dir/test" TESTDIR="$dir" TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
-        KVS_VERSIONED_STORE_SCRIPT="$dir/versioned_store_script" PATH="$PG_BINDIR:$PATH" PG_REGRESS="$PG_TESTDIR/regress/pg_regress" \
+        KVS_VERSIONED_STORE_SCRIPT="$dir/versioned_store_script" KVS_LISTENER="$dir/listener" PATH="$PG_BINDIR:$PATH" \
+        PG_REGRESS="$PG_TESTDIR/regress/pg_regress" \
         KVS_STRESS="${KVS_STRESS:-}" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-180}" TMPDIR="$dir" HOME="$dir" \
         prove --verbose --timer --ext=.pl -I "$PG_TESTDIR/perl" -I "$dir/test/t/lib" ${PROVE_FLAGS:-} t/ >"$log" 2>&1 || status=$?
     record_tap tap "$log" "$status"

@@ -2,7 +2,8 @@
 # Installs the Debian packages that kvs is built and tested with: only what is missing, without questions.
 #
 #   scripts/setup.sh          to build and test
-#   scripts/setup.sh --ci     also what .ci/run checks with: clang, sanitizers' runtime, gcovr, valgrind, promtool
+#   scripts/setup.sh --ci     also what .ci/run checks with: clang, sanitizers' runtime, gcovr, valgrind, promtool,
+#                             PgBouncer
 #   scripts/setup.sh --valgrind
 
 source "$(dirname "$0")/lib.sh"
@@ -10,7 +11,7 @@ source "$(dirname "$0")/lib.sh"
 packages=(make g++ cmake pkg-config libzstd-dev libxxhash-dev libicu-dev libssl-dev libpq-dev nlohmann-json3-dev
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev perl libipc-run-perl)
 if [ "${1:-}" = --ci ]; then
-    packages+=(clang clang-format clang-tidy libclang-rt-dev gcovr)
+    packages+=(clang clang-format clang-tidy libclang-rt-dev gcovr pgbouncer)
 fi
 if [ "${1:-}" = --ci ] || [ "${1:-}" = --valgrind ]; then
     packages+=(valgrind)
