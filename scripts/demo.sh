@@ -33,3 +33,14 @@ CREATE TABLE package_updates (LIKE package_available);
 ANALYZE package_available;
 SQL
 psql -X -f "$tour/tour.sql"
+
+echo
+echo '9. A second session hears what the first one writes'
+cc -O2 -I"$("$PG_CONFIG" --includedir)" "$KVS_ROOT/examples/listener.c" -L"$("$PG_CONFIG" --libdir)" -lpq -o "$rows/listener"
+"$rows/listener" -n 5 -t 20 'user:#' >"$rows/heard" 2>"$rows/live" &
+listener=$!
+until [ -s "$rows/live" ]; do sleep 0.1; done
+psql -X -a -f "$KVS_ROOT/examples/reactive.sql"
+wait "$listener"
+echo 'What examples/listener.c heard, with the time from the write on:'
+cut -c1-150 "$rows/heard"

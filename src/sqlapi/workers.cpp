@@ -11,6 +11,8 @@ using namespace kvs::pg;
 
 namespace {
 
+constexpr int kStartTimeout = 10000;  // ms
+
 void RequireNoRecovery(const char* command) {
     PreventCommandIfReadOnly(command);
     PreventCommandIfParallelMode(command);
@@ -31,7 +33,7 @@ KVS_FUNCTION(kvs_start_workers)
                     errhint("Consider increasing the configuration parameter \"max_worker_processes\"."));
         });
     }
-    PG_RETURN_BOOL(true);
+    PG_RETURN_BOOL(Guarded([] { return WaitForSequencer(kStartTimeout); }));
 }
 
 KVS_FUNCTION(kvs_stop_workers)

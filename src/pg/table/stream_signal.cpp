@@ -194,6 +194,20 @@ bool EnsureSequencer() {
     return count > 0 || StartHere();
 }
 
+bool WaitForSequencer(int milliseconds) {
+    constexpr int kStep = 5;  // ms; the server takes some to start a process
+    for (int waited = 0; waited < milliseconds; waited += kStep) {
+        bool found = false;
+        ForEachSequencer(MyDatabaseId, [&](PGPROC*, int) { found = true; });
+        if (found) {
+            return true;
+        }
+        CHECK_FOR_INTERRUPTS();
+        pg_usleep(kStep * 1000L);
+    }
+    return false;
+}
+
 void StopSequencer(Oid database) {
     ForEachSequencer(database, [](PGPROC*, int pid) { kill(pid, SIGTERM); });
 }

@@ -42,6 +42,9 @@ void WakeWaitingSessions();
 // there is no room for a background worker. `notify_pid` is told when it ends; 0: nobody.
 bool StartSequencer(Oid database, int notify_pid);
 
+// Waits until this database has one that was started; false if it does not come in time.
+bool WaitForSequencer(int milliseconds);
+
 // Ends the sequencer of a database, if it has one, without waiting for that.
 void StopSequencer(Oid database);
 
