@@ -24,7 +24,7 @@ roles() { sql -d postgres -c 'SELECT rolname FROM pg_roles' | LC_ALL=C sort; }
 
 drop_store() {
     local role
-    sql -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS kvs_docs'
+    sql -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS kvs_docs WITH (FORCE)'
     roles | LC_ALL=C comm -13 "$work/roles" - | while IFS= read -r role; do
         sql -d postgres -c "DROP ROLE \"$role\""
     done
