@@ -58,7 +58,7 @@ pg/observe     core/util pg/wall pg/table pg/chunk
 pg/read        core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk
 pg/write       core core/util core/codec core/entry core/json core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/branch      core core/util core/codec core/entry core/merge core/pattern core/tree core/version pg/wall pg/table pg/chunk pg/read pg/write
-pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
+pg/upkeep      core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read pg/stream pg/subscription
 pg/check       core core/util core/codec core/tree core/version pg/wall pg/table pg/chunk pg/upkeep
 pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/stream      core core/util core/codec core/event core/json core/pattern core/tree pg/wall pg/table pg/chunk

@@ -20,8 +20,9 @@ Datum Gc(FunctionCallInfo fcinfo, bool dry_run) {
     const CollectionResult result = CollectGarbage(dry_run, settings.reflog_retention);
     // Last, because members of the log stay locked from then on, and at once, because whoever builds waits
     // meanwhile.
-    const int64 changes = dry_run ? CountRemovableChanges(settings.change_retention)
-                                  : TrimChangeLog(settings.change_retention, 0).changes;
+    const int64 changes =
+        dry_run ? CountRemovableChanges(settings.change_retention)
+                : TrimChangeLog(settings.change_retention, settings.subscription_retention, 0).changes;
     return Guarded([&] {
         Row<kGcColumns> row;
         row.Set(kObjectsRemoved, Int64GetDatum(result.objects_removed));

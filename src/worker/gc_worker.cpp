@@ -121,7 +121,8 @@ void Report(const CollectionResult& result, Collector::Sweep outcome) {
 // Ahead of the collection, for which it may leave trees that only records of the log have held.
 TrimResult Trim() {
     Guarded([] { Begin("kvs.gc: removing old changes"); });
-    const TrimResult result = TrimChangeLog(settings.change_retention, settings.gc_lock_timeout);
+    const TrimResult result =
+        TrimChangeLog(settings.change_retention, settings.subscription_retention, settings.gc_lock_timeout);
     if (result.changes > 0) {
         Guarded([&] {
             ereport(LOG,

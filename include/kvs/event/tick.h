@@ -75,6 +75,15 @@ class TickReader {
     uint64_t events_ = 0;
 };
 
+// The lowest and the highest number of a tick; of one without items the highest is 0.
+struct TickNumbers {
+    uint64_t lowest = kMaxTickNumber;
+    uint64_t highest = 0;
+};
+
+// Errors: kCorruption.
+Result<TickNumbers> NumbersOf(std::string_view encoded);
+
 // The item that the n-th event of a tick belongs to, counted from 0, and which of its events that is.
 struct TickPlace {
     TickItem item;

@@ -1,5 +1,7 @@
 #include "kvs/event/tick.h"
 
+#include <algorithm>
+
 namespace kvs {
 
 namespace {
@@ -67,6 +69,22 @@ Result<bool> TickReader::Next(TickItem* item) {
     events_ += item->count;
     last_number_ = item->number;
     return true;
+}
+
+Result<TickNumbers> NumbersOf(std::string_view encoded) {
+    TickReader reader(encoded);
+    TickNumbers numbers;
+    for (TickItem item;;) {
+        Result<bool> next = reader.Next(&item);
+        if (!next.ok()) {
+            return next.error();
+        }
+        if (!next.value()) {
+            return numbers;
+        }
+        numbers.lowest = std::min(numbers.lowest, item.number);
+        numbers.highest = std::max(numbers.highest, item.number);
+    }
 }
 
 Result<TickPlace> FindInTick(std::string_view encoded, uint64_t n) {

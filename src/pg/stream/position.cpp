@@ -44,16 +44,6 @@ Surroundings Survey(int64 pos, Snapshot snapshot) {
     return found;
 }
 
-bool HasNumberBelow(const Tick& tick, int64 seq) {
-    TickReader items(tick.items);
-    for (TickItem item; items.Next(&item).OrThrow();) {
-        if (static_cast<int64>(item.number) < seq) {
-            return true;
-        }
-    }
-    return false;
-}
-
 }  // namespace
 
 void CheckPosition(int64 after) {
@@ -88,7 +78,7 @@ int64 StartOfStream(Snapshot snapshot) {
     const int64 low_seq = Guarded([&] { return ReadChangeMembers(snapshot).low_seq; });
     int64 pos = 0;
     for (std::optional<Tick> tick = FindTick(snapshot, 0); tick; tick = FindTick(snapshot, pos + 1)) {
-        if (!HasNumberBelow(*tick, low_seq)) {
+        if (static_cast<int64>(NumbersOf(tick->items).OrThrow().lowest) >= low_seq) {
             return tick->first_pos - 1;
         }
         pos = tick->last_pos;

@@ -1,8 +1,11 @@
 #include "pg/stream/tick_table.h"
 
+#include "kvs/event/tick.h"
+#include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
+#include "pg/wall/snapshot.h"
 
 namespace kvs::pg {
 
@@ -89,6 +92,31 @@ void AppendTick(const Tick& tick) {
         Insert(&table, values, nulls);
         Close(&table);
     });
+}
+
+int64 RemoveTicks(int64 low_seq) {
+    Snapshot latest = RegisterLatestSnapshot();
+    int64 pos = 0;
+    const int64 last = Guarded([&] { return LastPosition(latest); });
+    for (std::optional<Tick> tick = FindTick(latest, 0); tick && tick->last_pos < last;
+         tick = FindTick(latest, pos + 1)) {
+        if (static_cast<int64>(NumbersOf(tick->items).OrThrow().highest) >= low_seq) {
+            break;
+        }
+        pos = tick->last_pos;
+    }
+    ReleaseSnapshot(latest);
+    return pos == 0 ? 0
+                    : static_cast<int64>(ExecuteAsOwner("DELETE FROM _kvs.tick WHERE last_pos <= $1",
+                                                        {Parameter::Int8(pos)}));
+}
+
+int64 LowestBehind(int64 pos) {
+    OwnerQuery row("SELECT low_seq FROM _kvs.tick WHERE last_pos <= $1 ORDER BY last_pos DESC LIMIT 1",
+                   {Parameter::Int8(pos)}, true);
+    const int64 seq = row.Next() ? row.Int8(1) : 0;
+    row.Finish();
+    return seq;
 }
 
 int64 LastPosition(Snapshot snapshot) {

@@ -42,6 +42,13 @@ std::optional<Tick> FindTick(Snapshot snapshot, int64 pos);
 // Adds it. In a transaction of the sequencer.
 void AppendTick(const Tick& tick);
 
+// Removes the first ticks, as long as all of their changes have lower numbers, but never the last tick.
+// Returns how many. Errors: PgError, kCorruption.
+int64 RemoveTicks(int64 low_seq);
+
+// The number of a change: none below it comes behind the position in the stream. 0 if that is not known.
+int64 LowestBehind(int64 pos);
+
 // The position of the last event, 0 if there is none. Server code.
 int64 LastPosition(Snapshot snapshot);
 

@@ -245,4 +245,12 @@ void SeekSubscription(std::string_view name, int64 pos) {
                    {Parameter::Int4(found.id), Parameter::Int4(generation)});
 }
 
+std::optional<int64> NeededBySubscriptions() {
+    OwnerQuery row("SELECT min(needed) FROM _kvs.subscription_place", {}, true);
+    row.Next();
+    const std::optional<int64> pos = row.IsNull(1) ? std::nullopt : std::optional<int64>(row.Int8(1));
+    row.Finish();
+    return pos;
+}
+
 }  // namespace kvs::pg

@@ -49,4 +49,7 @@ bool DropSubscription(std::string_view name);
 // Moves it: what its members have does not count any more. Errors: 42501, kUnknownRef.
 void SeekSubscription(std::string_view name, int64 pos);
 
+// The position behind which lies all that a durable subscription may ask for; nullopt: there is none.
+std::optional<int64> NeededBySubscriptions();
+
 }  // namespace kvs::pg

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "pg/stream/tick_table.h"
+#include "pg/subscription/subscription_table.h"
 #include "pg/table/catalog.h"
 #include "pg/table/change_log.h"
 #include "pg/table/change_members.h"
@@ -163,6 +165,23 @@ void CloseMember(int number, const ChangeMembers& members, Snapshot snapshot) {
     });
 }
 
+// Up to where changes have left the hands of the stream, and may go when they are old enough.
+struct Released {
+    int64 from_stream;         // lower numbers have a position
+    int64 from_subscriptions;  // lower numbers lie behind every durable subscription
+};
+
+Released ReadReleased(Snapshot snapshot) {
+    Released released = {PG_INT64_MAX, PG_INT64_MAX};
+    if (const std::optional<Tick> last = ReadLastTick(snapshot)) {
+        released.from_stream = last->low_seq;
+    }
+    if (const std::optional<int64> needed = NeededBySubscriptions()) {
+        released.from_subscriptions = LowestBehind(*needed);
+    }
+    return released;
+}
+
 void CondemnMember(int number, ChangeMember member, Snapshot snapshot) {
     Guarded([&] {
         member.low_seq = std::max(member.low_seq, HighestSeq(number, snapshot) + 1);
@@ -203,9 +222,13 @@ void ForEachMember(Step step) {
     }
 }
 
+int64 LowestKept() {
+    return Guarded([] { return LowestKeptChange(); });
+}
+
 }  // namespace
 
-TrimResult TrimChangeLog(int retention, int patience) {
+TrimResult TrimChangeLog(int retention, int subscription_retention, int patience) {
     TrimResult result;
     if (retention < 0) {
         return result;
@@ -224,11 +247,19 @@ TrimResult TrimChangeLog(int retention, int patience) {
     });
     ForEachMember([&](int i, const ChangeMembers& all, Snapshot snapshot) {
         const ChangeMember& member = all.members[i];
-        if (member.in_use && !member.condemned && member.closed_at != DT_NOEND &&
-            GetCurrentTimestamp() - member.closed_at >= time) {
+        const int64 age = GetCurrentTimestamp() - member.closed_at;
+        if (!member.in_use || member.condemned || member.closed_at == DT_NOEND || age < time) {
+            return;
+        }
+        const int64 highest = Guarded([&] { return HighestSeq(i, snapshot); });
+        const Released released = ReadReleased(snapshot);
+        const bool is_too_old =
+            subscription_retention >= 0 && age >= int64{subscription_retention} * USECS_PER_SEC;
+        if (highest < released.from_stream && (is_too_old || highest < released.from_subscriptions)) {
             CondemnMember(i, member, snapshot);
         }
     });
+    RemoveTicks(LowestKept());
     ActiveSnapshot fresh(RegisterLatestSnapshot());
     const ChangeMembers all = Guarded([&] { return ReadChangeMembers(fresh.get()); });
     const ChangeMember& current = all.members[all.current];

@@ -6,7 +6,8 @@
 //   current    new rows go there; from then on until the next one is
 //   closing    writers that began before may still write to it; no others will
 //   closed     no one has a lock on it that a writer has: nothing is added to it any more
-//   condemned  all in it is too old, and the low-water mark is above it: readers leave it alone
+//   condemned  all in it is too old, has its position in the stream if the stream is in use, and lies behind
+//              every durable subscription; the low-water mark is above it: readers leave it alone
 //   waiting    every snapshot of the database saw it condemned: it was truncated
 //
 // Each step needs that the one before is committed, so it takes three runs to get rid of what was written
@@ -25,9 +26,11 @@ struct TrimResult {
     bool range_records = false;  // among them, which held trees
 };
 
-// Takes what steps can be taken now. retention: as the setting; patience: how long the lock of a member is
+// Takes what steps can be taken now, and removes the ticks that order nothing any more. retention,
+// subscription_retention: as the settings, the second one from when on durable subscriptions do not hold a
+// member; patience: how long the lock of a member is
 // tried for that others read by queries of their own, in ms, 0: once. Errors: PgError.
-TrimResult TrimChangeLog(int retention, int patience);
+TrimResult TrimChangeLog(int retention, int subscription_retention, int patience);
 
 // Takes members into use again in which there are changes though _kvs.change_member says that they wait: for
 // repair. Errors: PgError.

@@ -147,6 +147,12 @@ void DefineSettings() {
         "kvs.change_retention", "How long changes stay in the change log before a collection removes them.",
         "-1 keeps them for ever. They go in parts, each when all of it is that old.",
         &settings.change_retention, -1, -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.subscription_retention",
+        "How long changes stay in the change log for durable subscriptions that have not come to them.",
+        "-1 keeps them until they have. A subscription that is told that its events are gone (KV002) is to "
+        "be moved by kvs.seek.",
+        &settings.subscription_retention, -1, -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
     DefineCustomBoolVariable("kvs.autogc", "Whether background workers collect garbage.",
                              "Works only when the library is preloaded.", &settings.autogc, true, PGC_SIGHUP,
                              0, nullptr, nullptr, nullptr);

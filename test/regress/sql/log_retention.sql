@@ -259,6 +259,42 @@ SELECT changes_removed FROM kvs.gc();
 SELECT pg_temp.line('r:ring');
 SELECT * FROM pg_temp.errors();
 
+-- Nothing goes that a durable subscription has not come to, or that has no position in the stream yet.
+SELECT kvs.start_workers(), kvs.create_subscription('retention', 'r:#') IS NOT NULL AS created;
+SELECT kvs.put('r:s', '1');
+SELECT kvs.wait_for(timeout => '60s');
+SET kvs.change_retention = 0;
+CALL pg_temp.collect('2 closed, 3 current');
+SELECT changes_removed FROM kvs.gc();
+SELECT pg_temp.states();
+SELECT key, new_value, kvs.park('retention', pos, 'later') FROM kvs.poll('retention') WHERE key = 'r:s';
+SELECT count(*) FROM kvs.poll('retention', 'idle');
+SELECT changes_removed FROM kvs.gc();
+SELECT pg_temp.states();
+SELECT kvs.replay_parked('retention');
+SELECT key, new_value, kvs.ack('retention', pos) FROM kvs.poll('retention');
+CALL pg_temp.collect('3 current');
+-- The ticks went with it, but for the last one.
+SELECT count(*) FROM _kvs.tick;
+SELECT kvs.stop_workers();
+SELECT kvs.put('r:s', '2');
+CALL pg_temp.collect('3 closed, 4 current');
+SELECT changes_removed FROM kvs.gc();
+SELECT pg_temp.states();
+SELECT kvs.start_workers();
+SELECT kvs.wait_for(timeout => '60s');
+-- Unless it is to be kept for it no longer: then the subscription is told.
+SET kvs.subscription_retention = 0;
+CALL pg_temp.collect('4 current');
+SELECT regexp_replace(pg_temp.error_of($$SELECT key FROM kvs.poll('retention')$$), '\d{6,}', 'POS');
+SELECT kvs.seek('retention', 'start') = kvs.position() AS moved;
+SELECT kvs.put('r:s', '3');
+SELECT kvs.wait_for(timeout => '60s');
+SELECT key, new_value FROM kvs.poll('retention');
+RESET kvs.subscription_retention;
+SELECT kvs.drop_subscription('retention');
+SET kvs.change_retention = -1;
+
 -- What the setting may be, and who may set it.
 SET kvs.change_retention = '30d';
 SHOW kvs.change_retention;

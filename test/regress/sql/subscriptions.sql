@@ -2,23 +2,25 @@
 \set SHOW_CONTEXT never
 \set VERBOSITY terse
 SELECT kvs.start_workers();
+SELECT kvs.wait_for(timeout => '60s');
+CREATE TABLE pg_temp.base AS SELECT kvs.position() AS pos;
 SELECT kvs.create_branch('subs', encode(_kvs.initial_commit(), 'hex'));
 SET kvs.branch = 'subs';
 CREATE FUNCTION pg_temp.poll(name text, member text, max_rows bigint DEFAULT 100, lease interval DEFAULT '1h')
 RETURNS TABLE (key text, value jsonb, deliveries int) LANGUAGE sql AS
 $$ SELECT key, new_value, delivery_count FROM kvs.poll(name, member, max_rows, lease) $$;
 CREATE FUNCTION pg_temp.pos(key text, version bigint DEFAULT 1) RETURNS bigint LANGUAGE sql AS
-$$ SELECT pos FROM kvs.events(branch => 'subs', max_rows => NULL) AS e WHERE e.key = pos.key AND e.version = pos.version $$;
+$$ SELECT pos FROM kvs.events((SELECT pos FROM pg_temp.base), branch => 'subs', max_rows => NULL) AS e WHERE e.key = pos.key AND e.version = pos.version $$;
 CREATE FUNCTION pg_temp.error_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE statement;
     RETURN 'none';
 EXCEPTION WHEN OTHERS THEN
-    RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, '^event \d+', 'event POS');
+    RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, '^(event|position) \d+', '\1 POS');
 END
 $$;
-CREATE VIEW pg_temp.state AS
-SELECT name, pos - (SELECT min(pos) - 1 FROM kvs.events(branch => 'subs', max_rows => NULL)) AS pos, lag_events, in_flight, parked, held, members
+CREATE TEMP VIEW state AS
+SELECT name, pos - (SELECT min(pos) - 1 FROM kvs.events((SELECT pos FROM pg_temp.base), branch => 'subs', max_rows => NULL)) AS pos, lag_events, in_flight, parked, held, members
 FROM kvs.subscriptions WHERE name LIKE 's%';
 
 -- Creating.
@@ -29,7 +31,7 @@ SELECT kvs.create_subscription(repeat('x', 256));
 SELECT kvs.create_subscription(NULL);
 SELECT kvs.create_subscription('bad', 'a/#/b');
 SELECT kvs.create_subscription('bad', from_pos => -1);
-SELECT kvs.create_subscription('bad', from_pos => 1);
+SELECT pg_temp.error_of($$SELECT kvs.create_subscription('bad', from_pos => kvs.position() + 1000)$$);
 SELECT kvs.create_subscription('bad', branch => 'nobody');
 SELECT kvs.create_subscription('bad', operations => '{put}');
 SELECT kvs.create_subscription('bad', on_park => 'stop');
@@ -194,7 +196,7 @@ SELECT name, key, reason, deliveries FROM kvs.parked;
 
 -- Moving.
 SELECT kvs.seek('s3', 'nowhere');
-SELECT kvs.seek('s3', '1');
+SELECT pg_temp.error_of($$SELECT kvs.seek('s3', (kvs.position() + 1000)::text)$$);
 SELECT kvs.seek('nobody', 'end');
 SELECT kvs.seek('s3', NULL);
 SELECT kvs.seek('s3', 'end') = kvs.position() AS at_end;
@@ -239,7 +241,7 @@ SELECT kvs.import('SELECT ''park:'' || g, to_jsonb(g) FROM generate_series(100, 
 SELECT kvs.wait_for(timeout => '60s');
 SELECT count(*), min(key), max(key) FROM pg_temp.poll('s2', 'm1', 20);
 SELECT count(*), min(key), max(key) FROM pg_temp.poll('s2', 'm2', 20);
-SELECT kvs.ack_many('s2', array_agg(e.pos), 'm1') FROM kvs.events(branch => 'subs', pattern => 'park:1*', max_rows => NULL) AS e WHERE key BETWEEN 'park:100' AND 'park:119';
+SELECT kvs.ack_many('s2', array_agg(e.pos), 'm1') FROM kvs.events((SELECT pos FROM pg_temp.base), 'park:1*', NULL, 'subs') AS e WHERE key BETWEEN 'park:100' AND 'park:119';
 SELECT count(*), min(key), max(key) FROM pg_temp.poll('s2', 'm1', 20);
 SELECT name, in_flight, lag_events FROM pg_temp.state WHERE name = 's2';
 RESET kvs.bulk_log_threshold;

@@ -50,6 +50,15 @@ TEST(Tick, GoldenBytes) {
               std::string("\x01\x40\x04\x1a\x29\x03\x05\x91\x4e\x01k", 11));
 }
 
+TEST(Tick, NumbersOf) {
+    const TickNumbers numbers =
+        NumbersOf(Encode({Change(16), Change(7), Range(20, 3, {}), Change(9)})).OrThrow();
+    EXPECT_EQ(numbers.lowest, 7u);
+    EXPECT_EQ(numbers.highest, 20u);
+    EXPECT_EQ(NumbersOf(Encode({})).OrThrow().highest, 0u);
+    EXPECT_FALSE(NumbersOf("\x02").ok());
+}
+
 TEST(Tick, FindsAnEvent) {
     const std::string encoded = Encode({Change(5), Range(6, 25000, {"a", "b"}), Range(7, 0, {}), Change(8)});
     EXPECT_EQ(FindInTick(encoded, 0).OrThrow().item, Change(5));
