@@ -1,10 +1,11 @@
 /* Prints the changes of a store while they happen: subscribes over libpq and waits for notifications.
  *
  *   cc -I"$(pg_config --includedir)" examples/listener.c -L"$(pg_config --libdir)" -lpq -o listener
- *   ./listener 'user:#' 'dbname=postgres'
+ *   ./listener -d 'dbname=postgres' 'user:#'
  *
- *   listener [-n COUNT] [-t SECONDS] [-r] PATTERN [CONNINFO]
+ *   listener [-d CONNINFO] [-n COUNT] [-t SECONDS] [-r] PATTERN...
  *
+ *   -d    the database, as libpq takes it; default: that of the PG* environment
  *   -n    ends after so many events; default: never
  *   -t    ends after so many seconds without one, with status 2; default: never
  *   -r    prints the payloads only, as they come
@@ -77,8 +78,10 @@ static void print(const char* payload, int raw) {
 int main(int argc, char** argv) {
     long count = -1;
     int timeout = -1, raw = 0, option;
-    while ((option = getopt(argc, argv, "n:t:r")) != -1) {
+    const char* database = "";
+    while ((option = getopt(argc, argv, "d:n:t:r")) != -1) {
         switch (option) {
+            case 'd': database = optarg; break;
             case 'n': count = atol(optarg); break;
             case 't': timeout = atoi(optarg) * 1000; break;
             case 'r': raw = 1; break;
@@ -86,20 +89,22 @@ int main(int argc, char** argv) {
         }
     }
     if (optind >= argc) {
-        fprintf(stderr, "usage: listener [-n COUNT] [-t SECONDS] [-r] PATTERN [CONNINFO]\n");
+        fprintf(stderr, "usage: listener [-d CONNINFO] [-n COUNT] [-t SECONDS] [-r] PATTERN...\n");
         return 1;
     }
-    PGconn* connection = PQconnectdb(optind + 1 < argc ? argv[optind + 1] : "");
+    PGconn* connection = PQconnectdb(database);
     if (PQstatus(connection) != CONNECTION_OK) {
         fail(connection);
     }
-    const char* parameters[] = {argv[optind]};
-    PGresult* result = PQexecParams(connection, "SELECT kvs.subscribe($1)", 1, NULL, parameters, NULL, NULL, 0);
-    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-        fail(connection);
+    for (; optind < argc; optind++) {
+        const char* parameters[] = {argv[optind]};
+        PGresult* result = PQexecParams(connection, "SELECT kvs.subscribe($1)", 1, NULL, parameters, NULL, NULL, 0);
+        if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+            fail(connection);
+        }
+        PQclear(result);
     }
     fprintf(stderr, "live\n");
-    PQclear(result);
     while (count != 0) {
         struct pollfd socket = {PQsocket(connection), POLLIN, 0};
         if (poll(&socket, 1, timeout) == 0) {

@@ -15,7 +15,7 @@ build_and_install
 dir=$(make_server_dir bench)
 trap '[ ! -f "$dir/data/postmaster.pid" ] || cluster_stop "$dir"; rm -rf "$dir"' EXIT
 cluster_start "$dir" shared_preload_libraries=kvs shared_buffers=1GB max_wal_size=8GB checkpoint_timeout=30min \
-    max_connections=200 autovacuum_naptime=10s
+    max_connections=1200 autovacuum_naptime=10s
 cluster_env "$dir"
 createdb bench
 export PGDATABASE=bench KVS_BENCH_DATA=$dir/data KVS_BENCH_RESTART="$KVS_ROOT/scripts/cluster.sh restart $dir"

@@ -26,7 +26,7 @@ sub listen_to
     my ($pattern, $count, $user) = @_;
     my $name    = 'listener' . $listeners++;
     my $connstr = $node->connstr('postgres') . ($user ? " user=$user" : '');
-    my $handle  = IPC::Run::start([ $program, '-r', '-n', $count, '-t', 20, $pattern, $connstr ],
+    my $handle  = IPC::Run::start([ $program, '-d', $connstr, '-r', '-n', $count, '-t', 20, $pattern ],
         '>', "$dir/$name.out", '2>', "$dir/$name.err");
     wait_until("$name to be live", sub { -s "$dir/$name.err" });
     is(slurp_file("$dir/$name.err"), "live\n", "$name is live");
