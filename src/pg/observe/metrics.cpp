@@ -49,7 +49,17 @@ constexpr QueriedMetric kQueriedMetrics[] = {
     {"kvs_workers", "gauge", "Background workers of this database.", "type",
      "SELECT count(*), backend_type FROM pg_stat_activity "
      "WHERE backend_type LIKE 'kvs%' AND datname = current_database() GROUP BY 2 ORDER BY 2"},
+    {"kvs_stream_position", "gauge", "Position of the last event of the stream.", nullptr,
+     "SELECT coalesce(max(last_pos), 0) FROM _kvs.tick"},
+    {"kvs_stream_lag_changes", "gauge", "Committed changes that have no position yet.", nullptr,
+     "SELECT count(*) FROM _kvs.change AS c, (SELECT max(last_pos) FROM _kvs.tick) AS l(pos) "
+     "LEFT JOIN _kvs.tick AS t ON t.last_pos = l.pos WHERE c.seq >= coalesce(t.low_seq, 0) "
+     "AND (t.snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, t.snapshot))"},
 };
+
+// The server opens no unlogged table on a standby.
+constexpr QueriedMetric kListeners = {"kvs_stream_listeners", "gauge", "Sessions that have subscribed.",
+                                      nullptr, "SELECT count(DISTINCT channel) FROM _kvs.listener"};
 
 void AddQueried(const QueriedMetric& metric, PrometheusText* text) {
     text->Begin(metric.name, metric.type, metric.help);
@@ -138,6 +148,9 @@ std::string MetricsText() {
     PrometheusText text("database", database);
     for (const QueriedMetric& metric : kQueriedMetrics) {
         AddQueried(metric, &text);
+    }
+    if (!RecoveryInProgress()) {
+        AddQueried(kListeners, &text);
     }
     AddNodeCache(&text);
     AddOperations(&text);
