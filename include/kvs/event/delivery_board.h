@@ -9,13 +9,16 @@
 //     floor          all events up to there are done, as far as settled states tell
 //     an event       is done in a settled state; or it is somebody's: his who got it last, which the number
 //                    of deliveries tells, so that a member whose lease ran out need not be written to; or it
-//                    is in an unsettled state; else it is free
+//                    is in an unsettled state; else it is free. Of one that was set aside, which is done as
+//                    far as the stream goes, leases alone tell, and whether it still is aside
 //     a key          is blocked while another member has an event of it, or an event of it that was given
 //                    back may not go on yet, or an unsettled state has one
 //
 // So two members never have a key at the same time, and a key's events come one after the other.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -36,14 +39,18 @@ class DeliveryBoard {
     void AddOther(int64_t floor, const MemberState& state);
     // The same where a transaction of that member runs, and what it has written, all of it.
     void AddBusy(int64_t floor, const MemberState& state);
-    void AddUnsettled(const MemberState& state);
+    void AddUnsettled(int64_t floor, const MemberState& state);
     void Finish();
 
     int64_t floor() const { return floor_; }
     int64_t now() const { return now_; }
 
-    // No free events: done or somebody's.
+    // Free events of the stream lie behind this position and are not in the set: those are done or
+    // somebody's.
+    int64_t stream_floor() const { return std::max(floor_, unsettled_floor_); }
     const PositionSet& taken() const { return taken_; }
+    // Whether nobody has an event that was set aside.
+    bool IsFreeAside(int64_t pos) const;
     // Done, settled.
     const PositionSet& done() const { return done_; }
 
@@ -59,9 +66,15 @@ class DeliveryBoard {
 
     // The lease of who has the event, or had it last; nullptr: it is done, or was never handed out.
     const Lease* Find(int64_t pos) const;
-    // Whether that is the asking member, and nobody else may have it meanwhile.
+    // Whether that is the asking member, though the lease may have run out: nobody else has it, and the
+    // events of its key before it are done, so that what the member does comes in order.
     bool IsOwn(int64_t pos) const;
 
+    // The asking member is done with it.
+    void Remove(int64_t pos) { holders_.erase(pos); }
+
+    // How many leases there are, of whichever kind.
+    size_t leases() const { return holders_.size(); }
     // How many events are in the hands of members.
     int64_t in_flight() const { return in_flight_; }
     // When the next lease runs out or the next event may go on; INT64_MAX: never.
@@ -76,12 +89,14 @@ class DeliveryBoard {
 
     void Add(int64_t floor, const MemberState& state, bool is_own, bool is_busy);
     void BlockSince(uint32_t key_hash, int64_t since);
+    bool IsUnsettled(const Lease& lease) const;
 
     int64_t floor_;
     int64_t now_;
     PositionSet done_;
     PositionSet taken_;
     PositionSet unsettled_;
+    int64_t unsettled_floor_ = 0;
     std::map<int64_t, Holder> holders_;
     std::unordered_map<uint32_t, int64_t> blocked_;  // since when
     std::vector<Lease> due_;

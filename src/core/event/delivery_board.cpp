@@ -1,6 +1,7 @@
 #include "kvs/event/delivery_board.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kvs {
 
@@ -24,13 +25,17 @@ void DeliveryBoard::Add(int64_t floor, const MemberState& state, bool is_own, bo
             continue;
         }
         const auto [holder, is_new] = holders_.try_emplace(lease.pos, Holder{lease, is_own, is_busy});
-        if (!is_new && holder->second.lease.deliveries < lease.deliveries) {
+        // What is aside does not come from the stream again.
+        const Lease& other = holder->second.lease;
+        if (!is_new &&
+            std::pair(other.is_aside, other.deliveries) < std::pair(lease.is_aside, lease.deliveries)) {
             holder->second = {lease, is_own, is_busy};
         }
     }
 }
 
-void DeliveryBoard::AddUnsettled(const MemberState& state) {
+void DeliveryBoard::AddUnsettled(int64_t floor, const MemberState& state) {
+    unsettled_floor_ = std::max(unsettled_floor_, floor);
     unsettled_.Add(state.done);
     for (const Lease& lease : state.leases) {
         unsettled_.Add(lease.pos);
@@ -50,7 +55,7 @@ void DeliveryBoard::Finish() {
     taken_ = done_;
     taken_.Add(unsettled_);
     std::erase_if(holders_, [&](const auto& entry) {
-        return done_.Has(entry.first) || (entry.first <= floor_ && !entry.second.lease.is_aside);
+        return !entry.second.lease.is_aside && (entry.first <= floor_ || done_.Has(entry.first));
     });
     // Keys of which the asking member has to be given an earlier event again: what it has of them comes
     // again behind that.
@@ -59,7 +64,7 @@ void DeliveryBoard::Finish() {
         const Lease& lease = holder.lease;
         taken_.Add(pos);
         const bool is_live = lease.IsLive(now_);
-        if (unsettled_.Has(pos) || holder.is_busy) {
+        if (IsUnsettled(lease) || holder.is_busy) {
             BlockSince(lease.key_hash, now_);
         } else if (is_live && (!holder.is_own || lease.is_returned)) {
             BlockSince(lease.key_hash, lease.since);
@@ -77,14 +82,33 @@ void DeliveryBoard::Finish() {
     }
 }
 
+// What lies below an unsettled floor may be done without being named.
+bool DeliveryBoard::IsUnsettled(const Lease& lease) const {
+    return unsettled_.Has(lease.pos) || (!lease.is_aside && lease.pos <= unsettled_floor_);
+}
+
+bool DeliveryBoard::IsFreeAside(int64_t pos) const {
+    const auto holder = holders_.find(pos);
+    const bool is_held =
+        holder != holders_.end() && holder->second.lease.is_aside &&
+        std::none_of(due_.begin(), due_.end(), [&](const Lease& lease) { return lease.pos == pos; });
+    return !is_held && !unsettled_.Has(pos);
+}
+
 const Lease* DeliveryBoard::Find(int64_t pos) const {
     const auto holder = holders_.find(pos);
     return holder != holders_.end() ? &holder->second.lease : nullptr;
 }
 
 bool DeliveryBoard::IsOwn(int64_t pos) const {
-    const auto holder = holders_.find(pos);
-    return holder != holders_.end() && holder->second.is_own && !unsettled_.Has(pos);
+    const auto found = holders_.find(pos);
+    if (found == holders_.end() || !found->second.is_own || IsUnsettled(found->second.lease)) {
+        return false;
+    }
+    const uint32_t key_hash = found->second.lease.key_hash;
+    return !IsBlocked(key_hash) && std::none_of(holders_.begin(), holders_.find(pos), [&](const auto& entry) {
+        return entry.second.lease.key_hash == key_hash;
+    });
 }
 
 }  // namespace kvs

@@ -59,6 +59,14 @@ class MemberTurn {
         const int64 pos = lease.pos;
         state_.Remove(pos);
         state_.done.Add(pos);
+        PassOver(pos);
+    }
+
+    // The later events of its key are judged as if it were done.
+    void PassOver(int64 pos) {
+        if (board_) {
+            board_->Remove(pos);
+        }
     }
 
     void Park(const Lease& lease, const EventKey& key, std::string_view reason) {
@@ -181,6 +189,7 @@ bool ExtendLeases(std::string_view name, std::string_view member, int64 lease_ti
     for (Lease& lease : turn.state().leases) {
         if (turn.IsInHand(lease)) {
             lease.until = turn.now() + lease_time * 1000;
+            turn.PassOver(lease.pos);
             any = true;
         }
     }

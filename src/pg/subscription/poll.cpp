@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "pg/subscription/acknowledge.h"
@@ -56,7 +55,9 @@ DeliveryBoard ReadBoard(const Subscription& subscription, const std::vector<Memb
             board.AddOther(floor, settled);
         }
         for (const MemberRow& unsettled : member.unsettled) {
-            board.AddUnsettled(StateOf(unsettled, subscription));
+            if (unsettled.generation == subscription.generation) {
+                board.AddUnsettled(unsettled.floor, StateOf(unsettled, subscription));
+            }
         }
     }
     board.Finish();
@@ -124,19 +125,17 @@ void Poll::Turn(Snapshot snapshot, bool is_last) {
 // events of a key come in theirs. One that is left where it is leaves its key blocked, or the turn full.
 void Poll::TakeDue(const DeliveryBoard& board, Snapshot snapshot) {
     std::map<int64, std::pair<Lease, const AsideEvent*>> events;
-    std::set<int64> due;
     for (const Lease& lease : board.due()) {
-        due.insert(lease.pos);
         if (!lease.is_aside) {
             events[lease.pos] = {lease, nullptr};
         }
     }
     std::vector<AsideEvent> ready;
     if (has_aside_) {
-        ready = ReadyAside(subscription_, max_rows_ + static_cast<int64>(board.taken().runs().size()));
+        ready = ReadyAside(subscription_, max_rows_ + static_cast<int64>(board.leases()));
     }
     for (const AsideEvent& event : ready) {
-        if (board.taken().Has(event.pos) && !due.contains(event.pos)) {
+        if (!board.IsFreeAside(event.pos)) {
             continue;
         }
         const Lease* before = board.Find(event.pos);
@@ -167,13 +166,23 @@ bool Poll::Park(const Lease& lease, const AsideEvent* aside, Snapshot snapshot) 
     }
     pg::Park(subscription_, lease.pos, aside != nullptr ? aside->key : ReadEventKey(lease.pos, snapshot),
              static_cast<int32>(lease.deliveries), ReasonOfDeliveries(deliveries));
-    own_.Remove(lease.pos);
-    own_.done.Add(lease.pos);
+    MarkMoved(lease);
     if (subscription_.holds_key) {
         board_->Block(lease.key_hash);
     }
-    has_aside_ = changed_ = true;
     return true;
+}
+
+// Done as far as the stream goes. The mark holds its key as long as this transaction runs.
+void Poll::MarkMoved(const Lease& lease) {
+    own_.done.Add(lease.pos);
+    Lease mark;
+    mark.pos = lease.pos;
+    mark.key_hash = lease.key_hash;
+    mark.since = mark.until = board_->now();
+    mark.is_moved = true;
+    own_.Put(mark);
+    has_aside_ = changed_ = true;
 }
 
 void Poll::Take(Lease lease) {
@@ -191,14 +200,7 @@ void Poll::Take(Lease lease) {
 
 void Poll::MoveAside(const Lease& lease, const EventKey& key) {
     SetAside(subscription_, lease.pos, key, lease.deliveries);
-    own_.done.Add(lease.pos);
-    Lease mark;
-    mark.pos = lease.pos;
-    mark.key_hash = lease.key_hash;
-    mark.since = mark.until = board_->now();
-    mark.is_moved = true;
-    own_.Put(mark);
-    has_aside_ = changed_ = true;
+    MarkMoved(lease);
 }
 
 // An event that was handed out from the stream, and whose key is held by one set aside since: it has to come
@@ -220,7 +222,7 @@ bool Poll::FollowsAside(const Lease& lease, Snapshot snapshot) {
 void Poll::TakeFromStream(Snapshot snapshot) {
     PositionSet taken = board_->taken();
     taken.Add(passed_);
-    EventReader reader(board_->floor(), subscription_.Filter(), snapshot);
+    EventReader reader(board_->stream_floor(), subscription_.Filter(), snapshot);
     int looked = 0;
     while (!IsFull() && looked < kLookAhead) {
         const int64 before = reader.pos();
@@ -275,7 +277,8 @@ bool Poll::Write(bool is_last) {
         }
         const Lease* holder = board_->Find(lease.pos);
         const bool is_new = lease.IsLive(board_->now()) && lease.since == board_->now();
-        return !is_new && (holder == nullptr || holder->deliveries > lease.deliveries);
+        return !is_new && (holder == nullptr || holder->is_aside != lease.is_aside ||
+                           holder->deliveries > lease.deliveries);
     });
     row_.generation = subscription_.generation;
     row_.floor = floor;

@@ -50,6 +50,7 @@ class Poll {
     void TakeFromStream(Snapshot snapshot);
     bool Park(const Lease& lease, const AsideEvent* aside, Snapshot snapshot);
     void Take(Lease lease);
+    void MarkMoved(const Lease& lease);
     void MoveAside(const Lease& lease, const EventKey& key);
     bool FollowsAside(const Lease& lease, Snapshot snapshot);
     bool IsFull() const { return static_cast<int64>(deliveries_.size()) >= room_; }

@@ -105,6 +105,15 @@ SELECT pg_temp.error_of($$SELECT kvs.ack('s1', pg_temp.pos('key:a', 4), 'm1')$$)
 SELECT * FROM pg_temp.poll('s1', 'm1');
 SELECT kvs.ack_many('s1', ARRAY[pg_temp.pos('key:a', 4), pg_temp.pos('key:a', 5)], 'm2');
 
+-- A member that is late acknowledges in order, all in one call or one after the other.
+SELECT kvs.put('key:a', '5.1'), kvs.put('key:a', '5.2'), kvs.put('key:a', '5.3');
+SELECT kvs.wait_for(timeout => '60s');
+SELECT * FROM pg_temp.poll('s1', 'm1', 100, '1ms');
+SELECT pg_sleep(0.01);
+SELECT pg_temp.error_of($$SELECT kvs.ack('s1', pg_temp.pos('key:a', 7), 'm1')$$);
+SELECT kvs.ack_many('s1', ARRAY[pg_temp.pos('key:a', 6), pg_temp.pos('key:a', 7)], 'm1');
+SELECT kvs.ack('s1', pg_temp.pos('key:a', 8), 'm1');
+
 -- Extending, and giving back.
 SELECT kvs.put('key:a', '6'), kvs.put('key:a', '7'), kvs.put('key:b', '3');
 SELECT kvs.wait_for(timeout => '60s');
@@ -114,11 +123,11 @@ SELECT * FROM pg_temp.poll('s1', 'm2');
 SELECT kvs.extend('s1', '0', 'm1');
 SELECT kvs.extend('s1', NULL, 'm1');
 -- The later event of the key comes again behind it, and was not handed out in vain.
-SELECT kvs.nack('s1', pg_temp.pos('key:a', 6), member => 'm1');
-SELECT pg_temp.error_of($$SELECT kvs.ack('s1', pg_temp.pos('key:a', 7), 'm1')$$);
-SELECT pg_temp.error_of($$SELECT kvs.nack('s1', pg_temp.pos('key:a', 6), member => 'm1')$$);
+SELECT kvs.nack('s1', pg_temp.pos('key:a', 9), member => 'm1');
+SELECT pg_temp.error_of($$SELECT kvs.ack('s1', pg_temp.pos('key:a', 10), 'm1')$$);
+SELECT pg_temp.error_of($$SELECT kvs.nack('s1', pg_temp.pos('key:a', 9), member => 'm1')$$);
 SELECT * FROM pg_temp.poll('s1', 'm2');
-SELECT kvs.nack('s1', pg_temp.pos('key:a', 6), '1h', 'm2');
+SELECT kvs.nack('s1', pg_temp.pos('key:a', 9), '1h', 'm2');
 SELECT * FROM pg_temp.poll('s1', 'm1');
 SELECT * FROM pg_temp.poll('s1', 'm2');
 SELECT in_flight FROM pg_temp.state;

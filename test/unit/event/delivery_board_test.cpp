@@ -45,7 +45,7 @@ TEST(DeliveryBoard, FloorRisesOverWhatAllHaveDone) {
     board.AddOwn(12, StateOf({}, {14, 16}));
     board.AddOther(11, StateOf({}, {13, 15}));
     board.AddBusy(0, StateOf({}, {17}));
-    board.AddUnsettled(StateOf({}, {17, 18}));
+    board.AddUnsettled(0, StateOf({}, {17, 18}));
     board.Finish();
     EXPECT_EQ(board.floor(), 17);
     EXPECT_TRUE(board.taken().Has(18));
@@ -100,6 +100,27 @@ TEST(DeliveryBoard, WhoGotItLastHasIt) {
     }
 }
 
+// Another one has begun with an earlier event of the key.
+TEST(DeliveryBoard, LeaseThatRanOutIsLostWithAnEarlierEventOfItsKey) {
+    for (const int64_t until : {int64_t{500}, int64_t{1500}}) {
+        DeliveryBoard board(0, kNow);
+        board.AddOwn(0, StateOf({LeaseOf(3, 10, 1, 500), LeaseOf(5, 10, 1, 500), LeaseOf(6, 20, 1, 500)}));
+        board.AddOther(0, StateOf({LeaseOf(3, 10, 2, until)}));
+        board.Finish();
+        EXPECT_FALSE(board.IsOwn(3));
+        EXPECT_FALSE(board.IsOwn(5));
+        EXPECT_TRUE(board.IsOwn(6));
+    }
+    DeliveryBoard board(0, kNow);
+    board.AddOwn(0, StateOf({LeaseOf(3, 10, 1, 500), LeaseOf(5, 10, 1, 500), LeaseOf(7, 10, 1, 500)}));
+    board.AddOther(0, StateOf({}, {3}));
+    board.Finish();
+    EXPECT_TRUE(board.IsOwn(5));
+    EXPECT_FALSE(board.IsOwn(7));
+    board.Remove(5);
+    EXPECT_TRUE(board.IsOwn(7));
+}
+
 TEST(DeliveryBoard, WhatIsDoneIsNobodys) {
     DeliveryBoard board(4, kNow);
     board.AddOwn(4, StateOf({LeaseOf(3, 10, 1, 500), LeaseOf(6, 10, 1, 500)}));
@@ -115,7 +136,7 @@ TEST(DeliveryBoard, WhoIsBusyKeepsWhatHeHas) {
     DeliveryBoard board(0, kNow);
     board.AddOwn(0, StateOf({LeaseOf(7, 30, 1, 500)}));
     board.AddBusy(0, StateOf({LeaseOf(3, 10, 1, 500)}));
-    board.AddUnsettled(StateOf({LeaseOf(4, 20, 1, 500)}, {3, 7}));
+    board.AddUnsettled(0, StateOf({LeaseOf(4, 20, 1, 500)}, {3, 7}));
     board.Finish();
     EXPECT_EQ(DueOf(board), Positions{});
     for (const uint32_t key : {10u, 20u, 30u}) {
@@ -147,6 +168,35 @@ TEST(DeliveryBoard, OwnLaterEventsComeAgainBehindOneThatRanOut) {
     EXPECT_EQ(DueOf(board), (Positions{3, 5}));
 }
 
+// What is done below it is not named any more.
+TEST(DeliveryBoard, AllBelowAnUnsettledFloorIsUnsettled) {
+    Lease aside = LeaseOf(2, 20, 1, 500);
+    aside.is_aside = true;
+    DeliveryBoard board(0, kNow);
+    board.AddOther(0, StateOf({aside, LeaseOf(3, 10, 1, 500)}));
+    board.AddUnsettled(4, {});
+    board.Finish();
+    EXPECT_EQ(DueOf(board), Positions{2});
+    EXPECT_TRUE(board.IsBlocked(10));
+    EXPECT_EQ(board.floor(), 0);
+    EXPECT_EQ(board.stream_floor(), 4);
+}
+
+// The stream is done with it, and so is nobody else.
+TEST(DeliveryBoard, WhatWasSetAsideIsHeldByItsLeaseAlone) {
+    Lease aside = LeaseOf(3, 10, 2, 1500);
+    aside.is_aside = true;
+    DeliveryBoard board(0, kNow);
+    board.AddOwn(0, StateOf({LeaseOf(3, 10, 4, 500)}, {3, 5}));
+    board.AddOther(0, StateOf({aside}));
+    board.Finish();
+    EXPECT_FALSE(board.IsOwn(3));
+    EXPECT_FALSE(board.IsFreeAside(3));
+    EXPECT_TRUE(board.IsFreeAside(5));
+    EXPECT_TRUE(board.IsBlocked(10));
+    EXPECT_EQ(DueOf(board), Positions{});
+}
+
 // The transaction that set it aside runs: until it ends, nobody knows where the event is.
 TEST(DeliveryBoard, MarkOfWhatWasSetAsideCountsAsLongAsItIsUnsettled) {
     Lease mark = LeaseOf(3, 10, 0, 900);
@@ -156,7 +206,7 @@ TEST(DeliveryBoard, MarkOfWhatWasSetAsideCountsAsLongAsItIsUnsettled) {
     settled.Finish();
     EXPECT_FALSE(settled.IsBlocked(10));
     DeliveryBoard unsettled(0, kNow);
-    unsettled.AddUnsettled(StateOf({mark}, {3}));
+    unsettled.AddUnsettled(0, StateOf({mark}, {3}));
     unsettled.Finish();
     EXPECT_TRUE(unsettled.IsBlocked(10));
 }
