@@ -43,6 +43,8 @@ class DeliveryBoard {
     void Finish();
 
     int64_t floor() const { return floor_; }
+    // As far as a row says so.
+    int64_t noted_floor() const { return noted_floor_; }
     int64_t now() const { return now_; }
 
     // Free events of the stream lie behind this position and are not in the set: those are done or
@@ -92,6 +94,7 @@ class DeliveryBoard {
     bool IsUnsettled(const Lease& lease) const;
 
     int64_t floor_;
+    int64_t noted_floor_ = 0;
     int64_t now_;
     PositionSet done_;
     PositionSet taken_;

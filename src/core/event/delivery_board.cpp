@@ -50,6 +50,7 @@ void DeliveryBoard::BlockSince(uint32_t key_hash, int64_t since) {
 }
 
 void DeliveryBoard::Finish() {
+    noted_floor_ = floor_;
     done_.RemoveUpTo(floor_);
     floor_ = std::max(floor_, done_.EndOfRun(floor_ + 1));
     taken_ = done_;

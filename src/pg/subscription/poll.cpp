@@ -73,7 +73,7 @@ bool Poll::Try(Snapshot snapshot) {
 }
 
 void Poll::Finish(Snapshot snapshot) {
-    if (deliveries_.empty() && !passed_.IsEmpty()) {
+    if (deliveries_.empty() && has_moved_) {
         Turn(snapshot, true);
     }
 }
@@ -264,8 +264,8 @@ bool Poll::Write(bool is_last) {
     done.Add(own_.done);
     done.Add(passed_);
     const int64 floor = std::max(board_->floor(), done.EndOfRun(board_->floor() + 1));
-    const bool has_moved = floor - board_->floor() >= (is_last ? 1 : kWorthNoting);
-    if (!changed_ && !has_moved) {
+    has_moved_ = floor > board_->noted_floor();
+    if (!changed_ && floor - board_->noted_floor() < (is_last ? 1 : kWorthNoting)) {
         return false;
     }
     own_.done.Add(passed_);

@@ -69,6 +69,7 @@ class Poll {
     int64 room_ = 0;  // for how many events
     bool changed_ = false;
     bool has_aside_ = false;
+    bool has_moved_ = false;  // the floor, and no row says so yet
 
     PositionSet passed_;  // what does not match, in all turns
     std::vector<Lease> deliveries_;

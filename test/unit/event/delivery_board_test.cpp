@@ -48,6 +48,7 @@ TEST(DeliveryBoard, FloorRisesOverWhatAllHaveDone) {
     board.AddUnsettled(0, StateOf({}, {17, 18}));
     board.Finish();
     EXPECT_EQ(board.floor(), 17);
+    EXPECT_EQ(board.noted_floor(), 12);
     EXPECT_TRUE(board.taken().Has(18));
     EXPECT_FALSE(board.done().Has(18));
 }
