@@ -382,11 +382,30 @@ COMMENT ON COLUMN _kvs.listener.is_lagged IS 'events were left out, because the 
 CREATE TABLE _kvs.worker (
     name          text COLLATE "C" PRIMARY KEY,
     is_stopped    boolean NOT NULL DEFAULT false,
+    pos           bigint,
     last_error    text,
     last_error_at timestamptz
 );
 COMMENT ON TABLE _kvs.worker IS 'What is to be remembered of background workers of this database; not dumped';
 COMMENT ON COLUMN _kvs.worker.is_stopped IS 'kvs.stop_workers() was called, and kvs.start_workers() not since';
+COMMENT ON COLUMN _kvs.worker.pos IS 'of the stream, to which the worker has followed it; null: it has not begun';
+
+-- What the maintenance worker makes of the stream. Not dumped: it makes it anew.
+CREATE TABLE _kvs.expiry (
+    branch_id int,
+    key       bytea,
+    look_at   timestamptz NOT NULL,
+    PRIMARY KEY (branch_id, key)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX expiry_due ON _kvs.expiry (look_at, branch_id, key);
+COMMENT ON TABLE _kvs.expiry IS 'When to look whether an entry has expired: each that has an end is here, with that moment or an earlier one';
+
+CREATE TABLE _kvs.expiry_scan (
+    branch_id int PRIMARY KEY,
+    next_key  bytea NOT NULL DEFAULT ''
+);
+COMMENT ON TABLE _kvs.expiry_scan IS 'Branches of which entries may lack in _kvs.expiry, because they came without an event';
+COMMENT ON COLUMN _kvs.expiry_scan.next_key IS 'before it nothing lacks any more';
 
 CREATE SEQUENCE _kvs.subscription_id AS int;
 SELECT pg_catalog.pg_extension_config_dump('_kvs.subscription_id', '');
@@ -2220,21 +2239,29 @@ what they write gets its place in the stream later. Always true.
 Example: SELECT kvs.stop_workers();';
 
 CREATE VIEW kvs.workers WITH (security_barrier) AS
-SELECT 'sequencer'::text AS name, a.pid,
+SELECT k.name, a.pid,
        CASE WHEN a.pid IS NOT NULL AND a.state = 'active' THEN 'active' WHEN a.pid IS NOT NULL THEN 'idle'
-            WHEN w.is_stopped THEN 'stopped' ELSE 'not running' END AS state,
-       t.last_pos AS pos,
-       (SELECT count(*) FROM _kvs.change AS c
-        WHERE c.seq >= coalesce(t.low_seq, 0) AND (t.snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, t.snapshot))) AS lag,
+            WHEN s.is_stopped THEN 'stopped' ELSE 'not running' END AS state,
+       CASE k.name WHEN 'sequencer' THEN t.last_pos ELSE w.pos END AS pos,
+       CASE k.name
+            WHEN 'sequencer' THEN
+                (SELECT count(*) FROM _kvs.change AS c
+                 WHERE c.seq >= coalesce(t.low_seq, 0) AND (t.snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, t.snapshot)))
+            ELSE (SELECT coalesce(sum(u.last_pos - greatest(u.first_pos - 1, w.pos)), 0)::bigint
+                  FROM _kvs.tick AS u WHERE u.last_pos > coalesce(w.pos, 0))
+       END AS lag,
        w.last_error, w.last_error_at
-FROM (SELECT) AS one
+FROM (VALUES ('sequencer'::text), ('maintenance')) AS k (name)
 LEFT JOIN LATERAL (SELECT last_pos, low_seq, snapshot FROM _kvs.tick ORDER BY last_pos DESC LIMIT 1) AS t ON true
-LEFT JOIN _kvs.worker AS w ON w.name = 'sequencer'
-LEFT JOIN pg_stat_activity AS a ON a.backend_type = 'kvs sequencer' AND a.datname = current_database()
+LEFT JOIN _kvs.worker AS w ON w.name = k.name
+LEFT JOIN _kvs.worker AS s ON s.name = 'sequencer'
+LEFT JOIN pg_stat_activity AS a ON a.backend_type = 'kvs ' || k.name AND a.datname = current_database()
 WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.workers IS
-'The background workers of this database. state: active, idle, stopped (by kvs.stop_workers()), not running. pos: the position that the
-sequencer has come to; lag: how many committed changes have none yet. last_error: why it last began anew.
+'The background workers of this database: the sequencer, which gives committed changes their positions in the stream, and maintenance,
+which follows the stream and deletes what expires. state: active, idle, stopped (by kvs.stop_workers()), not running. pos: the position
+that it has come to; lag: how many committed changes have no position yet; how many events maintenance has not seen. last_error: why it
+last began anew.
 Example: SELECT name, state, pos, lag FROM kvs.workers;';
 
 /* ---------------------------------------------------------------------------------------------------------

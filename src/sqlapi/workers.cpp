@@ -25,7 +25,7 @@ KVS_FUNCTION(kvs_start_workers)
     RequireRead();
     RequireNoRecovery("kvs.start_workers()");
     SetStopped(kSequencerName, false);
-    const bool started = Guarded([] { return StartSequencer(MyDatabaseId, 0); });
+    const bool started = Guarded([] { return StartWorker(WorkerKind::kSequencer, MyDatabaseId, 0); });
     if (!started) {
         Guarded([] {
             ereport(ERROR, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

@@ -52,14 +52,14 @@ const char* DatabaseOf(const Node* command) {
     }
 }
 
-void EndSequencerFirst(PlannedStmt* statement, const char* text, bool read_only,
-                       ProcessUtilityContext context, ParamListInfo parameters, QueryEnvironment* environment,
-                       DestReceiver* receiver, QueryCompletion* completion) {
+void EndWorkersFirst(PlannedStmt* statement, const char* text, bool read_only, ProcessUtilityContext context,
+                     ParamListInfo parameters, QueryEnvironment* environment, DestReceiver* receiver,
+                     QueryCompletion* completion) {
     const char* name = DatabaseOf(statement->utilityStmt);
     if (name != nullptr) {
         const Oid database = get_database_oid(name, true);
         if (OidIsValid(database) && KVS_IS_DATABASE_OWNER(database, GetUserId())) {
-            pg::StopSequencer(database);
+            pg::StopWorkers(database);
         }
     }
     (next_hook != nullptr ? next_hook : standard_ProcessUtility)(
@@ -70,7 +70,7 @@ void EndSequencerFirst(PlannedStmt* statement, const char* text, bool read_only,
 
 void InstallDatabaseCommandHook() {
     next_hook = ProcessUtility_hook;
-    ProcessUtility_hook = EndSequencerFirst;
+    ProcessUtility_hook = EndWorkersFirst;
 }
 
 }  // namespace kvs::worker

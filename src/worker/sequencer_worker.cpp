@@ -20,22 +20,16 @@
 #include "pg/wall/server.h"
 #include "pg/wall/settings.h"
 #include "pg/wall/snapshot.h"
+#include "worker/database_worker.h"
 
 extern "C" {
-#include "commands/dbcommands.h"
-#include "commands/extension.h"
-#include "pgstat.h"
-#include "postmaster/bgworker.h"
-#include "postmaster/interrupt.h"
-#include "storage/latch.h"
-#include "tcop/tcopprot.h"
-
 PGDLLEXPORT void kvs_sequencer_main(Datum database);
 }
 
 namespace {
 
 using namespace kvs::pg;
+using namespace kvs::worker;
 
 // Without a signal: while transactions run that have drawn numbers, of which some may be prepared; and else,
 // to make up for a signal that was missed.
@@ -50,63 +44,15 @@ constexpr long kBeginning = 5000;
 // the more events a step is to tell them.
 constexpr int kListenersPerMillisecond = 50;
 
+// Between two tries to start the maintenance worker, and after one that found no room for it.
+constexpr int64 kStartInterval = 1000;
+constexpr int64 kStartWithoutRoom = 60000;
+
 constexpr long kFirstRetry = 100;
 constexpr long kLastRetry = 30000;
 
-// Server code.
-void Begin() {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
-    pgstat_report_activity(STATE_RUNNING, "kvs: ordering changes");
-}
-
-void Commit() {
-    CommitTransactionCommand();
-    pgstat_report_stat(false);
-    pgstat_report_activity(STATE_IDLE, nullptr);
-}
-
-bool IsInstalled() {
-    return OidIsValid(get_extension_oid("kvs", true));
-}
-
-// Whether this process is to be the sequencer.
-bool Prepare() {
-    Guarded([] {
-        Begin();
-        PushActiveSnapshot(GetTransactionSnapshot());
-    });
-    const bool is_wanted = Guarded([] { return IsInstalled(); }) && IsToBegin(kSequencerName) &&
-                           Guarded([] { return BecomeSequencer(); });
-    Guarded([] {
-        PopActiveSnapshot();
-        Commit();
-    });
-    return is_wanted;
-}
-
-// After an error: rolls back, and tells of it. False if the extension has gone.
-bool Recover(const char* message) {
-    Guarded([] {
-        AbortCurrentTransaction();
-        Begin();
-        PushActiveSnapshot(GetTransactionSnapshot());
-    });
-    const bool is_installed = Guarded([] { return IsInstalled(); });
-    if (is_installed) {
-        Guarded([&] {
-            ereport(LOG,
-                    errmsg("kvs sequencer of database \"%s\": %s", get_database_name(MyDatabaseId), message),
-                    errdetail("It goes on behind the last position that it gave."));
-        });
-        NoteWorkerError(kSequencerName, message);
-    }
-    Guarded([] {
-        PopActiveSnapshot();
-        Commit();
-    });
-    return is_installed;
-}
+constexpr DatabaseWorker kSequencer = {WorkerKind::kSequencer, kSequencerName, "kvs: ordering changes",
+                                       "It goes on behind the last position that it gave."};
 
 // What is remembered from step to step. After an error it is made anew from what is stored.
 struct Memory {
@@ -137,81 +83,54 @@ std::optional<uint64_t> StepUnlessStopped(Memory* memory) {
 
 // From time to time.
 void Tidy() {
-    Guarded([] {
-        Begin();
-        PushActiveSnapshot(GetTransactionSnapshot());
-    });
+    Guarded([] { PushActiveSnapshot(GetTransactionSnapshot()); });
     RemoveDeadListeners();
-    Guarded([] {
-        PopActiveSnapshot();
-        Commit();
-    });
+    Guarded([] { PopActiveSnapshot(); });
 }
 
 // One step; false if there is to be none any more. `was_woken`: perhaps by a consumer who has given something
 // free (stream_signal.h).
 bool Step(std::unique_ptr<Memory>* memory, bool was_woken, bool tidy, bool* failed) {
-    *failed = true;
-    const char* message = "out of memory";
-    std::string text;
-    try {
-        Guarded([] { Begin(); });
-        const std::optional<uint64_t> events = StepUnlessStopped(memory->get());
-        Guarded([] { Commit(); });
-        if (!events) {
-            return false;
-        }
-        if (*events > 0 || was_woken) {
-            Guarded([] {
-                StartTransactionCommand();
-                WakeWaitingSessions();
-                CommitTransactionCommand();
-            });
-        }
-        if (tidy) {
-            Tidy();
-        }
-        *failed = false;
-        return true;
-    } catch (const PgError& error) {
-        text = error.what();
-        message = text.c_str();
-    } catch (const std::bad_alloc&) {
-    } catch (const std::exception& error) {
-        text = error.what();
-        message = text.c_str();
+    std::optional<uint64_t> events = 0;
+    StepEnd end = RunStep(kSequencer, [&] { events = StepUnlessStopped(memory->get()); });
+    if (end == StepEnd::kDone && !events) {
+        return false;
     }
-    *memory = std::make_unique<Memory>();
-    return Recover(message);
+    if (end == StepEnd::kDone && (*events > 0 || was_woken)) {
+        end = RunStep(kSequencer, [] { Guarded([] { WakeWaitingSessions(); }); });
+    }
+    if (end == StepEnd::kDone && tidy) {
+        end = RunStep(kSequencer, Tidy);
+    }
+    *failed = end == StepEnd::kFailed;
+    if (*failed) {
+        *memory = std::make_unique<Memory>();
+    }
+    return end != StepEnd::kGone;
 }
 
-// Sleeps until there may be something to do; true if it was woken.
-bool Sleep(long milliseconds) {
-    return Guarded([&] {
-        const int cause = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
-                                    PG_WAIT_EXTENSION);
-        ResetLatch(MyLatch);
-        CHECK_FOR_INTERRUPTS();
-        if (ConfigReloadPending) {
-            ConfigReloadPending = false;
-            ProcessConfigFile(PGC_SIGHUP);
-        }
-        return (cause & WL_LATCH_SET) != 0;
-    });
-}
-
-// Waits without minding signals, so that what is committed meanwhile comes together.
-void Pause(TimestampTz since, int interval) {
-    const long elapsed = TimestampDifferenceMilliseconds(since, GetCurrentTimestamp());
-    if (elapsed < interval) {
-        Guarded([&] { pg_usleep((interval - elapsed) * 1000L); });
+// Wakes the maintenance worker, or has it started, unless it is too early for that.
+void LookAfterMaintenance(TimestampTz* next_start) {
+    const TimestampTz now = GetCurrentTimestamp();
+    if (Guarded([] { return WakeMaintenance(); }) || !settings.maintenance || now < *next_start) {
+        return;
     }
+    const bool started =
+        Guarded([] { return StartWorker(WorkerKind::kMaintenance, MyDatabaseId, MyProcPid); });
+    if (!started) {
+        Guarded([] {
+            ereport(LOG, errmsg("could not start a kvs maintenance worker: no free background worker"),
+                    errhint("Consider increasing the configuration parameter \"max_worker_processes\"."));
+        });
+    }
+    *next_start = TimestampTzPlusMilliseconds(now, started ? kStartInterval : kStartWithoutRoom);
 }
 
 void Run() {
     auto memory = std::make_unique<Memory>();
     long retry = kFirstRetry;
     TimestampTz tidied_at = 0;
+    TimestampTz next_start = 0;
     const TimestampTz begun_at = GetCurrentTimestamp();
     bool was_woken = false;
     for (;;) {
@@ -222,33 +141,32 @@ void Run() {
             return;
         }
         if (failed) {
-            Guarded([&] { pg_usleep(retry * 1000L); });
+            SleepSince(GetCurrentTimestamp(), retry);
             retry = std::min(2 * retry, kLastRetry);
         } else {
             retry = kFirstRetry;
             const auto listeners = static_cast<int>(memory->notifier.channels());
-            Pause(begin, settings.tick_interval + listeners / kListenersPerMillisecond);
+            LookAfterMaintenance(&next_start);
+            SleepSince(begin, settings.tick_interval + listeners / kListenersPerMillisecond);
             tidied_at = tidy ? begin : tidied_at;
         }
         const bool looks_often =
             memory->sequencer.HasGaps() || !TimestampDifferenceExceeds(begun_at, begin, kBeginning);
-        was_woken = Sleep(looks_often ? kLookWithGaps : kLookAtRest);
+        was_woken = SleepOrWake(looks_often ? kLookWithGaps : kLookAtRest);
     }
 }
 
 }  // namespace
 
 extern "C" void kvs_sequencer_main(Datum database) {
-    pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    pqsignal(SIGTERM, die);
-    BackgroundWorkerUnblockSignals();
-    BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
-    // One step sees all that is committed, and a position that was handed out is never given again.
-    SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+    ConnectDatabaseWorker(DatumGetObjectId(database));
+    // A position that was handed out is never given again.
     SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
     Enter([] {
-        if (Prepare()) {
+        if (BecomeDatabaseWorker(kSequencer)) {
             Run();
+            // So that it sees that it is stopped, too.
+            Guarded([] { WakeMaintenance(); });
         }
     });
     proc_exit(0);

@@ -28,7 +28,7 @@ $primary->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', $events), '1:1:a 1:2:b 1:3:c', 'events on a standby');
 is($standby->safe_psql('postgres', 'SELECT kvs.position() & 1023'), '3', 'the position on a standby');
 is($standby->safe_psql('postgres', q(SELECT kvs.event(kvs.position())->>'key')), 'c', 'an event on a standby');
-is($standby->safe_psql('postgres', q(SELECT state, lag FROM kvs.workers)), 'not running|0', 'no worker on a standby');
+is($standby->safe_psql('postgres', q(SELECT state, lag FROM kvs.workers WHERE name = 'sequencer')), 'not running|0', 'no worker on a standby');
 is(sqlstate_of($standby, 'postgres', q(SELECT kvs.events(wait => '1s'))), '0A000', 'a standby does not wait for events');
 is(sqlstate_of($standby, 'postgres', 'SELECT kvs.wait_for()'), '0A000', 'nor for a position');
 is(sqlstate_of($standby, 'postgres', q(SELECT kvs.subscribe('#'))), '25006', 'nobody subscribes on a standby');
@@ -38,7 +38,7 @@ is($standby->safe_psql('postgres', 'SELECT count(*) FROM kvs.events(kvs.position
 
 # The standby stops where it is; the primary goes on: a change without a position, one with, and one that is prepared.
 $primary->safe_psql('postgres', 'SELECT kvs.stop_workers()');
-$primary->poll_query_until('postgres', q(SELECT state = 'stopped' FROM kvs.workers));
+$primary->poll_query_until('postgres', q(SELECT state = 'stopped' FROM kvs.workers WHERE name = 'sequencer'));
 $primary->safe_psql('postgres', q(SELECT kvs.put('unordered', '1')));
 $primary->safe_psql('postgres', q(BEGIN; SELECT kvs.put('prepared', '1'); PREPARE TRANSACTION 'p'));
 $primary->wait_for_catchup($standby);
@@ -69,7 +69,7 @@ like($standby->safe_psql('postgres', $events), qr/^1:1:a 1:2:b 1:3:c 2:1:unorder
 
 # A dump, made while something has no position yet, in a database of another server.
 $standby->safe_psql('postgres', 'SELECT kvs.stop_workers()');
-$standby->poll_query_until('postgres', q(SELECT state = 'stopped' FROM kvs.workers));
+$standby->poll_query_until('postgres', q(SELECT state = 'stopped' FROM kvs.workers WHERE name = 'sequencer'));
 $standby->safe_psql('postgres', q(SELECT kvs.put('late', '1')));
 my $dir = PostgreSQL::Test::Utils::tempdir;
 $standby->command_ok([ 'pg_dump', '--format=custom', '--file', "$dir/dump", $standby->connstr('postgres') ], 'a dump');

@@ -49,11 +49,11 @@ const char* OperationProblem(Operation operation, bool has_value) {
     switch (operation) {
         case Operation::kSet:
         case Operation::kPatch:
-        case Operation::kExpire:
         case Operation::kImport:
             return has_value ? nullptr : "it writes a value but has none";
         case Operation::kDelete:
             return has_value ? "it deletes but has a value" : nullptr;
+        case Operation::kExpire:  // another life, or the end of it
         case Operation::kMerge:
         case Operation::kRevert:
         case Operation::kReset:

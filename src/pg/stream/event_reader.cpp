@@ -29,8 +29,8 @@ void EventReader::set_snapshot(Snapshot snapshot) {
     chunks_.set_snapshot(snapshot);
 }
 
-bool EventReader::Next() {
-    for (;;) {
+bool EventReader::Next(int64 last) {
+    while (pos_ < last) {
         Guarded([] { CHECK_FOR_INTERRUPTS(); });
         if (range_) {
             if (NextOfRange()) {
@@ -44,6 +44,7 @@ bool EventReader::Next() {
             return false;
         }
     }
+    return false;
 }
 
 void EventReader::SkipTo(int64 pos) {
@@ -101,10 +102,9 @@ bool EventReader::NextItem() {
         return false;
     }
     pos_++;
-    if (!Take(Contents(DatumGetPointer(row_.key)))) {
+    if (!Take(Contents(DatumGetPointer(row_.key)), Contents(DatumGetPointer(row_.meta)))) {
         return false;
     }
-    metadata_ = DecodeMetadata(Contents(DatumGetPointer(row_.meta))).OrThrow();
     if (row_.item != 0) {
         encoded_item_ = Contents(DatumGetPointer(row_.item));
         item_ = DecodeDataItem(encoded_item_).OrThrow();
@@ -112,14 +112,19 @@ bool EventReader::NextItem() {
     return true;
 }
 
-// Makes `key` that of the current event, of which nothing else is known yet; false if it is not wanted.
-bool EventReader::Take(std::string_view key) {
+// Makes these the key and the metadata of the current event, of which nothing else is known yet; false if it
+// is not wanted.
+bool EventReader::Take(std::string_view key, std::string_view meta) {
     item_.reset();
     old_item_.reset();
     if (filter_.pattern && !filter_.pattern->Matches(key)) {
         return false;
     }
+    if (filter_.expiring && !DecodeMetadataHeader(meta).OrThrow().expires()) {
+        return false;
+    }
     key_ = key;
+    metadata_ = DecodeMetadata(meta).OrThrow();
     return true;
 }
 
@@ -150,10 +155,9 @@ bool EventReader::NextOfRange() {
     }
     tick_item_.count--;
     pos_++;
-    if (!Take(change->key)) {
+    if (!Take(change->key, change->to ? *change->to : *change->from)) {
         return false;
     }
-    metadata_ = DecodeMetadata(change->to ? *change->to : *change->from).OrThrow();
     if (std::optional<std::string> data = DataOf(row_.to)) {
         encoded_item_ = std::move(*data);
         item_ = DecodeDataItem(encoded_item_).OrThrow();

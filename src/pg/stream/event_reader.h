@@ -26,6 +26,7 @@ namespace kvs::pg {
 struct EventFilter {
     std::optional<int32> branch;
     std::optional<Pattern> pattern;
+    bool expiring = false;  // those alone that leave an entry with an end
 };
 
 // What the key held before an event. kUnavailable: that was not kept.
@@ -38,8 +39,8 @@ class EventReader {
     EventReader(int64 after, EventFilter filter, Snapshot snapshot);
 
     // Moves to the next wanted event; false if there is none under the snapshot. It may be called again then,
-    // with a newer one.
-    bool Next();
+    // with a newer one. Does not go on from `last` or behind it, so that a long way can be gone in parts.
+    bool Next(int64 last = PG_INT64_MAX);
 
     // Passes over all up to `pos`, for the most part without reading them.
     void SkipTo(int64 pos);
@@ -71,7 +72,7 @@ class EventReader {
     bool NextItem();
     void OpenRange();
     bool NextOfRange();
-    bool Take(std::string_view key);
+    bool Take(std::string_view key, std::string_view meta);
     void ReadRow(int64 seq, ChangeRow* row);
     [[noreturn]] void ThrowMissing(int64 seq) const;
     std::optional<std::string> DataOf(const TreePair& roots);

@@ -32,6 +32,21 @@ void SetStopped(const char* name, bool is_stopped) {
         {Parameter::Text(name), Parameter::Bool(is_stopped)});
 }
 
+std::optional<int64> ReadWorkerPos(const char* name) {
+    OwnerQuery row("SELECT pos FROM _kvs.worker WHERE name = $1 AND pos IS NOT NULL", {Parameter::Text(name)},
+                   true);
+    const std::optional<int64> pos = row.Next() ? std::optional<int64>(row.Int8(1)) : std::nullopt;
+    row.Finish();
+    return pos;
+}
+
+void StoreWorkerPos(const char* name, int64 pos) {
+    ExecuteAsOwner(
+        "INSERT INTO _kvs.worker (name, pos) VALUES ($1, $2)"
+        " ON CONFLICT (name) DO UPDATE SET pos = excluded.pos",
+        {Parameter::Text(name), Parameter::Int8(pos)});
+}
+
 void NoteWorkerError(const char* name, const char* message) {
     ExecuteAsOwner(
         "INSERT INTO _kvs.worker (name, last_error, last_error_at) VALUES ($1, $2, clock_timestamp())"

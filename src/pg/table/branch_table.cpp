@@ -8,6 +8,8 @@
 #include "kvs/version/commit.h"
 #include "pg/table/empty_epochs.h"
 #include "pg/table/locks.h"
+#include "pg/table/owner_query.h"
+#include "pg/table/stream_signal.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
@@ -453,6 +455,9 @@ int32 AddBranch(std::string_view name, const Hash& head, const TreePair& working
         throw Damaged("sequence _kvs.branch_id gave number " + std::to_string(branch.id) +
                       ", which a branch has already");
     }
+    // It has entries of which no event tells. The maintenance worker is woken by way of the sequencer.
+    ExecuteAsOwner("INSERT INTO _kvs.expiry_scan (branch_id) VALUES ($1)", {Parameter::Int4(branch.id)});
+    Guarded([] { NoteChanges(); });
     return branch.id;
 }
 

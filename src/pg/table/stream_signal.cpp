@@ -20,7 +20,19 @@ namespace kvs::pg {
 
 namespace {
 
-constexpr char kSequencerType[] = "kvs sequencer";
+// By which one finds its process, and the function that it runs.
+struct WorkerDescription {
+    const char* type;
+    const char* function;
+};
+constexpr WorkerDescription kWorkers[] = {
+    {"kvs sequencer", "kvs_sequencer_main"},
+    {"kvs maintenance", "kvs_maintenance_main"},
+};
+
+constexpr const WorkerDescription& DescriptionOf(WorkerKind kind) {
+    return kWorkers[static_cast<int>(kind)];
+}
 
 // Tells these locks from those of pg_advisory_lock and others of ours. They are of that kind because the
 // server releases those of a process that ends, however it ends.
@@ -30,20 +42,28 @@ enum StreamLock : uint32 {
     kSequencerLock,
     kWaitersLock,
     kStartLock,  // of whoever is about to start a sequencer
+    kMaintenanceLock,
 };
 
 // Between two tries to start a sequencer where there is none.
 constexpr int kStartInterval = 1000;  // ms
+
+// A process as it was found last.
+struct Found {
+    PGPROC* proc;  // null: none
+    int pid;
+};
 
 struct {
     bool registered;
     bool has_changes;  // this transaction
     bool wakes_on_commit;
     bool wakes_on_abort;
-    PGPROC* proc;  // the sequencer as it was found last; null: none
-    int pid;
+    Found sequencer;
     TimestampTz started_at;  // when one was asked for
 } session;
+
+Found maintenance;  // that this process wakes
 
 LOCKTAG TagOf(StreamLock lock) {
     LOCKTAG tag;
@@ -51,15 +71,16 @@ LOCKTAG TagOf(StreamLock lock) {
     return tag;
 }
 
+// A process that has ended leaves its number behind; its latch it has given up.
 bool IsIn(Oid database, const PGPROC* proc, int pid) {
-    return pid != 0 && proc->pid == pid && proc->databaseId == database;
+    return pid != 0 && proc->pid == pid && proc->databaseId == database && proc->procLatch.owner_pid == pid;
 }
 
-// Calls `visit` for each process of this type in the database: the sequencer, and for a moment others, which
+// Calls `visit` for each process of this kind in the database: the worker, and for a moment others, which
 // find that there is one and end. The processes are read without a lock: who begins or ends meanwhile is met
 // the next time.
 template <typename Visit>
-void ForEachSequencer(Oid database, Visit visit) {
+void ForEachWorker(WorkerKind kind, Oid database, Visit visit) {
     for (uint32 i = 0; i < ProcGlobal->allProcCount; i++) {
         PGPROC* proc = &ProcGlobal->allProcs[i];
         const int pid = proc->pid;
@@ -67,10 +88,34 @@ void ForEachSequencer(Oid database, Visit visit) {
             continue;
         }
         const char* type = GetBackgroundWorkerTypeByPid(pid);
-        if (type != nullptr && strcmp(type, kSequencerType) == 0) {
+        if (type != nullptr && strcmp(type, DescriptionOf(kind).type) == 0) {
             visit(proc, pid);
         }
     }
+}
+
+bool IsThere(const Found& found) {
+    return found.proc != nullptr && IsIn(MyDatabaseId, found.proc, found.pid);
+}
+
+// Wakes the processes of this kind, and returns how many there are. Of several all but one are about to end:
+// the next look shows which.
+int FindWorker(WorkerKind kind, Found* found) {
+    int count = 0;
+    ForEachWorker(kind, MyDatabaseId, [&](PGPROC* proc, int pid) {
+        *found = {proc, pid};
+        count++;
+        SetLatch(&proc->procLatch);
+    });
+    if (count != 1) {
+        *found = {};
+    }
+    return count;
+}
+
+void WakeAllSequencers() {
+    ForEachWorker(WorkerKind::kSequencer, MyDatabaseId,
+                  [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
 }
 
 // Starts the sequencer where the server does so by itself, unless somebody else is about to, or this
@@ -86,11 +131,11 @@ bool StartHere() {
     session.started_at = now;
     const LOCKTAG tag = TagOf(kStartLock);
     return LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL ||
-           StartSequencer(MyDatabaseId, 0);
+           StartWorker(WorkerKind::kSequencer, MyDatabaseId, 0);
 }
 
 void FindOrStartSequencer() {
-    if (session.proc == nullptr || !IsIn(MyDatabaseId, session.proc, session.pid)) {
+    if (!IsThere(session.sequencer)) {
         EnsureSequencer();
     }
 }
@@ -107,10 +152,10 @@ void AtTransactionEnd(XactEvent event, void*) {
             break;
         case XACT_EVENT_COMMIT:
         case XACT_EVENT_ABORT:
-            if (wakes && session.proc != nullptr) {
-                SetLatch(&session.proc->procLatch);
+            if (wakes && session.sequencer.proc != nullptr) {
+                SetLatch(&session.sequencer.proc->procLatch);
             } else {
-                ForEachSequencer(MyDatabaseId, [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
+                WakeAllSequencers();
             }
             [[fallthrough]];
         case XACT_EVENT_PREPARE:
@@ -142,13 +187,13 @@ void NoteFreed(FreedWhen when) {
     FindOrStartSequencer();  // while it may be looked for
 }
 
-bool BecomeSequencer() {
-    const LOCKTAG tag = TagOf(kSequencerLock);
+bool BecomeWorker(WorkerKind kind) {
+    const LOCKTAG tag = TagOf(kind == WorkerKind::kSequencer ? kSequencerLock : kMaintenanceLock);
     if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL) {
         return true;
     }
-    // Somebody may have taken this process for the sequencer, and woken it instead.
-    ForEachSequencer(MyDatabaseId, [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
+    // Somebody may have taken this process for the worker, and woken it instead.
+    ForEachWorker(kind, MyDatabaseId, [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
     return false;
 }
 
@@ -165,40 +210,38 @@ void WakeWaitingSessions() {
     pfree(waiting);
 }
 
-bool StartSequencer(Oid database, int notify_pid) {
+bool WakeMaintenance() {
+    if (IsThere(maintenance)) {
+        SetLatch(&maintenance.proc->procLatch);
+        return true;
+    }
+    return FindWorker(WorkerKind::kMaintenance, &maintenance) > 0;
+}
+
+bool StartWorker(WorkerKind kind, Oid database, int notify_pid) {
+    const WorkerDescription& description = DescriptionOf(kind);
     BackgroundWorker worker = {};
     worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
     worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
     worker.bgw_restart_time = BGW_NEVER_RESTART;
     worker.bgw_main_arg = ObjectIdGetDatum(database);
     worker.bgw_notify_pid = notify_pid;
-    strlcpy(worker.bgw_name, kSequencerType, sizeof(worker.bgw_name));
-    strlcpy(worker.bgw_type, kSequencerType, sizeof(worker.bgw_type));
+    strlcpy(worker.bgw_name, description.type, sizeof(worker.bgw_name));
+    strlcpy(worker.bgw_type, description.type, sizeof(worker.bgw_type));
     strlcpy(worker.bgw_library_name, "kvs", sizeof(worker.bgw_library_name));
-    strlcpy(worker.bgw_function_name, "kvs_sequencer_main", sizeof(worker.bgw_function_name));
+    strlcpy(worker.bgw_function_name, description.function, sizeof(worker.bgw_function_name));
     return RegisterDynamicBackgroundWorker(&worker, nullptr);
 }
 
 bool EnsureSequencer() {
-    int count = 0;
-    ForEachSequencer(MyDatabaseId, [&](PGPROC* proc, int pid) {
-        session.proc = proc;
-        session.pid = pid;
-        count++;
-        SetLatch(&proc->procLatch);
-    });
-    // Of several all but one are about to end: the next look shows which.
-    if (count != 1) {
-        session.proc = nullptr;
-    }
-    return count > 0 || StartHere();
+    return FindWorker(WorkerKind::kSequencer, &session.sequencer) > 0 || StartHere();
 }
 
 bool WaitForSequencer(int milliseconds) {
     constexpr int kStep = 5;  // ms; the server takes some to start a process
     for (int waited = 0; waited < milliseconds; waited += kStep) {
         bool found = false;
-        ForEachSequencer(MyDatabaseId, [&](PGPROC*, int) { found = true; });
+        ForEachWorker(WorkerKind::kSequencer, MyDatabaseId, [&](PGPROC*, int) { found = true; });
         if (found) {
             return true;
         }
@@ -208,8 +251,11 @@ bool WaitForSequencer(int milliseconds) {
     return false;
 }
 
-void StopSequencer(Oid database) {
-    ForEachSequencer(database, [](PGPROC*, int pid) { kill(pid, SIGTERM); });
+// The sequencer first, which would start the other one again.
+void StopWorkers(Oid database) {
+    for (const WorkerKind kind : {WorkerKind::kSequencer, WorkerKind::kMaintenance}) {
+        ForEachWorker(kind, database, [](PGPROC*, int pid) { kill(pid, SIGTERM); });
+    }
 }
 
 void BeginWaiting() {

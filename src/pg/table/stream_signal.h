@@ -6,9 +6,11 @@
 //                      again when the process is another
 //   sessions that wait hold a lock in share mode, which is asked for its holders
 //
-// The sequencer holds a lock for as long as it runs, so that a database has one. Who wakes sets a
-// latch, which costs nothing where it is set already, and never waits: a signal too many is harmless, and one
-// that is missed, as that of COMMIT PREPARED, is made up for by a look from time to time.
+// Beside the sequencer a database has a maintenance worker (worker/maintenance_worker.cpp), which follows the
+// stream; the sequencer starts and wakes it. Each worker holds a lock for as long as it runs, so that a
+// database has one of a kind. Who wakes sets a latch, which costs nothing where it is set already, and never
+// waits: a signal too many is harmless, and one that is missed, as that of COMMIT PREPARED, is made up for by
+// a look from time to time.
 //
 // Server code: call under Guarded.
 #pragma once
@@ -16,6 +18,8 @@
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
+
+enum class WorkerKind { kSequencer, kMaintenance };
 
 // --- sessions that write ---
 
@@ -30,25 +34,30 @@ void NoteChanges();
 enum class FreedWhen { kAtEnd, kOnAbort };
 void NoteFreed(FreedWhen when);
 
-// --- the sequencer ---
+// --- workers ---
 
-// For as long as this process runs; false if another process is the sequencer of this database.
-bool BecomeSequencer();
+// For as long as this process runs; false if another process is that worker of this database.
+bool BecomeWorker(WorkerKind kind);
+
+// Asks the server to start the worker of a database, which ends at once if it has one already; false if there
+// is no room for a background worker. `notify_pid` is told when it begins and ends; 0: nobody.
+bool StartWorker(WorkerKind kind, Oid database, int notify_pid);
+
+// Ends the workers of a database, if it has any, without waiting for that.
+void StopWorkers(Oid database);
+
+// --- the sequencer ---
 
 // Sets the latch of every session of this database that waits for events.
 void WakeWaitingSessions();
 
-// Asks the server to start the sequencer of a database, which ends at once if it has one already; false if
-// there is no room for a background worker. `notify_pid` is told when it ends; 0: nobody.
-bool StartSequencer(Oid database, int notify_pid);
+// Sets the latch of the maintenance worker; false if this database has none.
+bool WakeMaintenance();
 
-// Waits until this database has one that was started; false if it does not come in time.
+// Waits until this database has a sequencer that was started; false if it does not come in time.
 bool WaitForSequencer(int milliseconds);
 
-// Ends the sequencer of a database, if it has one, without waiting for that.
-void StopSequencer(Oid database);
-
-// Whether this database has one, which is woken, or one was asked for just now, where the library was
+// Whether this database has a sequencer, which is woken, or one was asked for just now, where the library was
 // preloaded.
 bool EnsureSequencer();
 

@@ -185,6 +185,11 @@ void DefineSettings() {
         "It orders changes for subscribers. Works only when the library is preloaded; see "
         "kvs.start_workers().",
         &settings.sequencer, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable(
+        "kvs.maintenance", "Whether a maintenance worker runs beside the sequencer of a database.",
+        "It deletes entries that expire. A database may have a setting of its own, which "
+        "its workers have when they start.",
+        &settings.maintenance, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.tick_interval", "Time between two steps of the sequencer, at the least.",
                             "Changes that are committed meanwhile are ordered together.",
                             &settings.tick_interval, 2, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,

@@ -37,6 +37,7 @@ struct Settings {
     int autorepack_threshold;    // new chunks from which they do
     bool autotrain;              // whether workers train dictionaries
     bool sequencer;              // whether databases get a sequencer by themselves
+    bool maintenance;            // whether a sequencer starts a maintenance worker beside it
     int tick_interval;           // ms between two steps of the sequencer at the least
     bool is_preloaded;           // no setting: shared_preload_libraries has the library
     bool track_operations;       // whether operations are counted,

@@ -31,9 +31,16 @@ namespace {
 Writer::Writer(std::string_view branch, Waiting waiting) : waits_(waiting == Waiting::kYes) {
     branch_id_ =
         waits_ ? LockBranchByName(branch, RowExclusiveLock) : TryLockBranchByName(branch, RowExclusiveLock);
-    if (branch_id_ == 0) {
-        return;
+    if (branch_id_ != 0) {
+        Open();
     }
+}
+
+Writer::Writer(int32 locked_branch) : waits_(false), branch_id_(locked_branch) {
+    Open();
+}
+
+void Writer::Open() {
     Guarded([&] {
         NoteWrite();
         transaction_snapshot_ = IsolationUsesXactSnapshot();

@@ -84,6 +84,9 @@ class Writer {
     // Errors: kUnknownRef.
     explicit Writer(std::string_view branch, Waiting waiting = Waiting::kYes);
 
+    // Of a branch whose writer lock this transaction has; without waiting for anybody.
+    explicit Writer(int32 locked_branch);
+
     // Without waiting for the branch's lock either: false if it was not to be had; then nothing else is done.
     bool has_branch() const { return branch_id_ != 0; }
 
@@ -132,6 +135,7 @@ class Writer {
     enum class Try : uint8_t { kDone, kLost, kBusy };
     enum class Holds : uint8_t { kYes, kNo, kInAnotherEpoch };
 
+    void Open();
     void OpenView(size_t keys);
     void CloseView();
     void ReadBranches();

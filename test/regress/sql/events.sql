@@ -112,13 +112,13 @@ SELECT pg_temp.error_of('SELECT kvs.start_workers()'), pg_temp.error_of('SELECT 
 COMMIT;
 
 -- Workers come and go.
-SELECT name, state, lag, last_error FROM kvs.workers WHERE state IN ('active', 'idle');
+SELECT name, state, lag, last_error FROM kvs.workers WHERE name = 'sequencer' AND state IN ('active', 'idle');
 SELECT kvs.stop_workers();
-DO $$ BEGIN FOR i IN 1 .. 500 LOOP EXIT WHEN (SELECT state FROM kvs.workers) = 'stopped'; PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP; END $$;
-SELECT state FROM kvs.workers;
+DO $$ BEGIN FOR i IN 1 .. 500 LOOP EXIT WHEN (SELECT state FROM kvs.workers WHERE name = 'sequencer') = 'stopped'; PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP; END $$;
+SELECT state FROM kvs.workers WHERE name = 'sequencer';
 SELECT kvs.put('while', '"it is stopped"');
 SELECT count(*) FROM kvs.events(:start);
-SELECT lag FROM kvs.workers;
+SELECT lag FROM kvs.workers WHERE name = 'sequencer';
 SELECT kvs.start_workers();
 SELECT kvs.wait_for();
 SELECT key FROM kvs.events(:start);

@@ -1,0 +1,130 @@
+// The maintenance worker of a database: follows the stream, and deletes entries that have expired
+// (pg/maintenance/expirer.h). The sequencer starts it, and wakes it with each of its steps; it ends when the
+// extension is not there, when the workers are stopped (kvs.stop_workers) and when kvs.maintenance is off.
+//
+// It sleeps until an entry ends, or something comes into the stream. Between two rounds lies a pause, so that
+// what comes and ends meanwhile is dealt with together.
+#include <algorithm>
+
+#include "pg/maintenance/expirer.h"
+#include "pg/stream/worker_table.h"
+#include "pg/wall/entry_point.h"
+#include "pg/wall/guard.h"
+#include "pg/wall/server.h"
+#include "pg/wall/settings.h"
+#include "pg/wall/snapshot.h"
+#include "worker/database_worker.h"
+
+extern "C" {
+PGDLLEXPORT void kvs_maintenance_main(Datum database);
+}
+
+namespace {
+
+using namespace kvs::pg;
+using namespace kvs::worker;
+
+constexpr long kPause = 200;  // ms
+
+// Without a signal, should one be missed.
+constexpr long kLookAtRest = 10000;
+
+constexpr long kFirstRetry = 200;
+constexpr long kLastRetry = 30000;
+
+constexpr DatabaseWorker kMaintenance = {WorkerKind::kMaintenance, kMaintenanceName,
+                                         "kvs: looking for expired entries",
+                                         "It begins anew with what is stored."};
+
+Progress Follow(Expirer* expirer) {
+    return expirer->Follow(GetActiveSnapshot());
+}
+Progress Scan(Expirer* expirer) {
+    return expirer->Scan();
+}
+Progress Expire(Expirer* expirer) {
+    return expirer->Expire();
+}
+
+// What a round has come to.
+struct Round {
+    StepEnd end = StepEnd::kDone;
+    bool is_stopped = false;
+    bool more = false;
+    bool later = false;
+};
+
+Round RunRound(Expirer* expirer) {
+    Round round;
+    for (Progress (*step)(Expirer*) : {Follow, Scan, Expire}) {
+        Progress progress = Progress::kDone;
+        round.end = RunStep(kMaintenance, [&] {
+            ActiveSnapshot active(RegisterLatestSnapshot());
+            round.is_stopped = IsStopped(kSequencerName, active.get());
+            if (!round.is_stopped) {
+                progress = step(expirer);
+            }
+            active.Release();
+        });
+        if (round.end != StepEnd::kDone || round.is_stopped) {
+            return round;
+        }
+        round.more |= progress == Progress::kMore;
+        round.later |= progress == Progress::kLater;
+        // What is not known yet may end before what is known.
+        if (step == Follow && round.more) {
+            return round;
+        }
+    }
+    return round;
+}
+
+// Until when there is nothing to do, in ms from now.
+long TimeToSleep(const Expirer& expirer) {
+    const TimestampTz now = GetCurrentTimestamp();
+    return expirer.next() <= now
+               ? 0
+               : std::min(TimestampDifferenceMilliseconds(now, expirer.next()) + 1, kLookAtRest);
+}
+
+void Run() {
+    Expirer expirer;
+    long retry = kFirstRetry;
+    while (settings.maintenance) {
+        const TimestampTz begin = GetCurrentTimestamp();
+        const Round round = RunRound(&expirer);
+        if (round.end == StepEnd::kGone || round.is_stopped) {
+            return;
+        }
+        if (round.end == StepEnd::kFailed) {
+            expirer.Reset();
+            SleepSince(GetCurrentTimestamp(), retry);
+            retry = std::min(2 * retry, kLastRetry);
+            continue;
+        }
+        retry = kFirstRetry;
+        if (round.more) {
+            SleepOrWake(0);
+            continue;
+        }
+        SleepSince(begin, kPause);
+        if (!round.later) {
+            SleepOrWake(TimeToSleep(expirer));
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" void kvs_maintenance_main(Datum database) {
+    ConnectDatabaseWorker(DatumGetObjectId(database));
+    // Nobody waits for it, and what is lost is done again.
+    SetConfigOption("kvs.durability", "async", PGC_SUSET, PGC_S_OVERRIDE);
+    SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
+    Enter([] {
+        if (BecomeDatabaseWorker(kMaintenance)) {
+            Run();
+        }
+    });
+    proc_exit(0);
+}
