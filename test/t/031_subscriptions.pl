@@ -10,7 +10,7 @@ use Kvs;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(time usleep);
 
 my $seconds = small_or_long(4, 120);
 my $members = small_or_long(100, 1000);
@@ -23,6 +23,13 @@ CONF
 sub ask { return $node->safe_psql('postgres', $_[0]) }
 
 sub ordered { return is(ask(q(SELECT kvs.wait_for(timeout => '60s'))), 't', 'all that is committed has its position') }
+
+# --- A key that a member has had for long does not hold up the others: its later events are set aside. See the end.
+ask(q(SELECT kvs.create_subscription('slow', 's:+')));
+ask(q(SELECT kvs.put('s:slow', '1')));
+ordered();
+my $slow = ask(q(SELECT pos FROM kvs.poll('slow', 'snail', lease => '1h')));
+my $slow_since = time();
 
 # --- Stress, with members that die.
 {
@@ -101,7 +108,7 @@ $waiter->quit;
 ask(q(SELECT kvs.create_subscription('crash', 'c:+')));
 ask(q(SELECT count(kvs.put('c:' || g, to_jsonb(g))) FROM generate_series(1, 30) AS g));
 ordered();
-is(ask(q(SELECT count(*) FROM kvs.poll('crash', 'm1', 20, '1s'))), '20', 'a member gets some');
+is(ask(q(SELECT count(*) FROM kvs.poll('crash', 'm1', 20, '1h'))), '20', 'a member gets some');
 is(ask(q(SELECT count(kvs.ack('crash', pos, 'm1')) FROM kvs.events(kvs.position() - 30, 'c:+') WHERE new_value::int <= 10)),
     '10', 'and acknowledges half of them');
 my $open = $node->background_psql('postgres');
@@ -110,8 +117,9 @@ ask('CHECKPOINT');  # the database of the stress test was dropped
 $node->stop('immediate');
 $node->start;
 eval { $open->quit };
-is(ask(q(SELECT string_agg(format('%s:%s', new_value, delivery_count), ' ' ORDER BY pos) FROM kvs.poll('crash', 'm3'))),
+is(ask(q(SELECT string_agg(format('%s:%s', new_value, delivery_count), ' ' ORDER BY pos) FROM kvs.poll('crash', 'm3', lease => '1h'))),
     join(' ', map { "$_:1" } 21 .. 30), 'what was handed out by nobody who committed comes as if for the first time');
+ask(q(SELECT kvs.extend('crash', '1 ms', 'm1')));
 is(ask(q(SELECT string_agg(format('%s:%s', new_value, delivery_count), ' ' ORDER BY pos) FROM kvs.poll('crash', 'm3', wait => '60s'))),
     join(' ', map { "$_:2" } 11 .. 20), 'what was not acknowledged comes again when the lease has run out');
 
@@ -134,6 +142,20 @@ ordered();
 ask("SELECT kvs.ack('many', p.pos, 'last') FROM generate_series(1, $members) AS g, kvs.poll('many', 'last', least(g, 1)) AS p");
 is(ask(q(SELECT string_agg(member, ',') FROM _kvs.subscription_member AS m JOIN _kvs.subscription AS s ON s.id = m.subscription WHERE s.name = 'many')),
     'last', 'idle members are forgotten');
+
+# --- The slow one.
+usleep(1_000_000 * ($slow_since + 11 - time())) if time() < $slow_since + 11;
+ask(q(SELECT count(kvs.put('s:' || CASE g % 2 WHEN 0 THEN 'slow' ELSE 'quick' END, to_jsonb(g))) FROM generate_series(2, 9) AS g));
+ordered();
+is(ask(q(SELECT string_agg(new_value::text, ' ' ORDER BY pos) FROM kvs.poll('slow', 'hare'))), '3 5 7 9', 'other keys go on');
+is(ask(q(SELECT in_flight, parked, held FROM kvs.subscriptions WHERE name = 'slow')), '5|0|4', 'the later events of the slow one are set aside');
+is(ask(q(SELECT count(*) FROM kvs.poll('slow', 'tortoise'))), '0', 'and nobody gets them');
+is(ask(q(SELECT string_agg(new_value::text, ' ' ORDER BY pos) FROM kvs.poll('slow', 'snail', max_rows => 2))), '2 4', 'but who has the key');
+ask("SELECT kvs.ack('slow', $slow, 'snail')");
+is(ask(q(SELECT count(*) FROM kvs.poll('slow', 'tortoise'))), '0', 'as long as he has some of it');
+ask(q(SELECT kvs.nack('slow', pos, member => 'snail') FROM kvs.events(kvs.position() - 8, 's:slow') WHERE new_value = '2'));
+is(ask(q(SELECT string_agg(new_value::text || ':' || delivery_count, ' ' ORDER BY pos) FROM kvs.poll('slow', 'tortoise'))),
+    '2:2 4:2 6:1 8:1', 'then they come in order');
 
 finish($node);
 done_testing();

@@ -55,6 +55,14 @@ constexpr QueriedMetric kQueriedMetrics[] = {
      "SELECT count(*) FROM _kvs.change AS c, (SELECT max(last_pos) FROM _kvs.tick) AS l(pos) "
      "LEFT JOIN _kvs.tick AS t ON t.last_pos = l.pos WHERE c.seq >= coalesce(t.low_seq, 0) "
      "AND (t.snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, t.snapshot))"},
+    {"kvs_subscription_lag_events", "gauge", "Events of the stream behind a durable subscription.",
+     "subscription", "SELECT lag_events, name FROM kvs.subscriptions ORDER BY 2"},
+    {"kvs_subscription_lag_seconds", "gauge", "For how long the first of them has been there.",
+     "subscription", "SELECT extract(epoch FROM lag_time), name FROM kvs.subscriptions ORDER BY 2"},
+    {"kvs_subscription_in_flight", "gauge", "Events in the hands of its members.", "subscription",
+     "SELECT in_flight, name FROM kvs.subscriptions ORDER BY 2"},
+    {"kvs_subscription_parked", "gauge", "Its parked events.", "subscription",
+     "SELECT parked, name FROM kvs.subscriptions ORDER BY 2"},
 };
 
 // The server opens no unlogged table on a standby.

@@ -30,7 +30,7 @@ SELECT kvs.put('secret:1', '{"n": 1}'), kvs.put('secret:2', '2'), kvs.put_bytes(
 SELECT kvs.commit('first') IS NOT NULL AS committed;
 SELECT root, hash FROM kvs.log(max_rows => 1) \gset
 SELECT kvs.create_tag('priv-tag') IS NOT NULL AS tagged, kvs.create_branch('priv-other'), kvs.put('secret:1', '{"n": 2}'), kvs.flush();
-SELECT kvs.put('secret:2', '3');
+SELECT kvs.put('secret:2', '3'), kvs.create_subscription('priv-sub') IS NOT NULL AS subscribed;
 
 CREATE TABLE pg_temp.statements (n int GENERATED ALWAYS AS IDENTITY, kind text, statement text);
 INSERT INTO pg_temp.statements (kind, statement) VALUES
@@ -67,6 +67,12 @@ INSERT INTO pg_temp.statements (kind, statement) VALUES
     ('closed', $$SELECT * FROM _kvs.chunk$$), ('closed', $$SELECT * FROM _kvs.working$$), ('closed', $$SELECT * FROM _kvs.change$$),
     ('closed', $$SELECT * FROM _kvs.branch$$), ('closed', $$SELECT * FROM _kvs.scan('', NULL, NULL, NULL, false, NULL, NULL)$$),
     ('closed', $$SELECT _kvs.working_changes(1)$$), ('closed', $$DELETE FROM _kvs.change$$), ('closed', $$SELECT nextval('_kvs.change_seq')$$),
+    ('consume', $$SELECT kvs.create_subscription('priv')$$), ('consume', $$SELECT kvs.poll('priv-sub')$$),
+    ('consume', $$SELECT kvs.ack_many('priv-sub', NULL)$$), ('consume', $$SELECT kvs.ack('priv-sub', 0)$$), ('consume', $$SELECT kvs.nack('priv-sub', 0)$$),
+    ('consume', $$SELECT kvs.extend('priv-sub', '1s')$$), ('consume', $$SELECT kvs.park('priv-sub', 0, '')$$),
+    ('consume', $$SELECT kvs.replay_parked('priv-sub')$$), ('consume', $$SELECT kvs.seek('priv-sub', 'end')$$),
+    ('consume', $$SELECT kvs.drop_subscription('priv-sub')$$), ('consume', $$SELECT * FROM kvs.subscriptions$$), ('consume', $$SELECT * FROM kvs.parked$$),
+    ('closed', $$SELECT * FROM _kvs.subscription_member$$), ('closed', $$SELECT * FROM _kvs.subscription_event$$),
     ('free', $$SELECT kvs.serialize_key('{a}', 'b')$$), ('free', $$SELECT kvs.parse_key('a:b')$$), ('free', $$SELECT kvs.data_hash('1')$$);
 SELECT kind, statement, pg_temp.may('none', statement) AS none, pg_temp.may('reader', statement) AS "select", pg_temp.may('writer', statement) AS ins_upd,
        pg_temp.may('deleter', statement) AS "delete", pg_temp.may('changer', statement) AS ins_upd_del, pg_temp.may('all', statement) AS "all"
@@ -77,6 +83,7 @@ FROM pg_temp.statements WHERE statement ~ :'root';
 SELECT pg_temp.may('writer', $$SELECT set_config('kvs.flush_rows', '1', true), kvs.put('secret:3', '3'), kvs.put('secret:4', '4')$$) AS flushes;
 -- All that was rolled back: nothing has changed.
 SELECT key, value, bytes, version FROM kvs.scan();
+SELECT kvs.drop_subscription('priv-sub');
 
 -- What the message says.
 SET ROLE regress_kvs_none;
