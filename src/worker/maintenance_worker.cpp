@@ -1,12 +1,14 @@
-// The maintenance worker of a database: follows the stream, and deletes entries that have expired
-// (pg/maintenance/expirer.h). The sequencer starts it, and wakes it with each of its steps; it ends when the
-// extension is not there, when the workers are stopped (kvs.stop_workers) and when kvs.maintenance is off.
+// The maintenance worker of a database: follows the stream, deletes entries that have expired
+// (pg/maintenance/expirer.h), and folds working rows that have piled up (pg/maintenance/flusher.h). The
+// sequencer starts it, and wakes it with each of its steps; it ends when the extension is not there, when the
+// workers are stopped (kvs.stop_workers) and when kvs.maintenance is off.
 //
 // It sleeps until an entry ends, or something comes into the stream. Between two rounds lies a pause, so that
 // what comes and ends meanwhile is dealt with together.
 #include <algorithm>
 
 #include "pg/maintenance/expirer.h"
+#include "pg/maintenance/flusher.h"
 #include "pg/stream/worker_table.h"
 #include "pg/wall/entry_point.h"
 #include "pg/wall/guard.h"
@@ -33,17 +35,27 @@ constexpr long kFirstRetry = 200;
 constexpr long kLastRetry = 30000;
 
 constexpr DatabaseWorker kMaintenance = {WorkerKind::kMaintenance, kMaintenanceName,
-                                         "kvs: looking for expired entries",
-                                         "It begins anew with what is stored."};
+                                         "kvs: maintaining branches", "It begins anew with what is stored."};
 
-Progress Follow(Expirer* expirer) {
-    return expirer->Follow(GetActiveSnapshot());
+// What is remembered from round to round.
+struct Memory {
+    Expirer expirer;
+    Flusher flusher;
+};
+
+Progress Follow(Memory* memory) {
+    const Progress progress = memory->expirer.Follow(GetActiveSnapshot());
+    memory->flusher.Add(memory->expirer.TakeCounts());
+    return progress;
 }
-Progress Scan(Expirer* expirer) {
-    return expirer->Scan();
+Progress Scan(Memory* memory) {
+    return memory->expirer.Scan();
 }
-Progress Expire(Expirer* expirer) {
-    return expirer->Expire();
+Progress Expire(Memory* memory) {
+    return memory->expirer.Expire();
+}
+Progress Flush(Memory* memory) {
+    return memory->flusher.Flush();
 }
 
 // What a round has come to.
@@ -54,15 +66,15 @@ struct Round {
     bool later = false;
 };
 
-Round RunRound(Expirer* expirer) {
+Round RunRound(Memory* memory) {
     Round round;
-    for (Progress (*step)(Expirer*) : {Follow, Scan, Expire}) {
+    for (Progress (*step)(Memory*) : {Follow, Scan, Expire, Flush}) {
         Progress progress = Progress::kDone;
         round.end = RunStep(kMaintenance, [&] {
             ActiveSnapshot active(RegisterLatestSnapshot());
             round.is_stopped = IsStopped(kSequencerName, active.get());
             if (!round.is_stopped) {
-                progress = step(expirer);
+                progress = step(memory);
             }
             active.Release();
         });
@@ -88,16 +100,17 @@ long TimeToSleep(const Expirer& expirer) {
 }
 
 void Run() {
-    Expirer expirer;
+    Memory memory;
     long retry = kFirstRetry;
     while (settings.maintenance) {
         const TimestampTz begin = GetCurrentTimestamp();
-        const Round round = RunRound(&expirer);
+        const Round round = RunRound(&memory);
         if (round.end == StepEnd::kGone || round.is_stopped) {
             return;
         }
         if (round.end == StepEnd::kFailed) {
-            expirer.Reset();
+            memory.expirer.Reset();
+            memory.flusher.Reset();
             SleepSince(GetCurrentTimestamp(), retry);
             retry = std::min(2 * retry, kLastRetry);
             continue;
@@ -109,7 +122,7 @@ void Run() {
         }
         SleepSince(begin, kPause);
         if (!round.later) {
-            SleepOrWake(TimeToSleep(expirer));
+            SleepOrWake(TimeToSleep(memory.expirer));
         }
     }
 }

@@ -5,7 +5,6 @@
 
 #include "kvs/error.h"
 #include "pg/read/read_view.h"
-#include "pg/stream/event_reader.h"
 #include "pg/stream/ordered_changes.h"
 #include "pg/stream/tick_table.h"
 #include "pg/stream/worker_table.h"
@@ -84,6 +83,7 @@ Progress Expirer::Follow(Snapshot snapshot) {
     try {
         EventFilter filter;
         filter.expiring = true;
+        filter.counts = &counts_;
         EventReader reader(*pos_, std::move(filter), snapshot);
         while (found.size() < kMostReminders && reader.Next(*pos_ + kMostPositions)) {
             found.push_back({ToServerTime(reader.item()->expires_at.value()), reader.branch_id(),

@@ -19,9 +19,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pg/maintenance/expiry_table.h"
+#include "pg/stream/event_reader.h"
 #include "pg/table/branch_table.h"
 #include "pg/wall/server.h"
 
@@ -37,6 +39,9 @@ class Expirer {
   public:
     // Follows the stream, as far as `snapshot` shows it.
     Progress Follow(Snapshot snapshot);
+
+    // The changes that were followed since the last call.
+    ChangeCounts TakeCounts() { return std::exchange(counts_, {}); }
 
     // Scans a part of a branch that came without events.
     Progress Scan();
@@ -56,6 +61,7 @@ class Expirer {
     void ScanPart(const BranchToScan& part, Snapshot snapshot);
     void ExpireOfBranch(std::span<Reminder> due, TimestampTz now);
 
+    ChangeCounts counts_;
     std::optional<int64> pos_;  // up to which the stream is followed
     Reminder done_;             // no reminder that lies before it has to be looked at
     TimestampTz next_ = DT_NOEND;

@@ -102,6 +102,9 @@ bool EventReader::NextItem() {
         return false;
     }
     pos_++;
+    if (filter_.counts != nullptr) {
+        (*filter_.counts)[row_.branch_id]++;
+    }
     if (!Take(Contents(DatumGetPointer(row_.key)), Contents(DatumGetPointer(row_.meta)))) {
         return false;
     }

@@ -6,6 +6,7 @@
 // No server resource is held between two calls. Errors: kPositionGone, kPositionUnknown, kCorruption.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,11 +23,15 @@
 
 namespace kvs::pg {
 
+// Changes of keys, by the branch.
+using ChangeCounts = std::map<int32, int64>;
+
 // Which events are wanted; all if nothing is set.
 struct EventFilter {
     std::optional<int32> branch;
     std::optional<Pattern> pattern;
-    bool expiring = false;  // those alone that leave an entry with an end
+    bool expiring = false;           // those alone that leave an entry with an end
+    ChangeCounts* counts = nullptr;  // adds to it what is read, wanted or not, but for range records
 };
 
 // What the key held before an event. kUnavailable: that was not kept.
