@@ -66,6 +66,7 @@ std::vector<Reminder> DueReminders(const Reminder& after, TimestampTz now,
                                    const std::vector<int32>& but_branches, int max_count) {
     std::vector<Reminder> due;
     std::vector<Reminder> excluded;
+    excluded.reserve(but_branches.size());
     for (const int32 branch : but_branches) {
         excluded.push_back({.branch_id = branch});
     }
