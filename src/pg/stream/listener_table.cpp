@@ -28,7 +28,7 @@ char own_channel[kChannelSize + 1];  // empty: it has none yet
 
 struct {
     bool registered;
-    bool changed = true;
+    bool is_unchanged;  // since HaveListenersChanged was asked
 } watch;
 
 uint32 HexWord(std::string_view channel, size_t word) {
@@ -68,7 +68,7 @@ void ChooseChannel() {
 
 void ForgetOnChange(Datum, Oid relation) {
     if (relation == InvalidOid || relation == ObjectOidIfKnown(Object::kListener)) {
-        watch.changed = true;
+        watch.is_unchanged = false;
     }
 }
 
@@ -131,8 +131,8 @@ bool HaveListenersChanged() {
         ObjectOid(Object::kListener);
         AcceptInvalidationMessages();
     });
-    const bool changed = watch.changed;
-    watch.changed = false;
+    const bool changed = !watch.is_unchanged;
+    watch.is_unchanged = true;
     return changed;
 }
 
