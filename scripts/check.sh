@@ -155,4 +155,11 @@ if [[ $stages == *" tap "* ]]; then
     check_tap
 fi
 
+# Errors in the sources, which the stress tests must find. They install what they break, so they come last.
+if [ -n "${KVS_STRESS:-}" ]; then
+    for script in "$KVS_ROOT"/test/planted/{put_flush,stream}.sh; do
+        stage "planted-$(basename "$script" .sh)" "$script"
+    done
+fi
+
 [ -z "$own_results" ] || summarise

@@ -8,14 +8,22 @@
 #
 #   test/stress/stream.sh [SECONDS]      per isolation level, default 3
 #
+# test/planted/stream.sh breaks the rules of the sequencer themselves, one after the other, and runs this.
+#
 # Runs on the server of the PG* environment, as a superuser, in a database kvs_stream of its own.
+# KVS_STRESS_LEVELS   which levels, separated by commas
 
 set -euo pipefail
 
 seconds=${1:-3}
+IFS=, read -ra levels <<<"${KVS_STRESS_LEVELS:-read committed,repeatable read,serializable}"
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d /tmp/kvs-stream.XXXXXX)
-trap 'rm -rf "$work"' EXIT
+tidy() {
+    rm -rf "$work"
+    psql -XAtq -d postgres -c "LOAD 'kvs'" -c 'ALTER SYSTEM RESET kvs.tick_interval' -c 'SELECT pg_reload_conf()' >/dev/null
+}
+trap tidy EXIT
 export PGDATABASE=kvs_stream
 failures=0
 
@@ -116,10 +124,15 @@ check() {
     fi
 }
 
+# Many transactions in a step, or few. The setting is the server's, and known where the library is loaded.
+tick_interval() { sql -d postgres -c "LOAD 'kvs'" -c "ALTER SYSTEM SET kvs.tick_interval = '$1'" -c 'SELECT pg_reload_conf()' >/dev/null; }
+
+# run_level LEVEL INTERVAL
 run_level() {
     local log
     sql -d postgres -c 'DROP DATABASE IF EXISTS kvs_stream WITH (FORCE)' 2>/dev/null
     sql -d postgres -c "CREATE DATABASE kvs_stream TEMPLATE template0 ENCODING 'UTF8'"
+    tick_interval "$2"
     sql -c 'CREATE EXTENSION kvs' -f "$here/stream_problems.sql" -c 'SELECT kvs.start_workers()' >/dev/null
     write_scripts "$1"
     rm -f "$work"/failed.*
@@ -161,9 +174,10 @@ plant() {
 
 plant_errors() {
     local planted=0 caught=0
-    # A key that was written twice, by transactions with other keys.
-    local one="(SELECT min(pos) FROM stream.event WHERE key = 'key:7' AND version = 3)"
-    local two="(SELECT min(pos) FROM stream.event WHERE key = 'key:7' AND version = 4)"
+    # Two changes of one key.
+    local key="(SELECT key FROM stream.event WHERE key LIKE 'key:%' AND branch = 'main' GROUP BY key ORDER BY count(*) DESC, key LIMIT 1)"
+    local one="(SELECT pos FROM stream.event WHERE key = $key AND branch = 'main' ORDER BY pos OFFSET 2 LIMIT 1)"
+    local two="(SELECT pos FROM stream.event WHERE key = $key AND branch = 'main' ORDER BY pos OFFSET 3 LIMIT 1)"
     local swap="UPDATE stream.event SET pos = CASE pos WHEN $one THEN $two ELSE $one END WHERE pos IN ($one, $two)"
     plant 'position missing or twice' "DELETE FROM stream.event WHERE pos = $one"
     plant 'change missing' "DELETE FROM stream.event WHERE pos = $one"
@@ -188,8 +202,10 @@ plant_errors() {
     echo "stream: $caught of $planted planted errors found"
 }
 
-for level in "read committed" "repeatable read" "serializable"; do
-    run_level "$level"
+interval=100ms
+for level in "${levels[@]}"; do
+    run_level "$level" "$interval"
+    interval=2ms
 done
 plant_errors
 # However it is read.
