@@ -3,6 +3,7 @@
 #include <string>
 
 #include "pg/stream/worker_table.h"
+#include "pg/table/locks.h"
 #include "pg/wall/guard.h"
 
 extern "C" {
@@ -110,9 +111,11 @@ void ConnectDatabaseWorker(Oid database) {
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();
+    pg::ReleaseWorkerLocksAtExit();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-    // A step sees all that is committed.
+    // A step sees all that is committed, and may write whatever sessions of the database do by default.
     SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+    SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 bool SleepOrWake(long milliseconds) {

@@ -29,7 +29,7 @@ StepEnd RunStep(const DatabaseWorker& worker, const std::function<void()>& body)
 // process is.
 bool BecomeDatabaseWorker(const DatabaseWorker& worker);
 
-// Connects to the database. Server code, to be called first.
+// Connects to the database, with settings that let a worker do its work. Server code, to be called first.
 void ConnectDatabaseWorker(Oid database);
 
 // Sleeps until the time is over or somebody sets the latch, which is answered.

@@ -17,6 +17,7 @@
 #include "pg/wall/guard.h"
 #include "pg/wall/server.h"
 #include "pg/wall/settings.h"
+#include "worker/database_worker.h"
 #include "worker/gc_launcher.h"
 
 extern "C" {
@@ -27,7 +28,6 @@ extern "C" {
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 
 PGDLLEXPORT void kvs_gc_worker_main(Datum argument);
 }
@@ -343,11 +343,7 @@ void LookAfterStore() {
 }  // namespace
 
 extern "C" void kvs_gc_worker_main(Datum database) {
-    pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    pqsignal(SIGTERM, die);
-    BackgroundWorkerUnblockSignals();
-    ReleaseWorkerLocksAtExit();
-    BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
+    kvs::worker::ConnectDatabaseWorker(DatumGetObjectId(database));
     Enter([] { LookAfterStore(); });
     proc_exit(0);
 }

@@ -117,8 +117,11 @@ $node->safe_psql('other', 'CREATE EXTENSION kvs');
 $node->safe_psql('other', q(SELECT kvs.put('a', '1')));
 is($node->safe_psql('other', q(SELECT kvs.wait_for(timeout => '60s'))), 't', 'another database has a sequencer of its own');
 $node->safe_psql('postgres', 'ALTER DATABASE other RENAME TO renamed');
-$node->safe_psql('renamed', q(SELECT kvs.put('b', '1')));
-is($node->safe_psql('renamed', q(SELECT kvs.wait_for(timeout => '60s'))), 't', 'also under another name');
+# What sessions do by default is nothing to a worker.
+$node->safe_psql('postgres', "ALTER DATABASE renamed SET default_transaction_read_only = on");
+$node->safe_psql('postgres', "ALTER DATABASE renamed SET default_transaction_isolation = serializable");
+$node->safe_psql('renamed', q(BEGIN READ WRITE; SELECT kvs.put('b', '1'); COMMIT));
+is($node->safe_psql('renamed', q(SET default_transaction_isolation = 'read committed'; SELECT kvs.wait_for(timeout => '60s'))), 't', 'also under another name');
 $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE renamed');
 $node->safe_psql('copy', q(SELECT kvs.put('c', '1')));
 is($node->safe_psql('copy', q(SELECT kvs.wait_for(timeout => '60s'))), 't', 'a copy has its own, too');
