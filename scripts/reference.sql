@@ -90,6 +90,7 @@ SELECT E'@settings all\n| setting | default | values | may be set | what |\n|---
                 ELSE vartype END,
            -- That of the node cache depends on how the library was loaded.
            CASE WHEN name = 'kvs.node_cache_size' THEN 'server start if preloaded, else any time'
+                WHEN name = 'kvs.operation_log_size' THEN 'server start'
                 WHEN context = 'user' THEN 'any time' WHEN context = 'sighup' THEN 'configuration, reload' ELSE context END,
            pg_temp.prose(concat_ws(' ', short_desc, extra_desc))), E'\n' ORDER BY name) || E'\n'
 FROM pg_settings WHERE name LIKE 'kvs.%';

@@ -264,9 +264,9 @@ KVS_FUNCTION(kvs_ack_many)
     const std::string_view name = RequiredBytes(fcinfo, 0, "name");
     const DatumArray array = PG_ARGISNULL(1) ? DatumArray{} : RequiredArray(fcinfo, 1, "pos");
     const std::string_view member = BytesOrEmpty(fcinfo, 2);
-    std::vector<int64> positions;
-    for (int i = 0; i < array.count; i++) {
-        positions.push_back(DatumGetInt64(array.elements[i]));
+    std::vector<int64> positions(static_cast<size_t>(array.count));
+    for (size_t i = 0; i < positions.size(); i++) {
+        positions[i] = DatumGetInt64(array.elements[i]);
     }
     if (!positions.empty()) {
         Acknowledge(name, member, positions);

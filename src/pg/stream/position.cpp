@@ -40,7 +40,9 @@ Surroundings Survey(int64 pos, Snapshot snapshot) {
         found.last_of_epoch = DatumGetInt64(table.Get(kPosColumn));
     }
     Close(&table);
-    found.was_trimmed = ReadChangeMembers(snapshot).low_seq > 0;
+    // Ticks go with the changes that they order. Where the first of all is there, none has gone, whatever
+    // became of changes from before there was a stream.
+    found.was_trimmed = found.oldest != FirstPositionOf(1) && ReadChangeMembers(snapshot).low_seq > 0;
     return found;
 }
 
