@@ -68,7 +68,7 @@ check_cluster() {
     shift
     dir=$(make_server_dir "$name")
     dirs+=("$dir")
-    if ! cluster_start "$dir" fsync=off max_prepared_transactions=10 "$@"; then
+    if ! cluster_start "$dir" fsync=off max_prepared_transactions=10 max_worker_processes=16 "$@"; then
         record "$name-cluster" 0 1
         return
     fi
@@ -149,7 +149,7 @@ if [[ $stages == *" preload "* ]]; then
     check_cluster preload shared_preload_libraries=kvs "${quiet_workers[@]}"
 fi
 if [[ $stages == *" plain "* ]]; then
-    check_cluster plain
+    check_cluster plain "${quiet_workers[@]}"
 fi
 if [[ $stages == *" tap "* ]]; then
     check_tap

@@ -12,16 +12,15 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# Settings for tests that count what is stored: nothing is collected, trained or packed behind their backs, however long
-# they take. The tests of test/t look at the workers.
-quiet_workers=(kvs.autogc=off kvs.autotrain=off kvs.autorepack=off)
+# Settings for tests that count what is stored: nothing is collected, trained, packed or flushed behind their backs, however
+# long they take, and entries that have expired stay as they were written. The tests of test/t look at the workers.
+quiet_workers=(kvs.autogc=off kvs.autotrain=off kvs.autorepack=off kvs.maintenance=off)
 
 cluster_env() {
     export PGHOST=$1 PGPORT=5432 PGUSER=postgres PATH=$PG_BINDIR:$PATH
     unset PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS PGSSLMODE
 }
 
-# Entries that have expired stay as they were written, unless somebody asks for kvs.maintenance: tests count versions.
 cluster_start() {
     local dir=$1 setting
     shift
@@ -32,7 +31,7 @@ cluster_start() {
         printf "%s = '%s'\n" listen_addresses '' unix_socket_directories "$dir" port 5432 |
             as_server tee -a "$dir/data/postgresql.conf" >/dev/null
     fi
-    for setting in kvs.maintenance=off "$@"; do
+    for setting in "$@"; do
         printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}"
     done | as_server tee "$dir/data/postgresql.auto.conf" >/dev/null
     if ! as_server "$PG_BINDIR/pg_ctl" start --pgdata="$dir/data" --log="$dir/server.log" --wait --timeout=120 --silent \

@@ -59,6 +59,7 @@ jit = off
 shared_buffers = 64MB
 max_connections = 30
 max_prepared_transactions = 10
+max_worker_processes = 16
 max_wal_size = 512MB
 restart_after_crash = on
 CONF
