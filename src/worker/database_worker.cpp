@@ -1,5 +1,6 @@
 #include "worker/database_worker.h"
 
+#include <algorithm>
 #include <string>
 
 #include "pg/stream/worker_table.h"
@@ -136,6 +137,12 @@ void SleepSince(TimestampTz since, long milliseconds) {
             AnswerSignals();
         });
     }
+}
+
+void RetryPauses::Sleep() {
+    constexpr long kLongest = 30000;
+    SleepSince(GetCurrentTimestamp(), next_);
+    next_ = std::min(2 * next_, kLongest);
 }
 
 }  // namespace kvs::worker

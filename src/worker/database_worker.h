@@ -39,4 +39,17 @@ bool SleepOrWake(long milliseconds);
 // comes together.
 void SleepSince(TimestampTz since, long milliseconds);
 
+// The pauses of a worker whose steps fail: each twice as long as the one before, until a step has succeeded.
+class RetryPauses {
+  public:
+    explicit RetryPauses(long first) : first_(first), next_(first) {}  // ms
+
+    void Sleep();
+    void Reset() { next_ = first_; }
+
+  private:
+    long first_;
+    long next_;
+};
+
 }  // namespace kvs::worker

@@ -31,8 +31,7 @@ constexpr long kPause = 200;  // ms
 // Without a signal, should one be missed.
 constexpr long kLookAtRest = 10000;
 
-constexpr long kFirstRetry = 200;
-constexpr long kLastRetry = 30000;
+constexpr long kFirstRetry = 200;  // ms
 
 constexpr DatabaseWorker kMaintenance = {WorkerKind::kMaintenance, kMaintenanceName,
                                          "kvs: maintaining branches", "It begins anew with what is stored."};
@@ -101,7 +100,7 @@ long TimeToSleep(const Expirer& expirer) {
 
 void Run() {
     Memory memory;
-    long retry = kFirstRetry;
+    RetryPauses pauses(kFirstRetry);
     while (settings.maintenance) {
         const TimestampTz begin = GetCurrentTimestamp();
         const Round round = RunRound(&memory);
@@ -111,11 +110,10 @@ void Run() {
         if (round.end == StepEnd::kFailed) {
             memory.expirer.Reset();
             memory.flusher.Reset();
-            SleepSince(GetCurrentTimestamp(), retry);
-            retry = std::min(2 * retry, kLastRetry);
+            pauses.Sleep();
             continue;
         }
-        retry = kFirstRetry;
+        pauses.Reset();
         if (round.more) {
             SleepOrWake(0);
             continue;

@@ -5,7 +5,6 @@
 // Writers wake it by its latch (pg/table/stream_signal.h). Between two steps lie at least kvs.tick_interval,
 // so that the cost of a step is shared by what is committed meanwhile; the first change after a rest is
 // ordered at once. After an error it goes on with a new look at what is stored, in ever longer intervals.
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,8 +47,7 @@ constexpr int kListenersPerMillisecond = 50;
 constexpr int64 kStartInterval = 1000;
 constexpr int64 kStartWithoutRoom = 60000;
 
-constexpr long kFirstRetry = 100;
-constexpr long kLastRetry = 30000;
+constexpr long kFirstRetry = 100;  // ms
 
 constexpr DatabaseWorker kSequencer = {WorkerKind::kSequencer, kSequencerName, "kvs: ordering changes",
                                        "It goes on behind the last position that it gave."};
@@ -128,7 +126,7 @@ void LookAfterMaintenance(TimestampTz* next_start) {
 
 void Run() {
     auto memory = std::make_unique<Memory>();
-    long retry = kFirstRetry;
+    RetryPauses pauses(kFirstRetry);
     TimestampTz tidied_at = 0;
     TimestampTz next_start = 0;
     const TimestampTz begun_at = GetCurrentTimestamp();
@@ -141,10 +139,9 @@ void Run() {
             return;
         }
         if (failed) {
-            SleepSince(GetCurrentTimestamp(), retry);
-            retry = std::min(2 * retry, kLastRetry);
+            pauses.Sleep();
         } else {
-            retry = kFirstRetry;
+            pauses.Reset();
             const auto listeners = static_cast<int>(memory->notifier.channels());
             LookAfterMaintenance(&next_start);
             SleepSince(begin, settings.tick_interval + listeners / kListenersPerMillisecond);

@@ -23,7 +23,8 @@ trap 'rm -rf "$work"' EXIT
 export PGDATABASE=kvs_stress
 failures=0
 
-sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+name=put_flush schema=stress pgbench_options=(--max-tries=10000)
+source "$here/checker.bash"
 
 # The statement that makes a write and writes it down: put KEY [OPERATION]
 put() {
@@ -163,14 +164,6 @@ COMMIT;
 SCRIPT
 }
 
-# background NAME CLIENTS PGBENCH-ARGUMENTS...
-background() {
-    local name=$1 count=$2
-    shift 2
-    pgbench --no-vacuum --client="$count" --jobs=1 --time="$seconds" --max-tries=10000 "$@" \
-        >"$work/$name.log" 2>&1 || touch "$work/failed.$name" &
-}
-
 run_level() {
     local log
     sql -d postgres -c 'DROP DATABASE IF EXISTS kvs_stress' 2>/dev/null
@@ -224,19 +217,6 @@ check() {
     echo "put_flush $1: $changes changes, $problems problems"
     # Where nothing was written nothing was tested.
     if [ "$problems" -ne 0 ] || [ "$changes" -lt 20 ]; then
-        failures=$((failures + 1))
-    fi
-}
-
-# plant PROBLEM STATEMENT: the checker must find the problem that the statement makes.
-plant() {
-    local found
-    planted=$((planted + 1))
-    found=$(sql -c "BEGIN" -c "$2" -c "SELECT problem FROM stress.problems()" -c "ROLLBACK" 2>&1 | sort -u || true)
-    if grep -q -e "$1" <<<"$found"; then
-        caught=$((caught + 1))
-    else
-        echo "put_flush: the checker does not find a planted error ($1), but: ${found:-nothing}"
         failures=$((failures + 1))
     fi
 }

@@ -27,7 +27,8 @@ trap tidy EXIT
 export PGDATABASE=kvs_stream
 failures=0
 
-sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+name=stream schema=stream pgbench_options=(--max-tries=10000)
+source "$here/checker.bash"
 
 write_scripts() {
     local begin="
@@ -103,14 +104,6 @@ SCRIPT
     printf "SELECT kvs.commit('stress');\n" >"$work/commit"
 }
 
-# background NAME CLIENTS PGBENCH-ARGUMENTS...
-background() {
-    local name=$1 count=$2
-    shift 2
-    pgbench --no-vacuum --client="$count" --jobs=1 --time="$seconds" --max-tries=10000 "$@" \
-        >"$work/$name.log" 2>&1 || touch "$work/failed.$name" &
-}
-
 # Prints what is wrong, if anything, and the line that sums up.
 check() {
     local problems events
@@ -157,19 +150,6 @@ run_level() {
         failures=$((failures + 1))
     fi
     check "$1" 1000
-}
-
-# plant PROBLEM STATEMENT: the checker must find the problem that the statement makes.
-plant() {
-    local found
-    planted=$((planted + 1))
-    found=$(sql -c "BEGIN" -c "$2" -c "SELECT problem FROM stream.problems()" -c "ROLLBACK" 2>&1 | sort -u || true)
-    if grep -q -e "$1" <<<"$found"; then
-        caught=$((caught + 1))
-    else
-        echo "stream: the checker does not find a planted error ($1), but: ${found:-nothing}"
-        failures=$((failures + 1))
-    fi
 }
 
 plant_errors() {

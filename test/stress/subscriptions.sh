@@ -18,7 +18,8 @@ trap 'rm -rf "$work"' EXIT
 export PGDATABASE=kvs_subscriptions
 failures=0
 
-sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+name=subscriptions schema=subs pgbench_options=()
+source "$here/checker.bash"
 
 write_scripts() {
     cat >"$work/put" <<'SCRIPT'
@@ -68,12 +69,6 @@ SCRIPT
 SELECT subs.take('dies' || :name, 5, '50ms');
 \sleep :pause ms
 SCRIPT
-}
-
-background() {
-    local name=$1 count=$2
-    shift 2
-    pgbench --no-vacuum --client="$count" --jobs=1 --time="$seconds" "$@" >"$work/$name.log" 2>&1 || touch "$work/failed.$name" &
 }
 
 run() {
@@ -135,39 +130,26 @@ check() {
     fi
 }
 
-# plant PROBLEM STATEMENT: the checker must find the problem that the statement makes.
-plant() {
-    local found
-    planted=$((planted + 1))
-    found=$(sql -c BEGIN -c "$2" -c 'SELECT problem FROM subs.problems()' -c ROLLBACK 2>&1 | sort -u || true)
-    if grep -q -x -e "$1" <<<"$found"; then
-        caught=$((caught + 1))
-    else
-        echo "subscriptions: the checker does not find a planted error ($1), but: ${found:-nothing}"
-        failures=$((failures + 1))
-    fi
-}
-
 plant_errors() {
     local planted=0 caught=0
     # An event that was handed out once, and the next of its key.
     local one="(SELECT d.pos FROM subs.delivered AS d JOIN subs.event AS e ON e.key = d.key AND e.version = d.version + 1 JOIN subs.acked AS a ON a.pos = d.pos
                 GROUP BY d.pos, d.until, a.at HAVING count(*) = 1 AND a.at < d.until ORDER BY d.pos LIMIT 1)"
-    plant lost "DELETE FROM subs.acked WHERE pos = $one"
-    plant lost "INSERT INTO subs.event SELECT max(pos) + 1, 'key:x', 1, 1 FROM subs.event"
-    plant 'acknowledged twice' "INSERT INTO subs.acked SELECT * FROM subs.acked WHERE pos = $one"
-    plant 'from nowhere' "UPDATE subs.delivered SET n = n + 1 WHERE pos = $one"
-    plant 'acknowledged without a delivery' "UPDATE subs.acked SET member = 'nobody' WHERE pos = $one"
-    plant 'handed out after its acknowledgement' "INSERT INTO subs.delivered
+    plant '^lost$' "DELETE FROM subs.acked WHERE pos = $one"
+    plant '^lost$' "INSERT INTO subs.event SELECT max(pos) + 1, 'key:x', 1, 1 FROM subs.event"
+    plant '^acknowledged twice$' "INSERT INTO subs.acked SELECT * FROM subs.acked WHERE pos = $one"
+    plant '^from nowhere$' "UPDATE subs.delivered SET n = n + 1 WHERE pos = $one"
+    plant '^acknowledged without a delivery$' "UPDATE subs.acked SET member = 'nobody' WHERE pos = $one"
+    plant '^handed out after its acknowledgement$' "INSERT INTO subs.delivered
         SELECT pos, key, version, n, 'late', 2, now(), now() FROM subs.delivered WHERE pos = $one"
-    plant 'acknowledged when another had it' "INSERT INTO subs.delivered SELECT d.pos, d.key, d.version, d.n, 'other', 2, a.at, a.at
+    plant '^acknowledged when another had it$' "INSERT INTO subs.delivered SELECT d.pos, d.key, d.version, d.n, 'other', 2, a.at, a.at
         FROM subs.delivered AS d JOIN subs.acked AS a USING (pos) WHERE pos = $one"
-    plant 'two members have a key' "INSERT INTO subs.delivered SELECT d.pos, d.key, d.version, d.n, 'other', 2, (d.granted + (a.at - d.granted) / 2), d.until
+    plant '^two members have a key$' "INSERT INTO subs.delivered SELECT d.pos, d.key, d.version, d.n, 'other', 2, (d.granted + (a.at - d.granted) / 2), d.until
         FROM subs.delivered AS d JOIN subs.acked AS a USING (pos) WHERE pos = $one"
-    plant 'later event of a key first' "INSERT INTO subs.delivered
+    plant '^later event of a key first$' "INSERT INTO subs.delivered
         SELECT e.pos, e.key, e.version, e.n, 'hasty', 1, d.granted - interval '1 ms', d.granted - interval '1 ms'
         FROM subs.delivered AS d JOIN subs.event AS e ON e.key = d.key AND e.version = d.version + 1 WHERE d.pos = $one"
-    plant 'effects of a key out of order' "UPDATE subs.acked SET at = (SELECT max(at) + interval '1 s' FROM subs.acked) WHERE pos = $one"
+    plant '^effects of a key out of order$' "UPDATE subs.acked SET at = (SELECT max(at) + interval '1 s' FROM subs.acked) WHERE pos = $one"
     echo "subscriptions: $caught of $planted planted errors found"
 }
 

@@ -52,9 +52,7 @@ constexpr QueriedMetric kQueriedMetrics[] = {
     {"kvs_stream_position", "gauge", "Position of the last event of the stream.", nullptr,
      "SELECT coalesce(max(last_pos), 0) FROM _kvs.tick"},
     {"kvs_stream_lag_changes", "gauge", "Committed changes that have no position yet.", nullptr,
-     "SELECT count(*) FROM _kvs.change AS c, (SELECT max(last_pos) FROM _kvs.tick) AS l(pos) "
-     "LEFT JOIN _kvs.tick AS t ON t.last_pos = l.pos WHERE c.seq >= coalesce(t.low_seq, 0) "
-     "AND (t.snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, t.snapshot))"},
+     "SELECT lag FROM kvs.workers WHERE name = 'sequencer'"},
     {"kvs_subscription_lag_events", "gauge", "Events of the stream behind a durable subscription.",
      "subscription", "SELECT lag_events, name FROM kvs.subscriptions ORDER BY 2"},
     {"kvs_subscription_lag_seconds", "gauge", "For how long the first of them has been there.",
