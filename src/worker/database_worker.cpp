@@ -9,7 +9,6 @@
 
 extern "C" {
 #include "commands/dbcommands.h"
-#include "commands/extension.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -22,6 +21,9 @@ namespace kvs::worker {
 using namespace kvs::pg;
 
 namespace {
+
+// Which the worker works for: who drops an extension and creates it anew gets another one.
+Oid extension;
 
 // Server code.
 void Begin(const char* activity) {
@@ -36,10 +38,6 @@ void Commit() {
     pgstat_report_activity(STATE_IDLE, nullptr);
 }
 
-bool IsInstalled() {
-    return OidIsValid(get_extension_oid("kvs", true));
-}
-
 // After an error: rolls back, and tells of it. False if the extension has gone.
 bool Recover(const DatabaseWorker& worker, const char* message) {
     Guarded([&] {
@@ -47,7 +45,7 @@ bool Recover(const DatabaseWorker& worker, const char* message) {
         Begin(worker.activity);
         PushActiveSnapshot(GetTransactionSnapshot());
     });
-    const bool is_installed = Guarded([] { return IsInstalled(); });
+    const bool is_installed = Guarded([] { return OidIsValid(LockExtension()); });
     if (is_installed) {
         Guarded([&] {
             ereport(LOG,
@@ -79,10 +77,16 @@ StepEnd RunStep(const DatabaseWorker& worker, const std::function<void()>& body)
     const char* message = "out of memory";
     std::string text;
     try {
-        Guarded([&] { Begin(worker.activity); });
-        body();
+        const Oid before = extension;
+        extension = Guarded([&] {
+            Begin(worker.activity);
+            return LockExtension();
+        });
+        if (extension == before) {
+            body();
+        }
         Guarded([] { Commit(); });
-        return StepEnd::kDone;
+        return extension == before ? StepEnd::kDone : OidIsValid(extension) ? StepEnd::kNew : StepEnd::kGone;
     } catch (const PgError& error) {
         text = error.what();
         message = text.c_str();
@@ -99,7 +103,8 @@ bool BecomeDatabaseWorker(const DatabaseWorker& worker) {
         Begin(worker.activity);
         PushActiveSnapshot(GetTransactionSnapshot());
     });
-    const bool is_wanted = Guarded([] { return IsInstalled(); }) && IsToBegin(kSequencerName) &&
+    extension = Guarded([] { return LockExtension(); });
+    const bool is_wanted = OidIsValid(extension) && IsToBegin(kSequencerName) &&
                            Guarded([&] { return BecomeWorker(worker.kind); });
     Guarded([] {
         PopActiveSnapshot();

@@ -19,6 +19,8 @@ struct DatabaseWorker {
 enum class StepEnd {
     kDone,
     kFailed,  // was rolled back and is reported
+    kNew,     // the extension is not the one of the step before: nothing was run, what is remembered is of no
+              // use
     kGone,    // so has the extension
 };
 

@@ -23,10 +23,10 @@
 extern "C" {
 #include "catalog/namespace.h"
 #include "commands/dbcommands.h"
-#include "commands/extension.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 
 PGDLLEXPORT void kvs_gc_worker_main(Datum argument);
@@ -42,10 +42,15 @@ constexpr int64 kChunksPerTransaction = 50000;
 // A store at rest is put in order from this part of the growth on that it takes otherwise.
 constexpr int kRestPart = 10;
 
-// Begins a transaction with an active snapshot. Server code.
+// Begins a transaction with an active snapshot, in which the extension stays; ends the worker where it has
+// gone. Server code.
 void Begin(const char* activity) {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
+    if (!OidIsValid(LockExtension())) {
+        CommitTransactionCommand();
+        proc_exit(0);
+    }
     PushActiveSnapshot(GetTransactionSnapshot());
     pgstat_report_activity(STATE_RUNNING, activity);
 }
@@ -55,11 +60,6 @@ void Commit() {
     CommitTransactionCommand();
     pgstat_report_stat(true);
     pgstat_report_activity(STATE_IDLE, nullptr);
-}
-
-// In a transaction.
-bool IsInstalled() {
-    return Guarded([] { return OidIsValid(get_extension_oid("kvs", true)); });
 }
 
 // What there is to do in this database. What nobody else does: the lock is held then.
@@ -72,14 +72,12 @@ struct Work {
 // In a transaction.
 Work FindWork() {
     Work work;
-    if (IsInstalled()) {
-        work.collect = IsCollectionDue(settings.autogc_threshold, settings.autogc_growth);
-        work.trim = settings.change_retention >= 0;
-        if ((work.collect || work.trim) && !TryLockUpkeepForWorker()) {
-            return {};
-        }
-        work.is_locked = work.collect || work.trim;
+    work.collect = IsCollectionDue(settings.autogc_threshold, settings.autogc_growth);
+    work.trim = settings.change_retention >= 0;
+    if ((work.collect || work.trim) && !TryLockUpkeepForWorker()) {
+        return {};
     }
+    work.is_locked = work.collect || work.trim;
     return work;
 }
 
@@ -178,7 +176,7 @@ void TrimAndCollect() {
 // Ahead of packing, which uses what comes of it.
 void Train() {
     Guarded([] { Begin("kvs: training dictionaries"); });
-    if (IsInstalled() && IsTrainingDue() && TryLockUpkeep()) {
+    if (IsTrainingDue() && TryLockUpkeep()) {
         Guarded([] { NoteWrite(); });
         for (const Training& training : TrainDictionaries()) {
             Guarded([&] {
@@ -232,9 +230,6 @@ struct Repacking {
 };
 
 Repacking FindRepacking() {
-    if (!IsInstalled()) {
-        return {};
-    }
     const bool is_at_rest = IsAtRest(settings.autogc_naptime);
     const int64 threshold = settings.autorepack_threshold;
     return {IsRepackingDue(is_at_rest ? threshold / kRestPart : threshold), is_at_rest};
@@ -292,10 +287,7 @@ void RepackNew() {
 // A transaction for each branch, so that none is locked for long.
 void DropEpochs() {
     Guarded([] { Begin("kvs.gc: looking for empty epochs"); });
-    std::vector<int32> branches;
-    if (IsInstalled()) {
-        branches = BranchesWithOlderEpochs();
-    }
+    const std::vector<int32> branches = BranchesWithOlderEpochs();
     Guarded([] { Commit(); });
     for (const int32 branch : branches) {
         if (!MayGoOn(&settings.autogc)) {
@@ -311,10 +303,8 @@ void DropEpochs() {
 void StartSequencer() {
     Guarded([] {
         Begin("kvs: looking for a sequencer");
-        if (OidIsValid(get_extension_oid("kvs", true))) {
-            ObjectOid(Object::kTick);
-            EnsureSequencer();
-        }
+        ObjectOid(Object::kTick);
+        EnsureSequencer();
         Commit();
     });
 }

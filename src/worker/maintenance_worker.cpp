@@ -107,10 +107,14 @@ void Run() {
         if (round.end == StepEnd::kGone || round.is_stopped) {
             return;
         }
-        if (round.end == StepEnd::kFailed) {
+        if (round.end != StepEnd::kDone) {
             memory.expirer.Reset();
             memory.flusher.Reset();
+        }
+        if (round.end == StepEnd::kFailed) {
             pauses.Sleep();
+        }
+        if (round.end != StepEnd::kDone) {
             continue;
         }
         pauses.Reset();

@@ -90,7 +90,10 @@ void Tidy() {
 // free (stream_signal.h).
 bool Step(std::unique_ptr<Memory>* memory, bool was_woken, bool tidy, bool* failed) {
     std::optional<uint64_t> events = 0;
-    StepEnd end = RunStep(kSequencer, [&] { events = StepUnlessStopped(memory->get()); });
+    StepEnd end;
+    while ((end = RunStep(kSequencer, [&] { events = StepUnlessStopped(memory->get()); })) == StepEnd::kNew) {
+        *memory = std::make_unique<Memory>();
+    }
     if (end == StepEnd::kDone && !events) {
         return false;
     }
@@ -101,7 +104,7 @@ bool Step(std::unique_ptr<Memory>* memory, bool was_woken, bool tidy, bool* fail
         end = RunStep(kSequencer, Tidy);
     }
     *failed = end == StepEnd::kFailed;
-    if (*failed) {
+    if (end != StepEnd::kDone) {
         *memory = std::make_unique<Memory>();
     }
     return end != StepEnd::kGone;

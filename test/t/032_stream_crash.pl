@@ -130,4 +130,19 @@ is( $node->safe_psql('copy', q(SELECT string_agg(format('%s:%s:%s', pos >> 48, p
 $node->safe_psql('postgres', "DROP DATABASE $_") foreach qw(copy renamed);
 pass('databases can be dropped while their sequencers run');
 
+# An extension that is dropped under its sequencer, and one that is created anew, have nothing in common.
+$node->safe_psql('postgres', 'CREATE DATABASE again TEMPLATE template0');
+foreach my $round (1 .. 30)
+{
+    $node->safe_psql('again', 'DROP EXTENSION IF EXISTS kvs; CREATE EXTENSION kvs');
+    # One of them is at work when it goes, the next one sleeps.
+    my $wait = $round % 2 ? q(; SELECT kvs.wait_for(timeout => '60s')) : '';
+    my $puts = join ';', map { "SELECT kvs.put('$round:$_', '1')" } 1 .. 5;
+    $node->safe_psql('again', "$puts $wait");
+}
+$node->safe_psql('again', q(SELECT kvs.wait_for(timeout => '60s')));
+is( $node->safe_psql('again', q(SELECT string_agg(format('%s:%s:%s', pos >> 48, pos & 1023, key), ' ' ORDER BY pos) FROM kvs.events())),
+    join(' ', map { "1:$_:30:$_" } 1 .. 5), 'each begins its stream anew');
+unlike(slurp_file($node->logfile), qr/deadlock detected/, 'no worker stands in the way of the one who drops it');
+
 done_testing();

@@ -9,6 +9,8 @@
 #include "pg/wall/settings.h"
 
 extern "C" {
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "common/hashfn.h"
 #include "pgstat.h"
 #include "storage/latch.h"
@@ -112,6 +114,20 @@ void LockFirstPart(std::string_view name) {
 }
 
 }  // namespace
+
+Oid LockExtension() {
+    for (;;) {
+        const Oid extension = get_extension_oid("kvs", true);
+        if (!OidIsValid(extension)) {
+            return InvalidOid;
+        }
+        LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+        if (get_extension_oid("kvs", true) == extension) {
+            return extension;
+        }
+        UnlockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+    }
+}
 
 void LockUpkeep() {
     const LockTimeoutScope timeout(settings.gc_lock_timeout);

@@ -4,6 +4,9 @@
 // One call takes what it needs of them in this order:
 //
 //   lock           tag                        mode                  who
+//   extension      object kvs                 AccessShare           background workers
+//                                             AccessExclusive       DROP EXTENSION, before it locks the
+//                                             tables
 //   upkeep         object chunk, 0            Exclusive             gc, repack, train_dictionaries, repair:
 //                                                                   one of them at a time; nobody else
 //   builds         relation _kvs.chunk        RowExclusive          who writes chunks, or moves a ref
@@ -48,6 +51,13 @@
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
+
+// --- the extension ---
+
+// For a background worker, first of all in a transaction: the extension is there, and stays until the end of
+// the transaction. Without this, a worker that uses one table after the other and somebody who drops all of
+// them could wait for each other. Returns its OID, InvalidOid if it has gone. Server code.
+Oid LockExtension();
 
 // --- chunks ---
 
