@@ -60,6 +60,7 @@ bool AddEvents(EventReader* reader, int64 max_rows, Snapshot snapshot, const Col
         count++;
     }
     Guarded([&] { MemoryContextDelete(row_context); });
+    reader->Close();
     return count > 0;
 }
 

@@ -131,6 +131,7 @@ void AddDeliveries(const Poll& poll, Snapshot snapshot, const CollectedRows& row
         }
         Guarded([&] { MemoryContextReset(row_context); });
     }
+    reader.Close();
     Guarded([&] { MemoryContextDelete(row_context); });
 }
 

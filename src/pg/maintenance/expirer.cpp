@@ -90,6 +90,7 @@ Progress Expirer::Follow(Snapshot snapshot) {
                              std::string(reader.key())});
         }
         pos = reader.pos();
+        reader.Close();
     } catch (const Error& error) {
         if (!IsLost(error)) {
             throw;

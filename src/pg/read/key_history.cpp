@@ -27,7 +27,7 @@ Operation OperationOf(const Metadata& metadata) {
 }  // namespace
 
 KeyHistory::KeyHistory(std::string_view key, std::optional<std::string_view> branch)
-    : key_(key), snapshot_(GetActiveSnapshot()), chunks_(snapshot_) {
+    : key_(key), snapshot_(GetActiveSnapshot()), chunks_(snapshot_), log_(snapshot_) {
     const bool reads_past = !branch && settings.as_of[0] != '\0';
     const ResolvedRef start = ResolveRef(reads_past ? std::string_view(settings.as_of) : "WORKING",
                                          branch.value_or(std::string_view()), snapshot_);
@@ -41,6 +41,7 @@ KeyHistory::KeyHistory(std::string_view key, std::optional<std::string_view> bra
 void KeyHistory::set_snapshot(Snapshot snapshot) {
     snapshot_ = snapshot;
     chunks_.set_snapshot(snapshot);
+    log_.set_snapshot(snapshot);
 }
 
 bool KeyHistory::Next() {
@@ -128,10 +129,9 @@ bool KeyHistory::FromState(State state) {
 bool KeyHistory::FromLog(uint64_t seq) {
     ChangeRow change;
     const bool found = Guarded([&] {
-        if (!members_) {
-            members_ = ReadChangeMembers(snapshot_);
-        }
-        return ReadChange(*members_, snapshot_, static_cast<int64>(seq), &epoch_, &change);
+        const bool is_there = log_.Read(static_cast<int64>(seq), &change);
+        log_.Close();
+        return is_there;
     });
     if (!found) {
         return false;

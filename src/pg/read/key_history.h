@@ -20,6 +20,7 @@
 #include "kvs/version/commit.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/table/change_log.h"
+#include "pg/table/change_reader.h"
 #include "pg/table/epochs.h"
 #include "pg/wall/server.h"
 
@@ -93,8 +94,7 @@ class KeyHistory {
     bool is_removed_ = false;               // in a part of the log that was removed
     bool follows_gap_ = false;
 
-    std::optional<ChangeMembers> members_;  // of the log
-    LogEpoch epoch_;                        // of the change that was read last
+    ChangeReader log_;
 };
 
 }  // namespace kvs::pg

@@ -6,7 +6,6 @@
 #include "kvs/tree/tree.h"
 #include "pg/chunk/tree_item.h"
 #include "pg/stream/position.h"
-#include "pg/table/change_members.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/memory_scope.h"
@@ -15,18 +14,29 @@
 namespace kvs::pg {
 
 EventReader::EventReader(int64 after, EventFilter filter, Snapshot snapshot)
-    : pos_(after), filter_(std::move(filter)), snapshot_(snapshot), chunks_(snapshot) {
+    : pos_(after),
+      filter_(std::move(filter)),
+      snapshot_(snapshot),
+      chunks_(snapshot),
+      log_(snapshot),
+      log_before_(snapshot) {
     CheckPosition(after);
     row_context_ = Guarded(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "kvs event", ALLOCSET_DEFAULT_SIZES); });
 }
 
 void EventReader::set_snapshot(Snapshot snapshot) {
-    if (snapshot != snapshot_) {
-        members_.reset();
-    }
     snapshot_ = snapshot;
     chunks_.set_snapshot(snapshot);
+    log_.set_snapshot(snapshot);
+    log_before_.set_snapshot(snapshot);
+}
+
+void EventReader::Close() {
+    Guarded([&] {
+        log_.Close();
+        log_before_.Close();
+    });
 }
 
 bool EventReader::Next(int64 last) {
@@ -88,7 +98,7 @@ bool EventReader::NextItem() {
         return false;
     }
     Guarded([&] { MemoryContextReset(row_context_); });
-    ReadRow(static_cast<int64>(tick_item_.number), &row_);
+    ReadRow(static_cast<int64>(tick_item_.number));
     if (row_.IsRange() != tick_item_.is_range) {
         throw Damaged("change " + std::to_string(row_.seq) + " is not what its tick says");
     }
@@ -193,7 +203,7 @@ OldValue EventReader::LoadOld() {
     } else {
         ChangeRow before;
         const MemoryScope scope(row_context_);
-        if (!Guarded([&] { return ReadChange(*members_, snapshot_, row_.prev_seq, &log_epoch_, &before); })) {
+        if (!Guarded([&] { return log_before_.Read(row_.prev_seq, &before); })) {
             return OldValue::kUnavailable;
         }
         if (before.IsRange()) {
@@ -210,21 +220,17 @@ OldValue EventReader::LoadOld() {
     return OldValue::kThere;
 }
 
-void EventReader::ReadRow(int64 seq, ChangeRow* row) {
+void EventReader::ReadRow(int64 seq) {
     const MemoryScope scope(row_context_);
-    *row = {};
-    const bool found = Guarded([&] {
-        if (!members_) {
-            members_ = ReadChangeMembers(snapshot_);
-        }
-        return ReadChange(*members_, snapshot_, seq, &log_epoch_, row);
-    });
-    if (!found) {
+    row_ = {};
+    if (!Guarded([&] { return log_.Read(seq, &row_); })) {
         ThrowMissing(seq);
     }
 }
 
-void EventReader::ThrowMissing(int64 seq) const {
+// Who asks may go on elsewhere.
+void EventReader::ThrowMissing(int64 seq) {
+    Close();
     if (Guarded([&] { return seq < LowestKeptChange(); })) {
         throw PositionGone(pos_, tick_.last_pos);
     }

@@ -3,7 +3,8 @@
 // A change of a key is one event; a range record is as many as its roots differ in keys, which are read along
 // the difference of its trees, from the way-point before the position on (kvs/event/tick.h).
 //
-// No server resource is held between two calls. Errors: kPositionGone, kPositionUnknown, kCorruption.
+// Tables stay open from one event to the next: to be closed on the normal way out. Errors: kPositionGone,
+// kPositionUnknown, kCorruption.
 #pragma once
 
 #include <map>
@@ -19,6 +20,7 @@
 #include "pg/chunk/chunk_store.h"
 #include "pg/stream/tick_table.h"
 #include "pg/table/change_log.h"
+#include "pg/table/change_reader.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -69,7 +71,10 @@ class EventReader {
     const DataItem* old_item() const { return old_item_ ? &*old_item_ : nullptr; }
     std::string_view LoadOldPayload();
 
-    // The snapshot of the statement, to be set anew in each call of a function that spans several.
+    // Gives back what is held. It may be gone on with.
+    void Close();
+
+    // The snapshot of the statement, to be set anew in each call of a function that spans several. Closed.
     void set_snapshot(Snapshot snapshot);
 
   private:
@@ -78,8 +83,8 @@ class EventReader {
     void OpenRange();
     bool NextOfRange();
     bool Take(std::string_view key, std::string_view meta);
-    void ReadRow(int64 seq, ChangeRow* row);
-    [[noreturn]] void ThrowMissing(int64 seq) const;
+    void ReadRow(int64 seq);
+    [[noreturn]] void ThrowMissing(int64 seq);
     std::optional<std::string> DataOf(const TreePair& roots);
 
     int64 pos_;
@@ -103,8 +108,8 @@ class EventReader {
     std::optional<DataItem> old_item_;
     std::string old_blob_;
 
-    std::optional<ChangeMembers> members_;
-    LogEpoch log_epoch_;
+    ChangeReader log_;
+    ChangeReader log_before_;    // for what keys held before, which may lie anywhere
     MemoryContext row_context_;  // of row_
 };
 

@@ -93,6 +93,7 @@ void Notifier::NotifyEach(int64 first, int64 last, Snapshot snapshot) {
         NotifyOf(&reader, snapshot);
         Guarded([&] { MemoryContextReset(context); });
     }
+    reader.Close();
     if (reader.pos() < last && sent_ >= kMaxNotifications) {
         Poke(reader.pos() + 1, last);
     }

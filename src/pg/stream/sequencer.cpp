@@ -6,6 +6,7 @@
 #include "kvs/tree/diff.h"
 #include "pg/chunk/chunk_store.h"
 #include "pg/stream/tick_table.h"
+#include "pg/table/change_reader.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
 #include "pg/wall/store_error.h"
@@ -99,7 +100,7 @@ std::vector<Sequencer::Gap> Sequencer::TakeGapsToRead(const XidSet& ended) {
 
 // Finds what is new. Returns how many changes.
 uint64_t Sequencer::Collect(Snapshot snapshot, const XidSet& ended, int64 last_seq, RowSort* found) {
-    members_ = Guarded([&] { return ReadChangeMembers(snapshot); });
+    const ChangeMembers members = Guarded([&] { return ReadChangeMembers(snapshot); });
     std::vector<Gap> gaps = TakeGapsToRead(ended);
     if (last_seq >= next_) {
         const uint64_t horizon = U64FromFullTransactionId(ReadNextFullTransactionId());
@@ -129,7 +130,7 @@ uint64_t Sequencer::Collect(Snapshot snapshot, const XidSet& ended, int64 last_s
         while (end < gaps.size() && SpanBetween(gaps[end - 1], gaps[end]) <= kReadTogether) {
             end++;
         }
-        ForEachChange(*members_, snapshot, gaps[i].first, gaps[end - 1].last, visit);
+        ForEachChange(members, snapshot, gaps[i].first, gaps[end - 1].last, visit);
         i = end;
     }
     KeepGaps(gaps, std::move(seen), ended);
@@ -248,7 +249,13 @@ TickItem Sequencer::ItemOf(int64 seq, bool is_range, Snapshot snapshot) {
         return item;
     }
     ChangeRow row;
-    if (!Guarded([&] { return ReadChange(*members_, snapshot, seq, &log_epoch_, &row); })) {
+    ChangeReader log(snapshot);
+    const bool found = Guarded([&] {
+        const bool is_there = log.Read(seq, &row);
+        log.Close();
+        return is_there;
+    });
+    if (!found) {
         throw Damaged("change " + std::to_string(seq) + " has gone while it was ordered");
     }
     ChunkStore chunks(snapshot);

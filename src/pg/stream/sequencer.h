@@ -33,7 +33,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -87,9 +86,6 @@ class Sequencer {
     int64 last_pos_ = 0;
     int64 next_ = 1;         // the first number that was not read yet
     std::vector<Gap> gaps_;  // below next_, ascending
-
-    std::optional<ChangeMembers> members_;
-    LogEpoch log_epoch_;
 };
 
 }  // namespace kvs::pg

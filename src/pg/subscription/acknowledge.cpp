@@ -226,6 +226,7 @@ EventKey ReadEventKey(int64 pos, Snapshot snapshot) {
     if (!reader.Next() || reader.pos() != pos) {
         throw CouldNotSerialize("an event is newer than the snapshot of this transaction");
     }
+    reader.Close();
     return {reader.branch_id(), std::string(reader.key())};
 }
 

@@ -235,7 +235,7 @@ void Poll::TakeFromStream(Snapshot snapshot) {
         if (!found || !subscription_.Wants(reader)) {
             passed_.Add(before + 1, pos);
             if (!found) {
-                return;
+                break;
             }
             continue;
         }
@@ -256,6 +256,7 @@ void Poll::TakeFromStream(Snapshot snapshot) {
             Take(lease);
         }
     }
+    reader.Close();
 }
 
 // Writes the member's row if that pays; true if it was written.

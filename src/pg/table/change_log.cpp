@@ -2,6 +2,7 @@
 
 #include "kvs/codec/item.h"
 #include "kvs/codec/varint.h"
+#include "pg/table/change_columns.h"
 #include "pg/table/stream_signal.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -26,19 +27,6 @@ enum StoreColumn {
     kFirstSeqColumn,
     kStoreCreatedColumn,
     kStoreColumns = kStoreCreatedColumn
-};
-
-enum ChangeColumn {
-    kSeqColumn = 1,
-    kPrevSeqColumn,
-    kXidColumn,
-    kVersionColumn,
-    kBranchColumn,
-    kOpColumn,
-    kKeyColumn,
-    kMetaColumn,
-    kItemColumn,
-    kChangeColumns = kItemColumn
 };
 
 constexpr size_t kRootsSize = 4 * Hash::kSize;
@@ -229,17 +217,6 @@ Datum RangeToLog(const std::optional<TraceContext>& trace) {
     return PointerGetDatum(logged);
 }
 
-// And back. What is malformed is handed on as it is, for the decoder to tell.
-Datum FromLog(std::string_view logged, int64 version, const ChangeId& change) {
-    auto* item = static_cast<struct varlena*>(palloc(VARHDRSZ + logged.size() + kMaxLeftOutOfLog));
-    const char* end = WriteMetadataFromLog(logged, static_cast<uint64_t>(version), change, VARDATA(item));
-    if (end == nullptr) {
-        end = WriteBytes(VARDATA(item), logged);
-    }
-    SET_VARSIZE(item, end - reinterpret_cast<char*>(item));
-    return PointerGetDatum(item);
-}
-
 // The roots of a range record, as it holds them.
 Datum ToLog(const TreePair& from, const TreePair& to) {
     auto* roots = static_cast<struct varlena*>(palloc(VARHDRSZ + kRootsSize));
@@ -320,90 +297,8 @@ void AppendChanges(Table* log, const ChangeRow* rows, int count) {
     pfree(nulls);
 }
 
-namespace {
-
-// Reads the row out of a member; false if it is not there.
-bool ReadFrom(Table* change, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row) {
-    ScanKeyData key;
-    KeyInt8(&key, kSeqColumn, seq);
-    if (!Lookup(change, snapshot, &key, 1)) {
-        return false;
-    }
-    row->seq = seq;
-    row->xid = U64FromFullTransactionId(DatumGetFullTransactionId(change->Get(kXidColumn)));
-    row->prev_seq = DatumGetInt64(change->Get(kPrevSeqColumn));
-    row->version = DatumGetInt64(change->Get(kVersionColumn));
-    row->branch_id = DatumGetInt32(change->Get(kBranchColumn));
-    row->operation = static_cast<Operation>(DatumGetInt16(change->Get(kOpColumn)));
-    bool is_null;
-    Datum datum = change->Get(kKeyColumn, &is_null);
-    row->key = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
-    datum = change->Get(kMetaColumn, &is_null);
-    if (!epoch->Has(seq)) {
-        *epoch = EpochOf(seq, snapshot);
-    }
-    row->meta = 0;
-    row->trace.reset();
-    if (!is_null) {
-        const std::string_view logged = DatumContents(datum);
-        row->meta = FromLog(logged, row->version, {epoch->log_id, static_cast<uint64_t>(seq)});
-        row->trace = TraceOfLogged(logged);
-    }
-    datum = change->Get(kItemColumn, &is_null);
-    if (row->IsRange()) {
-        const std::optional<RangeRoots> roots = is_null ? std::nullopt : ReadRangeRoots(DatumContents(datum));
-        if (!roots) {
-            ereport(ERROR, errcode(ERRCODE_DATA_CORRUPTED),
-                    errmsg("change %lld does not name four roots", static_cast<long long>(seq)));
-        }
-        row->item = 0;
-        row->from = roots->from;
-        row->to = roots->to;
-    } else {
-        row->item = is_null ? 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(datum));
-    }
-    return true;
-}
-
-}  // namespace
-
 std::string_view OriginOf(const ChangeRow& row) {
     return row.meta == 0 ? std::string_view() : DecodeOrigin(Contents(DatumGetPointer(row.meta))).OrThrow();
-}
-
-bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row) {
-    // First the members from that which was current when the number was drawn to the oldest one, then the
-    // newer ones: some numbers wait before they are used, and some writers do not hear of a new member at
-    // once. Then those that wait: this transaction may write to one that became current after its snapshot.
-    enum Turn { kOlder, kNewer, kWaiting, kNever };
-    Turn turns[kChangeMembers];
-    for (int i = 0; i < kChangeMembers; i++) {
-        const ChangeMember& member = members.members[i];
-        turns[i] = member.condemned          ? kNever
-                   : !member.in_use          ? kWaiting
-                   : member.first_seq <= seq ? kOlder
-                                             : kNewer;
-    }
-    for (;;) {
-        int next = -1;
-        for (int i = 0; i < kChangeMembers; i++) {
-            if (turns[i] != kNever && (next < 0 || turns[i] < turns[next] ||
-                                       (turns[i] == turns[next] &&
-                                        members.members[i].first_seq > members.members[next].first_seq))) {
-                next = i;
-            }
-        }
-        if (next < 0) {
-            return false;
-        }
-        turns[next] = kNever;
-        Table member = OpenChangeMember(next);
-        const bool found = ReadFrom(&member, snapshot, seq, epoch, row);
-        Close(&member);
-        if (found) {
-            return true;
-        }
-    }
 }
 
 void ForEachChange(const ChangeMembers& members, Snapshot snapshot, int64 first, int64 last,

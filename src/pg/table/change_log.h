@@ -91,10 +91,6 @@ void AppendChanges(Table* log, const ChangeRow* rows, int count);
 // Appends the change of one key, or a range record, which gets the origin of the session. Server code.
 void AppendChange(Table* log, const ChangeRow& row);
 
-// Reads the row with this number into `row`; false if there is none. `members` was read under `snapshot`.
-// `epoch` is any, and becomes that of the change: who reads many keeps it. Server code.
-bool ReadChange(const ChangeMembers& members, Snapshot snapshot, int64 seq, LogEpoch* epoch, ChangeRow* row);
-
 // What the order of changes asks of a row.
 struct ChangeMark {
     int64 seq;
