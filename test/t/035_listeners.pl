@@ -79,6 +79,48 @@ like($events[4], qr/"truncated":true\}$/,                       'what is too lon
 is( $node->safe_psql('postgres', "SELECT length(kvs.event($positions[4])->>'new')"), '9000', 'and can be asked for');
 is(field('op', heard($user)), 'set patch delete', 'one pattern');
 
+# What each event says of the key's value before and after it is what the stream says, also where one follows the other
+# closely, beside a branch that goes its own way, around deletes and bulk operations.
+my $churn = listen_to('churn:#', 400 + 267 + 3 * 20 + 7);
+$node->safe_psql('postgres', <<'SQL');
+SELECT kvs.import('SELECT ''churn:'' || i, to_jsonb(i) FROM generate_series(1, 20) AS i');
+SELECT setseed(0.5);
+DO $$
+DECLARE pick text;
+BEGIN
+    FOR i IN 1 .. 400 LOOP
+        pick := 'churn:' || 1 + (random() * 19)::int;
+        PERFORM kvs.put(pick, jsonb_build_object('i', i, 'text', repeat('x', (random() * 300)::int)));
+        COMMIT;
+        IF i % 100 = 0 THEN
+            PERFORM kvs.commit('churn');
+        END IF;
+    END LOOP;
+END $$;
+SELECT kvs.create_branch('churning');
+SELECT kvs.mput(array_agg('churn:' || i), array_agg(to_jsonb(-i))) FROM generate_series(1, 20) AS i;
+SELECT kvs.mput(array_agg('churn:' || i), array_agg(to_jsonb(-i)), branch => 'churning') FROM generate_series(1, 20) AS i;
+DO $$
+BEGIN
+    FOR i IN 1 .. 400 LOOP
+        PERFORM kvs.put('churn:' || 1 + (random() * 19)::int, to_jsonb(i), branch => CASE i % 3 WHEN 0 THEN 'churning' END);
+        COMMIT;
+    END LOOP;
+END $$;
+SELECT count(kvs.delete('churn:' || i)) FROM generate_series(1, 5) AS i;
+SELECT kvs.put('churn:1', 'null');
+SELECT kvs.put_bytes('churn:2', '\xff00');
+SELECT kvs.import('SELECT ''churn:'' || i, to_jsonb(i) FROM generate_series(1, 20) AS i');
+SQL
+append_to_file("$dir/churn", join("\n", map { s/\\/\\\\/gr } heard($churn)) . "\n");
+$node->safe_psql('postgres', "CREATE TABLE heard (payload jsonb); COPY heard FROM '$dir/churn'");
+is($node->safe_psql('postgres', <<'SQL'), '734|0', 'old and new are those of the stream');
+SELECT count(*), count(*) FILTER (WHERE payload->'old' IS DISTINCT FROM coalesce(old_value, to_jsonb(old_bytes::text))
+                                     OR payload->'new' IS DISTINCT FROM coalesce(new_value, to_jsonb(new_bytes::text))
+                                     OR payload->>'key' <> key OR payload->>'data_hash' <> kvs.data_hash(new_value))
+FROM heard JOIN kvs.events(0, 'churn:#', NULL) ON pos = (payload->'pos')::bigint;
+SQL
+
 # Privileges are asked with each event.
 $node->safe_psql('postgres', 'CREATE ROLE reader LOGIN; GRANT SELECT ON kvs.entries TO reader');
 my $reader = listen_to('p:#', 2, 'reader');

@@ -57,6 +57,8 @@ class EventReader {
 
     // Of the current event; valid until Next is called again.
     uint64 xid() const { return row_.xid; }
+    int64 seq() const { return row_.IsRange() ? 0 : row_.seq; }  // 0: that of a range record, of many events
+    int64 prev_seq() const { return row_.prev_seq; }             // the key's change before; 0: not known
     int32 branch_id() const { return row_.branch_id; }
     Operation operation() const { return row_.operation; }
     std::string_view origin() const { return OriginOf(row_); }  // empty: none

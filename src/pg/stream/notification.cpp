@@ -1,5 +1,8 @@
 #include "pg/stream/notification.h"
 
+#include <optional>
+#include <utility>
+
 #include "kvs/codec/key.h"
 #include "kvs/json/json.h"
 #include "kvs/util/quote.h"
@@ -47,22 +50,24 @@ void AppendTime(std::string* out, const char* name, Timestamp time) {
     AppendText(out, name, text);
 }
 
-// Bytes stand as bytea writes them.
-void AppendValue(std::string* out, const char* name, const DataItem& item, std::string_view payload) {
+// JSON; bytes stand as bytea writes them.
+std::string ValueText(const DataItem& item, std::string_view payload) {
+    std::string text;
     if (item.type != ValueType::kJson) {
-        AppendText(out, name, BytesText(payload));
-        return;
+        AppendQuotedJson(text, BytesText(payload));
+        return text;
     }
-    AppendName(out, name);
-    *out += Guarded([&] {
+    text = Guarded([&] {
         auto* document = reinterpret_cast<Jsonb*>(DatumGetPointer(MakeVarlena(payload)));
         return JsonbToCString(nullptr, &document->root, static_cast<int>(payload.size()));
     });
+    return text;
 }
 
 }  // namespace
 
-Notification::Notification(EventReader* reader, std::string_view branch) : pos_(reader->pos()) {
+Notification::Notification(EventReader* reader, std::string_view branch, RecentValues* recent)
+    : pos_(reader->pos()) {
     const Metadata& metadata = reader->metadata();
     const DataItem* item = reader->item();
     const ParsedKey key = ParseKey(reader->key()).OrThrow();
@@ -84,22 +89,39 @@ Notification::Notification(EventReader* reader, std::string_view branch) : pos_(
         AppendText(&head_, "origin", reader->origin());
     }
     AppendTexts(&head_, "tags", metadata.tags);
-    const OldValue old = reader->LoadOld();
-    if (old == OldValue::kThere) {
-        AppendValue(&values_, "old", *reader->old_item(), reader->LoadOldPayload());
-    } else if (old == OldValue::kUnavailable) {
-        AppendName(&head_, "old_unavailable");
-        head_ += "true";
-    }
+    AppendOld(reader, recent);
+    std::string value;
     if (item != nullptr) {
         const std::string_view payload = reader->LoadPayload();
         if (item->type == ValueType::kJson) {
             AppendText(&head_, "data_hash", HashOfDocument(payload).ToHex());
         }
-        AppendValue(&values_, "new", *item, payload);
+        value = ValueText(*item, payload);
+        AppendName(&values_, "new");
+        values_ += value;
     }
     if (!values_.empty()) {
         values_.front() = ',';
+    }
+    if (reader->seq() != 0) {
+        recent->Put(reader->seq(), std::move(value));
+    }
+}
+
+void Notification::AppendOld(EventReader* reader, RecentValues* recent) {
+    std::optional<std::string> value = recent->Take(reader->prev_seq());
+    if (!value) {
+        const OldValue old = reader->LoadOld();
+        if (old == OldValue::kUnavailable) {
+            AppendName(&head_, "old_unavailable");
+            head_ += "true";
+        }
+        value = old == OldValue::kThere ? ValueText(*reader->old_item(), reader->LoadOldPayload())
+                                        : std::string();
+    }
+    if (!value->empty()) {
+        AppendName(&values_, "old");
+        values_ += *value;
     }
 }
 

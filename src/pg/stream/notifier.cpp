@@ -118,7 +118,7 @@ void Notifier::NotifyOf(EventReader* reader, Snapshot snapshot) {
     std::sort(matches_.begin(), matches_.end(), [](const Match& a, const Match& b) {
         return a.channel != b.channel ? a.channel < b.channel : a.pattern < b.pattern;
     });
-    const Notification notification(reader, branches_.Of(reader->branch_id(), snapshot));
+    const Notification notification(reader, branches_.Of(reader->branch_id(), snapshot), &recent_);
     std::vector<std::string_view> patterns;
     for (size_t i = 0; i < matches_.size(); i++) {
         const Match& match = matches_[i];

@@ -22,6 +22,7 @@
 #include "pg/stream/event_reader.h"
 #include "pg/stream/event_row.h"
 #include "pg/stream/listener_table.h"
+#include "pg/stream/recent_values.h"
 #include "pg/wall/server.h"
 
 namespace kvs::pg {
@@ -68,6 +69,7 @@ class Notifier {
     std::map<Oid, bool> privileges_;  // of this step
     BranchNames branches_;            // of this step
     size_t sent_ = 0;                 // in this step
+    RecentValues recent_;
     std::vector<uint64_t> numbers_;
     std::vector<Match> matches_;
 };
