@@ -3,8 +3,10 @@
 // kvs.start_workers(); it ends when the extension is not there, or when the database has another one.
 //
 // Writers wake it by its latch (pg/table/stream_signal.h). Between two steps lie at least kvs.tick_interval,
-// so that the cost of a step is shared by what is committed meanwhile; the first change after a rest is
-// ordered at once. After an error it goes on with a new look at what is stored, in ever longer intervals.
+// so that the cost of a step is shared by what is committed meanwhile, and more where a step takes longer: up
+// to 5 ms, most of the time is left to others. The first change after a rest is ordered at once. After an
+// error it goes on with a new look at what is stored, in ever longer intervals.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,7 +43,12 @@ constexpr long kBeginning = 5000;
 
 // Each notification wakes all sessions of the database that listen, up to PostgreSQL 18: the more there are,
 // the more events a step is to tell them.
-constexpr int kListenersPerMillisecond = 50;
+constexpr size_t kListenersPerMillisecond = 50;
+
+// From one step to the next, so many times what the step took, but no longer than that: the more there is to
+// order, the less often those who listen are woken, and nine tenths of the time are left to who writes.
+constexpr int64 kShareOfSteps = 10;
+constexpr int64 kLongestPause = 5000;  // us
 
 // Between two tries to start the maintenance worker, and after one that found no room for it.
 constexpr int64 kStartInterval = 1000;
@@ -127,6 +134,13 @@ void LookAfterMaintenance(TimestampTz* next_start) {
     *next_start = TimestampTzPlusMilliseconds(now, started ? kStartInterval : kStartWithoutRoom);
 }
 
+// Milliseconds from the beginning of a step to the next one.
+long IntervalAfter(TimestampTz begin, size_t listeners) {
+    const int64 pause = std::min(kShareOfSteps * (GetCurrentTimestamp() - begin), kLongestPause);
+    return static_cast<long>(std::max<int64>(settings.tick_interval, pause / 1000)) +
+           static_cast<long>(listeners / kListenersPerMillisecond);
+}
+
 void Run() {
     auto memory = std::make_unique<Memory>();
     RetryPauses pauses(kFirstRetry);
@@ -145,9 +159,9 @@ void Run() {
             pauses.Sleep();
         } else {
             pauses.Reset();
-            const auto listeners = static_cast<int>(memory->notifier.channels());
+            const long interval = IntervalAfter(begin, memory->notifier.channels());
             LookAfterMaintenance(&next_start);
-            SleepSince(begin, settings.tick_interval + listeners / kListenersPerMillisecond);
+            SleepSince(begin, interval);
             tidied_at = tidy ? begin : tidied_at;
         }
         const bool looks_often =
