@@ -63,7 +63,7 @@ pg/check       core core/util core/codec core/tree core/version pg/wall pg/table
 pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk pg/read
 pg/stream      core core/util core/codec core/event core/json core/pattern core/tree pg/wall pg/table pg/chunk
 pg/subscription core core/event core/pattern core/util pg/wall pg/table pg/stream
-pg/maintenance core core/codec core/tree pg/wall pg/table pg/chunk pg/read pg/write pg/stream
+pg/maintenance core core/util core/codec core/tree pg/wall pg/table pg/chunk pg/read pg/write pg/stream
 
 remote         core core/util core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
 sqlapi         core core/util core/codec core/event core/json core/pattern core/version pg/wall pg/table pg/chunk pg/observe pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer pg/stream pg/subscription remote

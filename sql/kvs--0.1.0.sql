@@ -171,6 +171,7 @@ CREATE TABLE _kvs.branch (
     flushed_rows      bigint,
     flushed_seq       bigint,
     older_epochs      bigint[],
+    autocommit        bigint,
     UNIQUE (name, epoch),
     CHECK (epoch >> 32 = id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0,
@@ -186,6 +187,7 @@ COMMENT ON COLUMN _kvs.branch.working_meta_root IS 'metadata tree of the last fl
 COMMENT ON COLUMN _kvs.branch.flushed_at IS 'when the last flush ran; null before the first';
 COMMENT ON COLUMN _kvs.branch.flushed_rows IS 'how many working rows it folded';
 COMMENT ON COLUMN _kvs.branch.flushed_seq IS 'highest change that it folded';
+COMMENT ON COLUMN _kvs.branch.autocommit IS 'null: off; 0: each transaction; else microseconds: each interval';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.branch', '');
 
 CREATE TABLE _kvs.tag (
@@ -1308,6 +1310,18 @@ Arguments: name; new_name.
 Errors: 42704 unknown branch, 42710 new_name is taken, 22023 malformed name, 25006.
 Example: SELECT kvs.rename_branch(''feature'', ''feature/search'');';
 
+CREATE FUNCTION kvs.set_branch_option(branch text, option text, setting text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'kvs_set_branch_option';
+COMMENT ON FUNCTION kvs.set_branch_option IS
+'Sets an option of a branch, once its writers have ended; false if it has that setting already. It stays with the branch when
+that is renamed; a new branch has none, wherever it begins. The view kvs.branches shows it.
+Arguments: branch; option, autocommit: when uncommitted work becomes a commit by itself; setting: off, the default; transaction,
+each transaction that changes the branch is a commit, made when it commits, whose message is the comments of its changes, or
+autocommit; or an interval, 1 second to 366 days, at whose multiples the maintenance worker commits what there is.
+Errors: 22023 unknown option or invalid setting, 42704 unknown branch, 55P03 the branch is busy, 22004 NULL, 25006.
+Example: SELECT kvs.set_branch_option(''main'', ''autocommit'', ''transaction'');';
+
 CREATE FUNCTION kvs.switch_branch(name text) RETURNS text
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'kvs_switch_branch';
@@ -1330,16 +1344,18 @@ CREATE VIEW kvs.branches WITH (security_barrier) AS
 SELECT b.name, encode(b.head, 'hex') AS head,
        coalesce((SELECT c.message FROM _kvs.commit AS c WHERE c.hash = b.head), 'initial commit') AS message,
        coalesce((SELECT c.committed_at FROM _kvs.commit AS c WHERE c.hash = b.head), to_timestamp(0)) AS committed_at,
-       _kvs.working_changes(b.id) AS working_changes
-FROM (SELECT u.id, u.name, u.head
-      FROM (SELECT id, name, head FROM _kvs.branch
+       _kvs.working_changes(b.id) AS working_changes,
+       CASE WHEN b.autocommit = 0 THEN 'transaction' ELSE coalesce((b.autocommit * interval '1 microsecond')::text, 'off') END AS autocommit
+FROM (SELECT u.id, u.name, u.head, u.autocommit
+      FROM (SELECT id, name, head, autocommit FROM _kvs.branch
             UNION ALL
-            SELECT 1, 'main', _kvs.initial_commit() WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS u
+            SELECT 1, 'main', _kvs.initial_commit(), NULL WHERE NOT EXISTS (SELECT FROM _kvs.branch)) AS u
       ORDER BY u.name) AS b
 WHERE _kvs.guard_read()
 ORDER BY b.name;
 COMMENT ON VIEW kvs.branches IS
-'Branches: the commit that each stands on, and how many keys differ from it in the branch''s uncommitted work.
+'Branches: the commit that each stands on, how many keys differ from it in the branch''s uncommitted work, and when that becomes a
+commit by itself (kvs.set_branch_option).
 Example: SELECT name, message, working_changes FROM kvs.branches ORDER BY name;';
 
 -- Tags, refs

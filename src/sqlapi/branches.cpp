@@ -1,7 +1,8 @@
-// Branches: create_branch, delete_branch, rename_branch, switch_branch, current_branch.
+// Branches: create_branch, delete_branch, rename_branch, set_branch_option, switch_branch, current_branch.
 #include <string_view>
 
 #include "pg/branch/branch_edit.h"
+#include "pg/branch/branch_option.h"
 #include "pg/branch/ref_edit.h"
 #include "pg/table/access_guard.h"
 #include "pg/wall/arguments.h"
@@ -52,6 +53,15 @@ KVS_FUNCTION(kvs_rename_branch)
     const std::string_view name = RequiredBytes(fcinfo, 0, "name");
     RenameBranch(name, RequiredBytes(fcinfo, 1, "new_name"));
     PG_RETURN_BOOL(true);
+}
+
+// (branch, option, setting)
+KVS_FUNCTION(kvs_set_branch_option)
+{
+    RequireWrite(kEditMode, "kvs.set_branch_option()");
+    const std::string_view branch = RequiredBytes(fcinfo, 0, "branch");
+    const std::string_view option = RequiredBytes(fcinfo, 1, "option");
+    PG_RETURN_BOOL(SetBranchOption(branch, option, RequiredBytes(fcinfo, 2, "setting")));
 }
 
 // (name)

@@ -11,6 +11,7 @@
 #include "pg/wall/durability.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
+#include "pg/write/autocommit.h"
 #include "pg/write/flush.h"
 #include "pg/write/hooks.h"
 
@@ -63,6 +64,9 @@ void Apply(FlushSession* session, RewritePlan* plan) {
                      discarded ? &*discarded : nullptr);
     }
     session->Store();
+    if (branch.autocommit == kAutocommitTransaction) {
+        Guarded([&] { NoteAutocommit(branch.id, std::nullopt); });
+    }
 }
 
 }  // namespace

@@ -36,6 +36,28 @@ bool IsLost(const Error& error) {
     return error.code() == ErrorCode::kPositionGone || error.code() == ErrorCode::kPositionUnknown;
 }
 
+enum class Held { kYes, kNo, kGone };
+
+// The branch, for writing; where that is a commit at the end of the transaction, also for the commit, so that
+// nobody is waited for then.
+Held HoldBranch(int32 branch_id) {
+    if (!TryLockBranch(branch_id, RowExclusiveLock)) {
+        return Held::kNo;
+    }
+    Branch branch;
+    Snapshot latest = RegisterLatestSnapshot();
+    const bool is_there = Guarded([&] { return ReadBranch(branch_id, latest, &branch); });
+    ReleaseSnapshot(latest);
+    if (!is_there) {
+        return Held::kGone;
+    }
+    if (branch.autocommit != kAutocommitTransaction) {
+        return Held::kYes;
+    }
+    return TryLockChunksForBuild() && TryLockBranch(branch_id, ShareUpdateExclusiveLock) ? Held::kYes
+                                                                                         : Held::kNo;
+}
+
 // When the entry at the key ends, whether it has or not; DT_NOEND: never, or there is none.
 TimestampTz EndOfEntry(EntryReader* reader, const std::string& key) {
     const Datum datum = Guarded([&] { return MakeVarlena(key); });
@@ -45,11 +67,12 @@ TimestampTz EndOfEntry(EntryReader* reader, const std::string& key) {
 
 }  // namespace
 
-void Expirer::Reset() {
+bool Expirer::Reset() {
     pos_.reset();
     done_ = {};
     batch_size_ = 1;
     failed_ = std::exchange(tried_, std::nullopt);
+    return failed_.has_value();
 }
 
 void Expirer::BeginAnew(int64 pos) {
@@ -68,6 +91,7 @@ void Expirer::Remind(std::vector<Reminder> reminders) {
 }
 
 Progress Expirer::Follow(Snapshot snapshot) {
+    tried_.reset();
     const int64 last = Guarded([&] { return LastPosition(snapshot); });
     if (!pos_) {
         pos_ = ReadWorkerPos(kMaintenanceName);
@@ -138,6 +162,7 @@ Progress Expirer::Scan() {
 }
 
 Progress Expirer::Expire() {
+    tried_.reset();
     const TimestampTz now = GetCurrentTimestamp();
     if (!locked_.empty() && now >= locked_at_ + kWhenBusy) {
         locked_.clear();
@@ -173,7 +198,6 @@ Progress Expirer::Expire() {
             done_ = {.look_at = reminder.look_at};
         }
     }
-    tried_.reset();
     batch_size_ = std::min(2 * batch_size_, kBatchSize);
     return Progress::kMore;
 }
@@ -181,18 +205,15 @@ Progress Expirer::Expire() {
 // Looks at the entries, and makes the reminders tell when to look again.
 void Expirer::ExpireOfBranch(std::span<Reminder> due, TimestampTz now) {
     const int32 branch_id = due.front().branch_id;
-    if (!TryLockBranch(branch_id, RowExclusiveLock)) {
+    const Held held = HoldBranch(branch_id);
+    if (held == Held::kNo) {
         if (locked_.empty()) {
             locked_at_ = now;
         }
         locked_.push_back(branch_id);
         return;
     }
-    Branch branch;
-    Snapshot before = RegisterLatestSnapshot();
-    const bool is_there = Guarded([&] { return ReadBranch(branch_id, before, &branch); });
-    ReleaseSnapshot(before);
-    if (!is_there) {
+    if (held == Held::kGone) {
         for (Reminder& reminder : due) {
             reminder.look_at = DT_NOEND;
         }
@@ -219,6 +240,7 @@ void Expirer::ExpireOfBranch(std::span<Reminder> due, TimestampTz now) {
     if (unchanged.empty()) {
         return;
     }
+    Branch branch;
     Snapshot after = RegisterLatestSnapshot();
     Guarded([&] { RequireBranch(branch_id, after, &branch); });
     ReadView view = WorkingView(branch, after);

@@ -52,7 +52,8 @@ class Expirer {
     // When there is something to do next, as Expire has found it; DT_NOEND: at no known time.
     TimestampTz next() const { return next_; }
 
-    void Reset();
+    // True if one entry has failed, which is put off.
+    bool Reset();
 
   private:
     void BeginAnew(int64 pos);
@@ -71,7 +72,7 @@ class Expirer {
 
     // One entry that cannot be deleted must not keep the others from it: after an error they come one by one.
     int batch_size_ = kBatchSize;
-    std::optional<Reminder> tried_;   // alone
+    std::optional<Reminder> tried_;   // alone, and not known to have ended well
     std::optional<Reminder> failed_;  // so that it is to be put off
 
     static constexpr int kBatchSize = 1000;

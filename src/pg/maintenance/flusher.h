@@ -1,10 +1,13 @@
 // Folds the working rows of branches into their trees, whoever wrote them: a session counts only its own
-// (pg/write/auto_flush.h), and many that write a little each would leave rows that reads pay for.
+// (pg/write/auto_flush.h), and many that write a little each, or one that ends, would leave rows that reads
+// pay for. A branch is flushed when it has kvs.flush_rows of them, and, however few, kvs.flush_age after the
+// first change since its last flush.
 //
-// The events of the stream tell when it is worth counting a branch's rows. No lock is waited for.
+// The events of the stream tell when it is worth looking at a branch. No lock is waited for.
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "pg/maintenance/expirer.h"
 #include "pg/wall/server.h"
@@ -16,14 +19,28 @@ class Flusher {
     // So many more changes were made on the branches; each may have left a row.
     void Add(const ChangeCounts& changes);
 
-    // Flushes one branch that has kvs.flush_rows rows. In a transaction of its own.
+    // Flushes one branch that it is worth it. In a transaction of its own.
     Progress Flush();
 
-    // After an error: whose branch is not to be tried again at once.
-    void Reset();
+    // When there is something to do next; DT_NOEND: at no known time.
+    TimestampTz next() const;
+
+    // After an error of Flush. True if that was one branch, which is put off.
+    bool Reset();
 
   private:
-    ChangeCounts rows_;  // at the most, as far as changes were counted
+    // What a branch may have, at the most.
+    struct Pile {
+        int64 rows;                // as far as changes were counted
+        TimestampTz since;         // no row is older
+        TimestampTz not_before{};  // it is not looked at
+    };
+
+    void FindOld(TimestampTz now);
+
+    std::map<int32, Pile> piles_;
+    bool has_found_old_ = false;
+    std::optional<int32> tried_;  // and not known to have ended well
 };
 
 }  // namespace kvs::pg

@@ -33,7 +33,8 @@ enum BranchColumn {
     kFlushedRowsColumn,
     kFlushedSeqColumn,
     kOlderEpochsColumn,
-    kBranchColumns = kOlderEpochsColumn
+    kAutocommitColumn,
+    kBranchColumns = kAutocommitColumn
 };
 
 // The branch that this session asked for last. A hint for readers, who check it against the row; for writers
@@ -153,6 +154,8 @@ void CopyRow(Table* table, Snapshot snapshot, Branch* branch) {
     ForgetEmptyEpochs(table->heap->rd_rel->relfilenode, snapshot, &branch->epochs);
     branch->written_epoch = DatumGetInt64(table->Get(kWrittenEpochColumn));
     bool is_null;
+    const Datum autocommit = table->Get(kAutocommitColumn, &is_null);
+    branch->autocommit = is_null ? kAutocommitOff : DatumGetInt64(autocommit);
     branch->moved_here = TransactionIdIsCurrentTransactionId(
         DatumGetTransactionId(slot_getsysattr(table->slot, MinTransactionIdAttributeNumber, &is_null)));
     branch->tid = table->slot->tts_tid;
@@ -168,6 +171,7 @@ bool IsVirtualMain(Table* table, Snapshot snapshot, Branch* branch) {
     strlcpy(branch->name, kMainBranchName, sizeof(branch->name));
     branch->head = kInitialCommit;
     branch->working = {kEmptyRoot, kEmptyRoot};
+    branch->autocommit = kAutocommitOff;
     branch->epochs = {1, {FirstEpoch(kMainBranchId)}};
     branch->written_epoch = branch->epochs.current();
     ItemPointerSetInvalid(&branch->tid);
@@ -212,6 +216,8 @@ void FillRow(const Branch& branch, const FlushMark* flushed, Datum* values, bool
     values[kFlushedSeqColumn - 1] = Int64GetDatum(flushed != nullptr ? flushed->last_seq : 0);
     nulls[kFlushedAtColumn - 1] = nulls[kFlushedSeqColumn - 1] = nulls[kFlushedRowsColumn - 1] =
         flushed == nullptr;
+    values[kAutocommitColumn - 1] = Int64GetDatum(branch.autocommit);
+    nulls[kAutocommitColumn - 1] = branch.autocommit == kAutocommitOff;
     nulls[kOlderEpochsColumn - 1] = branch.epochs.count == 1;
     if (branch.epochs.count > 1) {
         Datum older[Epochs::kMax];
@@ -445,6 +451,7 @@ int32 AddBranch(std::string_view name, const Hash& head, const TreePair& working
     memcpy(branch.name, name.data(), name.size());
     branch.head = head;
     branch.working = working;
+    branch.autocommit = kAutocommitOff;
     const bool added = Guarded([&] {
         branch.id = static_cast<int32>(nextval_internal(ObjectOid(Object::kBranchIdSequence), false));
         branch.epochs = {1, {FirstEpoch(branch.id)}};

@@ -25,12 +25,18 @@ namespace kvs::pg {
 constexpr int32 kMainBranchId = 1;
 constexpr const char* kMainBranchName = "main";
 
+// When what is written to a branch becomes a commit by itself; a number above these: every so many
+// microseconds.
+constexpr int64 kAutocommitOff = -1;
+constexpr int64 kAutocommitTransaction = 0;  // each transaction is one
+
 struct Branch {
     int32 id;
     bool stored;  // false: main of a new store
     char name[256];
     Hash head;
-    TreePair working;     // what the working rows overlay
+    TreePair working;  // what the working rows overlay
+    int64 autocommit;
     Epochs epochs;        // in which the working rows are
     int64 written_epoch;  // where others write until the move that made this row is committed
     bool moved_here;      // that move is of this transaction

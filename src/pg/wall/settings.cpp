@@ -124,6 +124,10 @@ void DefineSettings() {
         "The maintenance worker flushes a branch that has as many of whatever sessions. 0 leaves flushing to "
         "commit and kvs.flush().",
         &settings.flush_rows, 50000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("kvs.flush_age",
+                            "Age of uncommitted work from which the maintenance worker flushes it.",
+                            "However few the keys are. -1 leaves it to kvs.flush_rows.", &settings.flush_age,
+                            300, -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
     DefineCustomIntVariable(
         "kvs.bulk_log_threshold", "Changed keys above which a bulk operation is logged as one range record.",
         nullptr, &settings.bulk_log_threshold, 1000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -186,12 +190,13 @@ void DefineSettings() {
         "It orders changes for subscribers. Works only when the library is preloaded; see "
         "kvs.start_workers().",
         &settings.sequencer, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
-    DefineCustomBoolVariable("kvs.maintenance",
-                             "Whether a maintenance worker runs beside the sequencer of a database.",
-                             "It deletes entries that expire, and flushes branches. A database may have a "
-                             "setting of its own, which "
-                             "its workers have when they start.",
-                             &settings.maintenance, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable(
+        "kvs.maintenance", "Whether a maintenance worker runs beside the sequencer of a database.",
+        "It deletes entries that expire, flushes branches, and commits those that are to be from time to "
+        "time. A database may have a "
+        "setting of its own, which "
+        "its workers have when they start.",
+        &settings.maintenance, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("kvs.tick_interval", "Time between two steps of the sequencer, at the least.",
                             "Changes that are committed meanwhile are ordered together.",
                             &settings.tick_interval, 2, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,

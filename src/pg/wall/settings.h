@@ -22,6 +22,7 @@ struct Settings {
     int node_cache_size;         // kB; shared when preloaded, private otherwise
     int compression_level;       // zstd's; 0 stores chunks raw, negative ones are fast
     int flush_rows;              // uncommitted rows of one backend from which it flushes
+    int flush_age;               // s after which the maintenance worker flushes fewer; -1: never
     int bulk_log_threshold;      // keys from which a bulk operation is logged as one range record
     int hook_max_changes;        // changes above which a hook reads them itself
     int branch_lock_timeout;     // ms that an operation that rewrites a branch waits for its writers

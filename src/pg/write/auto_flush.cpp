@@ -3,6 +3,7 @@
 #include "pg/table/locks.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/settings.h"
+#include "pg/write/autocommit.h"
 #include "pg/write/flush.h"
 
 namespace kvs::pg {
@@ -31,6 +32,11 @@ void NoteFlushed(int32 branch) {
 
 void FlushIfPiledUp(int32 branch) {
     if (settings.flush_rows == 0 || piled_up.branch != branch || piled_up.rows < settings.flush_rows) {
+        return;
+    }
+    // Its commit does that, and would have to be waited for by all others from now on.
+    if (IsCommittedByTransactions(branch)) {
+        NoteFlushed(branch);
         return;
     }
     // Under the stricter levels a flush may fail where the write did not.

@@ -163,22 +163,22 @@ FlushSession::FlushSession(std::string_view branch) {
         NoteWrite();
         LockChunksForBuild();
     });
-    TakeSnapshot(LockBranchByName(branch, ShareUpdateExclusiveLock));
+    TakeSnapshot(LockBranchByName(branch, ShareUpdateExclusiveLock), Reads::kOperation);
 }
 
-FlushSession::FlushSession(int32 branch_id) {
+FlushSession::FlushSession(int32 branch_id, Reads reads) {
     LockChunksForBuild();
-    TakeSnapshot(branch_id);
+    TakeSnapshot(branch_id, reads);
 }
 
 // At READ COMMITTED the snapshot is new. At the stricter levels it is the transaction's and may be older than
 // the lock: if the branch moved in between, rows that the snapshot shows are folded already. If it only
 // dropped epochs, nothing else is different.
-void FlushSession::TakeSnapshot(int32 branch_id) {
+void FlushSession::TakeSnapshot(int32 branch_id, Reads reads) {
     Guarded([&] {
         Snapshot latest = RegisterLatestSnapshot();
         RequireBranch(branch_id, latest, &branch_);
-        if (!IsolationUsesXactSnapshot()) {
+        if (!IsolationUsesXactSnapshot() || reads == Reads::kLatest) {
             if (branch_.epochs.count > 1) {
                 FindUnfinished();
                 ReleaseSnapshot(latest);
@@ -301,12 +301,12 @@ namespace {
 // Commits what the session has folded; nullopt if nothing changed.
 std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message, std::string_view author) {
     Branch& branch = session->branch();
-    LockCommitForReference(branch.head);
     const Commit head = ReadCommit(branch.head, session->snapshot());
     ChunkStore chunks(session->snapshot());
     if (SameContents(chunks, {head.data_root, head.meta_root}, branch.working)) {
         return std::nullopt;
     }
+    LockCommitForReference(branch.head);
     const PlannedCommit planned = {branch.working, {}, AuthorName(author), std::string(message)};
     const Hash before = branch.head;
     branch.head = MakeCommit(planned, {before, head.generation}, session->snapshot()).hash;
@@ -314,20 +314,29 @@ std::optional<Hash> CommitFolded(FlushSession* session, std::string_view message
     return branch.head;
 }
 
+std::optional<Hash> FoldAndCommit(FlushSession* session, std::string_view message, std::string_view author) {
+    const int64 rows = session->Fold();
+    const std::optional<Hash> commit = CommitFolded(session, message, author);
+    if (commit || rows > 0) {
+        session->Store();
+    }
+    session->Finish();
+    if (commit) {
+        RunCommitHooks(session->branch().name, *commit);
+    }
+    return commit;
+}
+
 }  // namespace
 
 std::optional<Hash> CommitBranch(std::string_view branch, std::string_view message, std::string_view author) {
     FlushSession session(branch);
-    const int64 rows = session.Fold();
-    const std::optional<Hash> commit = CommitFolded(&session, message, author);
-    if (commit || rows > 0) {
-        session.Store();
-    }
-    session.Finish();
-    if (commit) {
-        RunCommitHooks(session.branch().name, *commit);
-    }
-    return commit;
+    return FoldAndCommit(&session, message, author);
+}
+
+std::optional<Hash> CommitLockedBranch(int32 branch_id, std::string_view message, FlushSession::Reads reads) {
+    FlushSession session(branch_id, reads);
+    return FoldAndCommit(&session, message, {});
 }
 
 }  // namespace kvs::pg

@@ -21,8 +21,10 @@ class FlushSession {
     // is older than the branch's last move.
     explicit FlushSession(std::string_view branch);
 
-    // The same for a branch whose lock this transaction holds in a stronger mode already.
-    explicit FlushSession(int32 branch_id);
+    // The same for a branch whose lock this transaction holds already. `reads` kLatest: what is committed now
+    // also at the stricter levels, for a transaction that has read all that it will.
+    enum class Reads : uint8_t { kOperation, kLatest };
+    explicit FlushSession(int32 branch_id, Reads reads = Reads::kOperation);
 
     // Folds the working rows; returns how many. branch() then has the new working roots.
     int64 Fold();
@@ -37,7 +39,7 @@ class FlushSession {
     Snapshot snapshot() const { return snapshot_; }
 
   private:
-    void TakeSnapshot(int32 branch_id);
+    void TakeSnapshot(int32 branch_id, Reads reads);
     void FindUnfinished();
 
     Branch branch_{};
@@ -57,5 +59,8 @@ int64 FlushBranch(std::string_view branch);
 
 // kvs.commit: the hash, or nullopt if nothing changed since the head.
 std::optional<Hash> CommitBranch(std::string_view branch, std::string_view message, std::string_view author);
+
+// The same of a branch whose lock this transaction holds already.
+std::optional<Hash> CommitLockedBranch(int32 branch_id, std::string_view message, FlushSession::Reads reads);
 
 }  // namespace kvs::pg

@@ -16,6 +16,7 @@
 #include "pg/wall/snapshot.h"
 #include "pg/wall/store_error.h"
 #include "pg/write/auto_flush.h"
+#include "pg/write/autocommit.h"
 #include "pg/write/writer_pass.h"
 
 namespace kvs::pg {
@@ -172,6 +173,9 @@ Written Writer::Update(Datum key, const WriteRequest& request, const ValueFuncti
         if (tried == Try::kDone) {
             Log(key, request.operation, pass);
             last_key_ = key_bytes;
+            if (view_->now.autocommit == kAutocommitTransaction) {
+                Guarded([&] { NoteAutocommit(branch_id_, decision.metadata.comment); });
+            }
             return {Written::Outcome::kChanged, std::move(decision.metadata), decision.expires_at};
         }
         if (tried == Try::kBusy) {

@@ -62,6 +62,7 @@ INSERT INTO pg_temp.statements (kind, statement) VALUES
     ('version', $$SELECT kvs.commit('by a role')$$), ('version', $$SELECT kvs.flush()$$),
     ('version', $$SELECT kvs.import('VALUES (''secret:3'', ''3''::jsonb)', message => 'by a role')$$), ('version', $$SELECT kvs.create_branch('priv-new')$$),
     ('version', $$SELECT kvs.delete_branch('priv-other', true)$$), ('version', $$SELECT kvs.rename_branch('priv-other', 'priv-else')$$),
+    ('version', $$SELECT kvs.set_branch_option('priv-other', 'autocommit', 'transaction')$$),
     ('version', $$SELECT kvs.create_tag('priv-new')$$), ('version', $$SELECT kvs.delete_tag('priv-tag')$$),
     ('version', $$SELECT kvs.restore('#', 'HEAD')$$),
     ('closed', $$SELECT * FROM _kvs.chunk$$), ('closed', $$SELECT * FROM _kvs.working$$), ('closed', $$SELECT * FROM _kvs.change$$),
