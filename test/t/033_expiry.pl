@@ -142,5 +142,44 @@ wait_until('the entries to expire on the new primary', sub { expired($standby, '
 is($standby->safe_psql('postgres', q(SELECT string_agg(key, ' ' ORDER BY pos) FROM kvs.events(0, 'promoted:+') WHERE operation = 'delete')), 'promoted:2 promoted:1', 'in order');
 is($standby->safe_psql('postgres', q(SELECT count(*) FROM kvs.workers WHERE last_error IS NOT NULL)), 0, 'no worker has failed');
 finish($standby);
+
+# The clock is put forward and back. What has expired by it is gone; what has not by the clock as it is now lives, and ends by that.
+my $clock = $node->basedir . '/clock';
+
+sub put_clock
+{
+    my ($seconds) = @_;
+    open(my $file, '+<', $clock) or die "$clock: $!";
+    syswrite($file, pack('q', $seconds)) == 8 or die "$clock: $!";
+    close($file);
+    return;
+}
+append_to_file($clock, pack('q', 3600));
+system_or_bail('cc', '-shared', '-fPIC', '-O1', '-o', "$clock.so", "$FindBin::RealBin/lib/clock.c");
+my $wrong;
+{
+    local $ENV{LD_PRELOAD} = "$clock.so";
+    local $ENV{KVS_CLOCK}  = $clock;
+    $wrong = new_node('clock', preload => 1, conf => 'kvs.autogc = off');
+}
+cmp_ok($wrong->safe_psql('postgres', 'SELECT extract(epoch FROM clock_timestamp())') - time, '>', 3500, 'the clock is an hour ahead');
+$wrong->safe_psql('postgres', q(SELECT kvs.put('clock:long', '1', ttl => '30 min'), kvs.put('clock:short', '1', ttl => '200ms'),
+    kvs.create_branch('clock'), kvs.set_branch_option('clock', 'autocommit', '1s')));
+wait_until('the short one to expire', sub { expired($wrong, 'clock:short') == 1 });
+put_clock(0);
+is($wrong->safe_psql('postgres', q(SELECT kvs.get('clock:short') IS NULL AND kvs.get('clock:long') IS NOT NULL)), 't', 'back: what is gone is gone');
+$wrong->safe_psql('postgres', q(SELECT kvs.put('clock:later', '1', ttl => '200ms'), kvs.put('clock:long-2', '1', ttl => '100 min'), kvs.put('a', '1', branch => 'clock')));
+wait_until('the next one to expire', sub { expired($wrong, 'clock:later') == 1 });
+wait_until('a commit by the clock as it is now', sub { $wrong->safe_psql('postgres', q(SELECT message FROM kvs.log('clock', max_rows => 1))) eq 'autocommit' });
+is(expired($wrong, 'clock:long'), 0, 'the long ones live');
+put_clock(5500);
+wait_until('the first long one to expire', sub { expired($wrong, 'clock:long') == 1 });
+is($wrong->safe_psql('postgres', q(SELECT kvs.get('clock:long') IS NULL AND kvs.get('clock:long-2') IS NOT NULL)), 't', 'forth: the first long one is gone');
+put_clock(0);
+is($wrong->safe_psql('postgres', q(SELECT kvs.put('clock:long', '2', ttl => '200ms'))), 3, 'back again: it can be written');
+wait_until('it to expire again', sub { expired($wrong, 'clock:long') == 2 });
+is($wrong->safe_psql('postgres', q(SELECT string_agg(op || version, ' ' ORDER BY version) FROM kvs.history('clock:long'))), 'set1 expire2 set3 expire4', 'once each');
+is($wrong->safe_psql('postgres', 'SELECT count(*) FROM kvs.workers WHERE last_error IS NOT NULL'), 0, 'no worker has failed');
+finish($wrong);
 check_log($node, allow => qr/terminated by signal|WARNING:/);
 done_testing();
