@@ -1,5 +1,6 @@
 #include "pg/stream/notification.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -50,17 +51,29 @@ void AppendTime(std::string* out, const char* name, Timestamp time) {
     AppendText(out, name, text);
 }
 
-// JSON; bytes stand as bytea writes them.
-std::string ValueText(const DataItem& item, std::string_view payload) {
+// A value of so many bytes does not fit, however it is written: the shortest of JSON's parts take four times
+// as much in jsonb, and bytes half of their text.
+constexpr size_t kSurelyTooLong = 8 * kMaxNotification;
+
+// As much of a text as tells that it does not fit.
+constexpr size_t kTooLong = kMaxNotification + 1;
+
+// JSON; bytes stand as bytea writes them. Of what does not fit as much as tells so. `load` gives the payload.
+template <typename Load>
+std::string ValueText(const DataItem& item, Load load) {
     std::string text;
-    if (item.type != ValueType::kJson) {
-        AppendQuotedJson(text, BytesText(payload));
-        return text;
+    if (item.PayloadSize() > kSurelyTooLong) {
+        text.resize(kTooLong, ' ');
+    } else if (item.type != ValueType::kJson) {
+        AppendQuotedJson(text, BytesText(load()));
+    } else {
+        const std::string_view payload = load();
+        text = Guarded([&] {
+            auto* document = reinterpret_cast<Jsonb*>(DatumGetPointer(MakeVarlena(payload)));
+            return JsonbToCString(nullptr, &document->root, static_cast<int>(payload.size()));
+        });
     }
-    text = Guarded([&] {
-        auto* document = reinterpret_cast<Jsonb*>(DatumGetPointer(MakeVarlena(payload)));
-        return JsonbToCString(nullptr, &document->root, static_cast<int>(payload.size()));
-    });
+    text.resize(std::min(text.size(), kTooLong));
     return text;
 }
 
@@ -92,11 +105,10 @@ Notification::Notification(EventReader* reader, std::string_view branch, RecentV
     AppendOld(reader, recent);
     std::string value;
     if (item != nullptr) {
-        const std::string_view payload = reader->LoadPayload();
         if (item->type == ValueType::kJson) {
-            AppendText(&head_, "data_hash", HashOfDocument(payload).ToHex());
+            AppendText(&head_, "data_hash", HashOfDocument(reader->LoadPayload()).ToHex());
         }
-        value = ValueText(*item, payload);
+        value = ValueText(*item, [&] { return reader->LoadPayload(); });
         AppendName(&values_, "new");
         values_ += value;
     }
@@ -116,8 +128,10 @@ void Notification::AppendOld(EventReader* reader, RecentValues* recent) {
             AppendName(&head_, "old_unavailable");
             head_ += "true";
         }
-        value = old == OldValue::kThere ? ValueText(*reader->old_item(), reader->LoadOldPayload())
-                                        : std::string();
+        value.emplace();
+        if (old == OldValue::kThere) {
+            value = ValueText(*reader->old_item(), [&] { return reader->LoadOldPayload(); });
+        }
     }
     if (!value->empty()) {
         AppendName(&values_, "old");
