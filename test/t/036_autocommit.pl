@@ -181,7 +181,8 @@ is($node->safe_psql('restored', $options), query($options), 'the restored store 
 $node->safe_psql('restored', q(SELECT kvs.put('a', '"restored"', branch => b) FROM unnest(ARRAY['t', 'refused-2']) AS b));
 wait_until('a commit in the restored store', sub { $node->safe_psql('restored', q(SELECT sum(working_changes) FROM kvs.branches WHERE autocommit <> 'off')) == 0 });
 
-# What is old is flushed, however little it is; and what a worker finds when it begins.
+# What is at rest is flushed, however little it is; what is written all the time is not, for long; and what a worker finds when
+# it begins is.
 sub flushed { my ($branch) = @_; return query("SELECT coalesce(sum(rows), 0) FROM kvs.snapshots WHERE branch = '$branch'") }
 query(q(SELECT kvs.create_branch('aged'), kvs.put('age:1', '1', branch => 'aged'), kvs.put('age:2', '1', branch => 'aged')));
 query('SELECT kvs.wait_for()');
@@ -192,6 +193,14 @@ $node->append_conf('postgresql.conf', 'kvs.flush_age = 1s');
 $node->reload;
 query(q(SELECT kvs.put('age:3', '1', branch => 'aged')));
 wait_until('the flush', sub { flushed('aged') == 3 });
+$begin = time;
+while (time < $begin + 4)
+{
+    query(q(SELECT kvs.put('age:' || i, '2', branch => 'aged') FROM generate_series(1, 2) AS i));
+    usleep(100_000);
+}
+is(flushed('aged'), 3, 'a branch that is written all the time is not flushed yet');
+wait_until('the flush at rest', sub { flushed('aged') == 2 });
 $node->append_conf('postgresql.conf', 'kvs.flush_age = -1');
 $node->reload;
 query(q(SELECT kvs.put('age:4', '1', branch => 'aged')));

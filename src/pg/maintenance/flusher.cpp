@@ -25,11 +25,6 @@ bool HasMany(int64 rows) {
     return settings.flush_rows > 0 && rows >= settings.flush_rows;
 }
 
-// When rows are old that were there since then.
-TimestampTz OldAt(TimestampTz since) {
-    return settings.flush_age < 0 ? DT_NOEND : since + settings.flush_age * USECS_PER_SEC;
-}
-
 // The rows of a branch, as far as `most`; 0 if it is gone.
 int64 CountRows(int32 branch_id, int64 most) {
     Snapshot snapshot = RegisterLatestSnapshot();
@@ -61,8 +56,16 @@ TimestampTz FlushedAt(int32 branch_id) {
 void Flusher::Add(const ChangeCounts& changes) {
     const TimestampTz now = GetCurrentTimestamp();
     for (const auto& [branch, count] : changes) {
-        piles_.try_emplace(branch, Pile{0, now}).first->second.rows += count;
+        Pile& pile = piles_.try_emplace(branch, Pile{0, now, now}).first->second;
+        pile.rows += count;
+        pile.last = now;
     }
+}
+
+// When the rows are old, as far as is known.
+TimestampTz Flusher::OldAt(const Pile& pile) {
+    const int64 age = settings.flush_age * USECS_PER_SEC;
+    return age < 0 ? DT_NOEND : std::min(pile.last + age, pile.since + kRestless * age);
 }
 
 // What was written before this worker began to follow the stream.
@@ -75,7 +78,7 @@ void Flusher::FindOld(TimestampTz now) {
         " WHERE EXISTS (SELECT FROM _kvs.working AS w WHERE w.epoch = ANY (b.epoch || b.older_epochs))",
         {Parameter::Time(now)}, true);
     while (row.Next()) {
-        Pile& pile = piles_.try_emplace(row.Int4(1), Pile{1, now}).first->second;
+        Pile& pile = piles_.try_emplace(row.Int4(1), Pile{1, now, now}).first->second;
         pile.since = std::min(pile.since, TimestampTz{row.Int8(2)});
     }
     row.Finish();
@@ -90,7 +93,7 @@ Progress Flusher::Flush() {
     }
     const auto found = std::find_if(piles_.begin(), piles_.end(), [now](const auto& each) {
         const Pile& pile = each.second;
-        return pile.not_before <= now && (HasMany(pile.rows) || OldAt(pile.since) <= now);
+        return pile.not_before <= now && (HasMany(pile.rows) || OldAt(pile) <= now);
     });
     if (found == piles_.end()) {
         return Progress::kDone;
@@ -107,7 +110,7 @@ Progress Flusher::Flush() {
     if (HasMany(pile.rows) && !HasMany(rows)) {
         found->second.rows = rows;
     }
-    if (!HasMany(pile.rows) && OldAt(pile.since) > now) {
+    if (!HasMany(pile.rows) && OldAt(pile) > now) {
         return Progress::kMore;
     }
     if (!TryLockChunksForBuild() || !TryLockBranch(branch, ShareUpdateExclusiveLock)) {
@@ -126,7 +129,7 @@ Progress Flusher::Flush() {
 TimestampTz Flusher::next() const {
     TimestampTz next = DT_NOEND;
     for (const auto& [branch, pile] : piles_) {
-        next = std::min(next, std::max(pile.not_before, HasMany(pile.rows) ? DT_NOBEGIN : OldAt(pile.since)));
+        next = std::min(next, std::max(pile.not_before, HasMany(pile.rows) ? DT_NOBEGIN : OldAt(pile)));
     }
     return next;
 }
@@ -135,7 +138,7 @@ bool Flusher::Reset() {
     const bool is_put_off = tried_.has_value();
     if (is_put_off) {
         const TimestampTz now = GetCurrentTimestamp();
-        piles_.try_emplace(*tried_, Pile{1, now}).first->second.not_before = now + kWhenFailed;
+        piles_.try_emplace(*tried_, Pile{1, now, now}).first->second.not_before = now + kWhenFailed;
     }
     tried_.reset();
     return is_put_off;

@@ -1,7 +1,9 @@
 // Folds the working rows of branches into their trees, whoever wrote them: a session counts only its own
 // (pg/write/auto_flush.h), and many that write a little each, or one that ends, would leave rows that reads
-// pay for. A branch is flushed when it has kvs.flush_rows of them, and, however few, kvs.flush_age after the
-// first change since its last flush.
+// pay for. A branch is flushed when it has kvs.flush_rows of them; and, however few, when nothing was written
+// for kvs.flush_age, or when that is kRestless times as long ago for the first. So a branch that is written a
+// little all the time, of which each flush rewrites a leaf for almost every row, is not flushed again and
+// again.
 //
 // The events of the stream tell when it is worth looking at a branch. No lock is waited for.
 #pragma once
@@ -31,11 +33,15 @@ class Flusher {
   private:
     // What a branch may have, at the most.
     struct Pile {
-        int64 rows;                // as far as changes were counted
-        TimestampTz since;         // no row is older
-        TimestampTz not_before{};  // it is not looked at
+        int64 rows;         // as far as changes were counted
+        TimestampTz since;  // no row is older
+        TimestampTz last;   // change
+        TimestampTz not_before = DT_NOBEGIN;
     };
 
+    static constexpr int kRestless = 12;
+
+    static TimestampTz OldAt(const Pile& pile);
     void FindOld(TimestampTz now);
 
     std::map<int32, Pile> piles_;

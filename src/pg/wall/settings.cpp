@@ -124,10 +124,11 @@ void DefineSettings() {
         "The maintenance worker flushes a branch that has as many of whatever sessions. 0 leaves flushing to "
         "commit and kvs.flush().",
         &settings.flush_rows, 50000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("kvs.flush_age",
-                            "Age of uncommitted work from which the maintenance worker flushes it.",
-                            "However few the keys are. -1 leaves it to kvs.flush_rows.", &settings.flush_age,
-                            300, -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "kvs.flush_age", "Time without a change from which the maintenance worker flushes a branch.",
+        "However few the keys are. One that is written all the time is flushed when its first uncommitted "
+        "key is 12 times as old. -1 leaves it to kvs.flush_rows.",
+        &settings.flush_age, 300, -1, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
     DefineCustomIntVariable(
         "kvs.bulk_log_threshold", "Changed keys above which a bulk operation is logged as one range record.",
         nullptr, &settings.bulk_log_threshold, 1000, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
