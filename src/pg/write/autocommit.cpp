@@ -34,7 +34,6 @@ struct Change {
 // In the memory of the transaction, in the order in which they were made.
 struct {
     bool registered;
-    bool is_committing;  // the branches
     Change* first;
     int comments;
 } transaction;
@@ -123,9 +122,7 @@ void AtTransactionEnd(XactEvent event, void*) {
                 MemoryContext context =
                     AllocSetContextCreate(TopTransactionContext, "kvs autocommit", ALLOCSET_DEFAULT_SIZES);
                 MemoryContext caller = MemoryContextSwitchTo(context);
-                transaction.is_committing = true;
                 Enter([] { CommitBranches(); });
-                transaction.is_committing = false;
                 // The server has closed what was open, but perhaps a hook has left a cursor.
                 PreCommit_Portals(event == XACT_EVENT_PRE_PREPARE);
                 MemoryContextSwitchTo(caller);
@@ -137,7 +134,6 @@ void AtTransactionEnd(XactEvent event, void*) {
         case XACT_EVENT_PREPARE:
             transaction.first = nullptr;
             transaction.comments = 0;
-            transaction.is_committing = false;
             break;
         default:
             break;
@@ -155,9 +151,6 @@ bool IsCommittedByTransactions(int32 branch_id) {
 }
 
 void NoteAutocommit(int32 branch, std::optional<std::string_view> comment) {
-    if (transaction.is_committing) {
-        return;
-    }
     if (!transaction.registered) {
         RegisterXactCallback(AtTransactionEnd, nullptr);
         RegisterSubXactCallback(AtSubtransactionEnd, nullptr);

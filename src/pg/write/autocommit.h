@@ -21,8 +21,8 @@ bool IsCommittedByTransactions(int32 branch_id);
 constexpr const char* kAutocommitMessage = "autocommit";
 
 // This transaction has changed the branch, which is of that kind. A change that is rolled back counts for
-// nothing, and the comments of the others are the message of the commit. What a commit hook writes meanwhile
-// is left to the next commit of the branch, as behind kvs.commit. Server code.
+// nothing, and the comments of the others are the message of the commit. What a hook writes to a branch
+// that has been committed is left to its next commit, as behind kvs.commit. Server code.
 void NoteAutocommit(int32 branch, std::optional<std::string_view> comment);
 
 }  // namespace kvs::pg
