@@ -2275,7 +2275,7 @@ LEFT JOIN pg_stat_activity AS a ON a.backend_type = 'kvs ' || k.name AND a.datna
 WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.workers IS
 'The background workers of this database: the sequencer, which gives committed changes their positions in the stream, and maintenance,
-which follows the stream, deletes what expires and flushes what piles up. state: active, idle, stopped (by kvs.stop_workers()), not running. pos: the position
+which follows the stream, deletes what expires, flushes what piles up and commits from time to time (kvs.set_branch_option). state: active, idle, stopped (by kvs.stop_workers()), not running. pos: the position
 that it has come to; lag: how many committed changes have no position yet; how many events maintenance has not seen. last_error: why it
 last began anew.
 Example: SELECT name, state, pos, lag FROM kvs.workers;';
