@@ -49,6 +49,7 @@ core/event     core core/codec core/pattern
 core/merge     core core/util core/codec core/json core/pattern core/tree
 core/version   core core/util core/codec core/tree
 core/entry     core core/util
+core/binding   core core/codec core/json core/pattern core/util
 local          core core/util core/codec core/entry core/event core/json core/pattern core/tree
 
 pg/wall        core core/codec core/json
@@ -64,11 +65,12 @@ pg/transfer    core core/codec core/tree core/version pg/wall pg/table pg/chunk 
 pg/stream      core core/util core/codec core/event core/json core/pattern core/tree pg/wall pg/table pg/chunk
 pg/subscription core core/event core/pattern core/util pg/wall pg/table pg/stream
 pg/maintenance core core/util core/codec core/tree pg/wall pg/table pg/chunk pg/read pg/write pg/stream
+pg/binding     core core/binding core/codec core/json core/util pg/wall pg/table pg/read pg/write pg/stream
 
 remote         core core/util core/tree core/version pg/wall pg/table pg/chunk pg/read pg/branch pg/transfer
-sqlapi         core core/util core/codec core/event core/json core/pattern core/version pg/wall pg/table pg/chunk pg/observe pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer pg/stream pg/subscription remote
+sqlapi         core core/util core/binding core/codec core/event core/json core/pattern core/version pg/wall pg/table pg/chunk pg/observe pg/read pg/write pg/branch pg/upkeep pg/check pg/transfer pg/stream pg/subscription pg/binding remote
 fdw            core core/tree core/version pg/wall pg/table pg/chunk pg/observe pg/read
-worker         pg/wall pg/table pg/upkeep pg/stream pg/maintenance
+worker         pg/wall pg/table pg/upkeep pg/stream pg/maintenance pg/binding
 module         pg/wall pg/chunk pg/observe pg/upkeep worker
 TABLE
 }

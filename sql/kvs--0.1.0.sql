@@ -476,6 +476,102 @@ COMMENT ON COLUMN _kvs.subscription_event.spared IS 'deliveries that no longer c
 COMMENT ON COLUMN _kvs.subscription_event.parked_at IS 'null: it waits for its turn';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.subscription_event', '');
 
+CREATE SEQUENCE _kvs.binding_id AS int;
+SELECT pg_catalog.pg_extension_config_dump('_kvs.binding_id', '');
+
+CREATE TABLE _kvs.binding (
+    id         int PRIMARY KEY,
+    name       text COLLATE "C" NOT NULL UNIQUE,
+    pattern    text NOT NULL,
+    branch_id  int NOT NULL,
+    target     regclass NOT NULL,
+    shape      text NOT NULL,
+    mapping    jsonb NOT NULL,
+    direction  text NOT NULL,
+    conflict   text NOT NULL,
+    creator    text NOT NULL,
+    partitions text NOT NULL,
+    created_at timestamptz NOT NULL,
+    is_paused  boolean NOT NULL DEFAULT false,
+    reason     text
+);
+COMMENT ON TABLE _kvs.binding IS 'Native tables that are bound to keys; what changes all the time is in _kvs.binding_progress';
+COMMENT ON COLUMN _kvs.binding.shape IS 'what its columns were when it was bound or resumed last';
+COMMENT ON COLUMN _kvs.binding.partitions IS 'those that its triggers are on';
+COMMENT ON COLUMN _kvs.binding.creator IS 'role that it reads and writes the store as';
+COMMENT ON COLUMN _kvs.binding.reason IS 'why it is paused';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.binding', '');
+
+-- Written anew with each batch. It is found from the newest round on, as _kvs.subscription_member.
+CREATE TABLE _kvs.binding_progress (
+    binding    int NOT NULL,
+    round      bigint NOT NULL,
+    revision   bigint NOT NULL,
+    pos        bigint NOT NULL,
+    load       text,
+    loaded     text[],
+    cluster    bigint,
+    seen       pg_snapshot,
+    written    bigint NOT NULL DEFAULT 0,
+    returned   bigint NOT NULL DEFAULT 0,
+    conflicts  bigint NOT NULL DEFAULT 0,
+    applied_at timestamptz,
+    PRIMARY KEY (binding, round)
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE _kvs.binding_progress IS 'How far bindings have come, one row each';
+COMMENT ON COLUMN _kvs.binding_progress.round IS 'revision / 64';
+COMMENT ON COLUMN _kvs.binding_progress.pos IS 'of the stream; all up to there is in the table';
+COMMENT ON COLUMN _kvs.binding_progress.load IS 'to_table, from_table: what is being loaded; null: nothing';
+COMMENT ON COLUMN _kvs.binding_progress.loaded IS 'the key, or what identifies the row, up to which it is';
+COMMENT ON COLUMN _kvs.binding_progress.seen IS 'marks of transactions that it shows as ended are dealt with, in the cluster of this number';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.binding_progress', '');
+
+CREATE TABLE _kvs.binding_base (
+    binding int NOT NULL,
+    key     text COLLATE "C" NOT NULL,
+    entry   bytea,
+    "row"   bytea,
+    PRIMARY KEY (binding, key)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE _kvs.binding_base IS
+'What the entries and the rows of a binding were when they were brought together last: a side that differs from it was changed since';
+COMMENT ON COLUMN _kvs.binding_base.entry IS 'hash of the document; null: there was none';
+COMMENT ON COLUMN _kvs.binding_base.row IS 'hash of what the row held in the columns that come from the document; null: there was none';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.binding_base', '');
+
+-- Not found by key: whoever has dealt with a mark deletes it, and what is dead is not walked over where a snapshot keeps it.
+CREATE TABLE _kvs.binding_mark (
+    binding  int NOT NULL,
+    xid      xid8 NOT NULL,
+    key      text COLLATE "C",
+    by_store boolean NOT NULL,
+    by_table boolean NOT NULL,
+    at       timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX binding_mark_xid ON _kvs.binding_mark (binding, xid);
+COMMENT ON TABLE _kvs.binding_mark IS 'Keys whose rows were changed, and others that a binding has to look at';
+COMMENT ON COLUMN _kvs.binding_mark.key IS 'null: all that the binding knows';
+COMMENT ON COLUMN _kvs.binding_mark.by_store IS 'the entry is known to have changed';
+COMMENT ON COLUMN _kvs.binding_mark.by_table IS 'the row is';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.binding_mark', '');
+
+CREATE TABLE _kvs.binding_parked (
+    binding    int NOT NULL,
+    key        text COLLATE "C" NOT NULL,
+    pos        bigint,
+    reason     text NOT NULL,
+    sqlstate   text NOT NULL,
+    value      jsonb,
+    events     int NOT NULL DEFAULT 1,
+    parked_at  timestamptz NOT NULL,
+    PRIMARY KEY (binding, key)
+);
+COMMENT ON TABLE _kvs.binding_parked IS 'Keys at which a binding has failed';
+COMMENT ON COLUMN _kvs.binding_parked.pos IS 'of the event; null: the row was changed';
+COMMENT ON COLUMN _kvs.binding_parked.value IS 'the document that could not be written, or the row';
+COMMENT ON COLUMN _kvs.binding_parked.events IS 'the one that failed, and those of the key that it holds';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.binding_parked', '');
+
 CREATE TABLE _kvs.merge_policy (
     pattern text COLLATE "C" PRIMARY KEY,
     policy  text NOT NULL
@@ -2225,14 +2321,116 @@ in_flight: events in the hands of members. parked: see kvs.parked; held: events 
 parked one. members: those that have events or have polled within the last minute.
 Example: SELECT name, lag_events, lag_time, in_flight, parked FROM kvs.subscriptions;';
 
+-- Bindings of native tables
+
+CREATE FUNCTION kvs.bind_table(
+    name text, pattern text, target regclass, mapping jsonb, direction text DEFAULT 'to_table', conflict text DEFAULT 'last_write_wins',
+    initial_load text DEFAULT 'none', branch text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_bind_table';
+COMMENT ON FUNCTION kvs.bind_table IS
+'Binds the keys of a branch that match a pattern to the rows of a table: a background worker brings what is changed on one side to the
+other, in the direction given. The role that binds must own the table, and the store is read and written as that role. Always true.
+Arguments: name. pattern: with a {name} for each level that identifies the row. target: a table or partitioned table; the columns of the
+{names}, or of {key}, have to be those of its primary key or of a unique index. mapping: an object with a member for each column: a path
+into the document ("/a/b"), a level ("{name}"), the whole key ("{key}"), or an object with "path" and "default" (for documents without the
+path), "key" and "path" (the document at another key with the same {names}), or "value" (a constant). direction: to_table, from_table,
+both. conflict: what is done where both sides have changed: last_write_wins, store_wins, table_wins, or error, which parks the key.
+initial_load: none, to_table, from_table. branch.
+A missing path is the default, that of the column, or NULL; JSON null is NULL, but in columns of json and jsonb stays JSON null. Rows that
+fail are parked (kvs.parked) and hold their key (kvs.binding_on_park), all others go on.
+Errors: 42501 the table is somebody else''s; 42809 it is none; 42710 the name exists; 42704 unknown branch; 22023 what does not fit the
+table; 22004; 25006.
+Example: CREATE TABLE account (id int PRIMARY KEY, owner text, plan text);
+         SELECT kvs.bind_table(''accounts'', ''account:{id}'', ''account'', ''{"id": "{id}", "owner": "/owner", "plan": "/plan"}'');';
+
+CREATE FUNCTION kvs.unbind_table(name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_unbind_table';
+COMMENT ON FUNCTION kvs.unbind_table IS
+'Ends a binding; table and entries stay as they are. False if there is none of that name. Who created it may, who has that role''s
+privileges, and the owner of the extension.
+Arguments: name.
+Errors: 42501; 22004; 25006.
+Example: SELECT kvs.unbind_table(''accounts'');';
+
+CREATE FUNCTION kvs.pause_binding(name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_pause_binding';
+COMMENT ON FUNCTION kvs.pause_binding IS
+'Lets a binding rest until kvs.resume_binding; what is changed meanwhile is kept for it. When the transaction is committed nothing of it
+runs any more. Always true.
+Arguments: name.
+Errors: 42501, 42704 unknown name; 22004; 25006.
+Example: SELECT kvs.pause_binding(''accounts'');';
+
+CREATE FUNCTION kvs.resume_binding(name text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'kvs_resume_binding';
+COMMENT ON FUNCTION kvs.resume_binding IS
+'Lets a binding go on that was paused, by kvs.pause_binding or because the table was altered, with the table as it is now, and tries again
+what is parked. Where the events that it has missed are no longer kept, all is loaded again. Always true.
+Arguments: name.
+Errors: those of kvs.bind_table if the table does not fit; 42501, 42704 unknown name; 22004; 25006.
+Example: SELECT kvs.resume_binding(''accounts'');';
+
+CREATE FUNCTION kvs.binding_trigger() RETURNS trigger
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'kvs_binding_trigger';
+COMMENT ON FUNCTION kvs.binding_trigger IS
+'The trigger of bound tables, which kvs.bind_table creates: notes which rows were changed, for the binding whose number is its argument.';
+
+CREATE VIEW _kvs.binding_place AS
+SELECT n.id, p.pos
+FROM _kvs.binding AS n
+CROSS JOIN LATERAL (SELECT p.pos FROM _kvs.binding_progress AS p WHERE p.binding = n.id ORDER BY p.round DESC LIMIT 1) AS p
+WHERE n.direction <> 'from_table';
+COMMENT ON VIEW _kvs.binding_place IS 'What bindings need of the stream lies behind pos';
+
+CREATE VIEW kvs.bindings WITH (security_barrier) AS
+SELECT n.name, n.pattern,
+       (SELECT b.name FROM _kvs.branch AS b WHERE b.id = n.branch_id
+        UNION ALL
+        SELECT 'main' WHERE n.branch_id = 1 AND NOT EXISTS (SELECT FROM _kvs.branch)) AS branch,
+       n.target, n.mapping, n.direction, n.conflict,
+       CASE WHEN n.is_paused THEN 'paused' WHEN p.load IS NOT NULL THEN 'loading' ELSE 'active' END AS state,
+       n.reason, p.pos, behind.events AS lag_events,
+       CASE WHEN marks.events > 0 OR behind.since IS NOT NULL THEN clock_timestamp() - least(behind.since, marks.since)
+            ELSE interval '0' END AS lag_time,
+       marks.events AS marks, parked.keys AS parked, p.written, p.returned, p.conflicts, p.applied_at,
+       parked.last AS last_error, n.creator, n.created_at
+FROM _kvs.binding AS n
+CROSS JOIN LATERAL (SELECT * FROM _kvs.binding_progress AS p WHERE p.binding = n.id ORDER BY p.round DESC LIMIT 1) AS p
+CROSS JOIN LATERAL (SELECT coalesce(sum(t.last_pos - greatest(t.first_pos - 1, p.pos)), 0)::bigint AS events, min(t.at) AS since
+                    FROM _kvs.tick AS t WHERE t.last_pos > p.pos AND n.direction <> 'from_table') AS behind
+CROSS JOIN LATERAL (SELECT count(*) AS events, min(m.at) AS since FROM _kvs.binding_mark AS m WHERE m.binding = n.id) AS marks
+CROSS JOIN LATERAL (SELECT count(*) AS keys, max(k.reason) FILTER (WHERE k.is_last) AS last
+                    FROM (SELECT reason, parked_at = max(parked_at) OVER () AS is_last FROM _kvs.binding_parked WHERE binding = n.id) AS k)
+                   AS parked
+WHERE _kvs.guard_read();
+COMMENT ON VIEW kvs.bindings IS
+'Bindings of native tables. branch: NULL if it is gone. state: active, loading, paused, and reason, why. pos: all events up to there are in
+the table. lag_events, lag_time: how many events of the stream lie behind it, whether they match or not, and for how long the first of
+these, or of the marks, has waited. marks: changes of rows that have not been dealt with. parked: keys, see kvs.parked; last_error: why
+the last one was. written: rows that were written or deleted; returned: entries; conflicts: keys that both sides had changed.
+Example: SELECT name, state, reason, lag_events, parked FROM kvs.bindings;';
+
 CREATE VIEW kvs.parked WITH (security_barrier) AS
 SELECT s.name, e.pos, e.key, e.reason, e.sqlstate, e.deliveries, e.parked_at
 FROM _kvs.subscription AS s
 JOIN _kvs.subscription_event AS e ON e.subscription = s.id AND e.generation = s.generation
-WHERE e.parked_at IS NOT NULL AND _kvs.guard_read();
+WHERE e.parked_at IS NOT NULL AND _kvs.guard_read()
+UNION ALL
+SELECT b.name, p.pos, p.key, p.reason, p.sqlstate, p.events, p.parked_at
+FROM _kvs.binding AS b
+JOIN _kvs.binding_parked AS p ON p.binding = b.id
+WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.parked IS
-'Events of durable subscriptions that were parked, by kvs.park or after max_deliveries. kvs.event(pos) shows one, kvs.replay_parked puts
-them back. sqlstate: of the error, where one was the reason and is known. deliveries: how often it was handed out.
+'Events of durable subscriptions that were parked, by kvs.park or after max_deliveries, and keys at which bindings have failed.
+kvs.event(pos) shows one, kvs.replay_parked puts them back. pos: NULL where the row of a binding was changed, and not the entry. sqlstate:
+of the error, where one was the reason and is known. deliveries: how often it was handed out; of a binding, how many events of the key
+have come.
 Example: SELECT name, pos, key, reason, deliveries FROM kvs.parked ORDER BY parked_at;';
 
 -- Background workers
@@ -2258,26 +2456,30 @@ CREATE VIEW kvs.workers WITH (security_barrier) AS
 SELECT k.name, a.pid,
        CASE WHEN a.pid IS NOT NULL AND a.state = 'active' THEN 'active' WHEN a.pid IS NOT NULL THEN 'idle'
             WHEN s.is_stopped THEN 'stopped' ELSE 'not running' END AS state,
-       CASE k.name WHEN 'sequencer' THEN t.last_pos ELSE w.pos END AS pos,
+       CASE k.name WHEN 'sequencer' THEN t.last_pos WHEN 'bindings' THEN f.pos ELSE w.pos END AS pos,
        CASE k.name
             WHEN 'sequencer' THEN
                 (SELECT count(*) FROM _kvs.change AS c
                  WHERE c.seq >= coalesce(t.low_seq, 0) AND (t.snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, t.snapshot)))
+            WHEN 'bindings' THEN coalesce(f.lag, 0)
             ELSE (SELECT coalesce(sum(u.last_pos - greatest(u.first_pos - 1, w.pos)), 0)::bigint
                   FROM _kvs.tick AS u WHERE u.last_pos > coalesce(w.pos, 0))
        END AS lag,
        w.last_error, w.last_error_at
-FROM (VALUES ('sequencer'::text), ('maintenance')) AS k (name)
+FROM (VALUES ('sequencer'::text), ('maintenance'), ('bindings')) AS k (name)
 LEFT JOIN LATERAL (SELECT last_pos, low_seq, snapshot FROM _kvs.tick ORDER BY last_pos DESC LIMIT 1) AS t ON true
 LEFT JOIN _kvs.worker AS w ON w.name = k.name
+LEFT JOIN LATERAL (SELECT min(b.pos) AS pos, max(b.lag_events) AS lag FROM kvs.bindings AS b WHERE b.direction <> 'from_table' AND b.state <> 'paused')
+    AS f ON k.name = 'bindings'
 LEFT JOIN _kvs.worker AS s ON s.name = 'sequencer'
 LEFT JOIN pg_stat_activity AS a ON a.backend_type = 'kvs ' || k.name AND a.datname = current_database()
 WHERE _kvs.guard_read();
 COMMENT ON VIEW kvs.workers IS
 'The background workers of this database: the sequencer, which gives committed changes their positions in the stream, and maintenance,
-which follows the stream, deletes what expires, flushes what piles up and commits from time to time (kvs.set_branch_option). state: active, idle, stopped (by kvs.stop_workers()), not running. pos: the position
-that it has come to; lag: how many committed changes have no position yet; how many events maintenance has not seen. last_error: why it
-last began anew.
+which follows the stream, deletes what expires, flushes what piles up and commits from time to time (kvs.set_branch_option); and bindings,
+which writes bound tables. state: active, idle, stopped (by kvs.stop_workers()), not running. pos: the position that it has come to, of
+bindings the one that is furthest behind; lag: how many committed changes have no position yet; how many events the others have not seen.
+last_error: why it last began anew.
 Example: SELECT name, state, pos, lag FROM kvs.workers;';
 
 /* ---------------------------------------------------------------------------------------------------------
@@ -2397,7 +2599,7 @@ GRANT SELECT ON kvs.hooks TO PUBLIC;
 -- Maintenance that deletes for good.
 REVOKE EXECUTE ON FUNCTION kvs.gc(boolean), kvs.repair() FROM PUBLIC;
 GRANT SELECT ON kvs.gc_progress TO PUBLIC;
-GRANT SELECT ON kvs.workers, kvs.subscriptions, kvs.parked TO PUBLIC;
+GRANT SELECT ON kvs.workers, kvs.subscriptions, kvs.bindings, kvs.parked TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION kvs.start_workers(), kvs.stop_workers() FROM PUBLIC;
 
 -- What many watch, few may begin anew.

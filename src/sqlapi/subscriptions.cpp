@@ -8,6 +8,8 @@
 #include "kvs/event/member_state.h"
 #include "kvs/pattern/pattern.h"
 #include "kvs/util/quote.h"
+#include "pg/binding/binding_table.h"
+#include "pg/binding/parked_table.h"
 #include "pg/stream/event_row.h"
 #include "pg/stream/position.h"
 #include "pg/stream/tick_table.h"
@@ -183,7 +185,13 @@ int64 PlaceOf(std::string_view target) {
     return pos;
 }
 
+// Of a subscription, or of a binding.
 int64 Replay(std::string_view name, const std::optional<std::string_view>& key) {
+    Binding binding;
+    if (!HasSubscription(name) && TryFindBinding(name, &binding)) {
+        RequireBindingOwner(binding, "replay what is parked of");
+        return RetryParkedKeys(binding.id, key);
+    }
     const Subscription subscription = UseSubscription(name);
     if (const std::optional<int64> first = FirstParked(subscription, key)) {
         CheckPosition(*first - 1);

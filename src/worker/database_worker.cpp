@@ -87,6 +87,12 @@ StepEnd RunStep(const DatabaseWorker& worker, const std::function<void()>& body)
         }
         Guarded([] { Commit(); });
         return extension == before ? StepEnd::kDone : OidIsValid(extension) ? StepEnd::kNew : StepEnd::kGone;
+    } catch (const UndoStep&) {
+        Guarded([] {
+            AbortCurrentTransaction();
+            pgstat_report_activity(STATE_IDLE, nullptr);
+        });
+        return StepEnd::kUndone;
     } catch (const PgError& error) {
         text = error.what();
         message = text.c_str();

@@ -19,10 +19,14 @@ struct DatabaseWorker {
 enum class StepEnd {
     kDone,
     kFailed,  // was rolled back and is reported
+    kUndone,  // was rolled back, since the body asked for it
     kNew,     // the extension is not the one of the step before: nothing was run, what is remembered is of no
               // use
     kGone,    // so has the extension
 };
+
+// To be thrown by the body of a step that is to be rolled back.
+struct UndoStep {};
 
 // Runs `body`, C++ code, in a transaction of its own.
 StepEnd RunStep(const DatabaseWorker& worker, const std::function<void()>& body);

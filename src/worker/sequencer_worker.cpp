@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "pg/binding/binding_table.h"
 #include "pg/stream/listener_table.h"
 #include "pg/stream/notifier.h"
 #include "pg/stream/sequencer.h"
@@ -50,7 +51,7 @@ constexpr size_t kListenersPerMillisecond = 50;
 constexpr int64 kShareOfSteps = 10;
 constexpr int64 kLongestPause = 5000;  // us
 
-// Between two tries to start the maintenance worker, and after one that found no room for it.
+// Between two tries to start a worker beside it, and after one that found no room for it.
 constexpr int64 kStartInterval = 1000;
 constexpr int64 kStartWithoutRoom = 60000;
 
@@ -117,21 +118,35 @@ bool Step(std::unique_ptr<Memory>* memory, bool was_woken, bool tidy, bool* fail
     return end != StepEnd::kGone;
 }
 
-// Wakes the maintenance worker, or has it started, unless it is too early for that.
-void LookAfterMaintenance(TimestampTz* next_start) {
+// A worker beside the sequencer, which wakes and starts it.
+struct Follower {
+    WorkerKind kind;
+    const char* name;
+    bool (*is_wanted)();         // in a transaction with an active snapshot
+    TimestampTz next_start = 0;  // before it there is no further try
+};
+
+// Wakes it, or has it started, unless it is too early for that.
+void LookAfter(Follower* follower) {
     const TimestampTz now = GetCurrentTimestamp();
-    if (Guarded([] { return WakeMaintenance(); }) || !settings.maintenance || now < *next_start) {
+    if (Guarded([&] { return WakeWorker(follower->kind); }) || now < follower->next_start) {
         return;
     }
-    const bool started =
-        Guarded([] { return StartWorker(WorkerKind::kMaintenance, MyDatabaseId, MyProcPid); });
-    if (!started) {
-        Guarded([] {
-            ereport(LOG, errmsg("could not start a kvs maintenance worker: no free background worker"),
+    bool is_wanted = false;
+    RunStep(kSequencer, [&] {
+        ActiveSnapshot active(RegisterLatestSnapshot());
+        is_wanted = follower->is_wanted();
+        active.Release();
+    });
+    const bool lacks_room =
+        is_wanted && !Guarded([&] { return StartWorker(follower->kind, MyDatabaseId, MyProcPid); });
+    if (lacks_room) {
+        Guarded([&] {
+            ereport(LOG, errmsg("could not start a kvs %s worker: no free background worker", follower->name),
                     errhint("Consider increasing the configuration parameter \"max_worker_processes\"."));
         });
     }
-    *next_start = TimestampTzPlusMilliseconds(now, started ? kStartInterval : kStartWithoutRoom);
+    follower->next_start = TimestampTzPlusMilliseconds(now, lacks_room ? kStartWithoutRoom : kStartInterval);
 }
 
 // Milliseconds from the beginning of a step to the next one.
@@ -145,7 +160,8 @@ void Run() {
     auto memory = std::make_unique<Memory>();
     RetryPauses pauses(kFirstRetry);
     TimestampTz tidied_at = 0;
-    TimestampTz next_start = 0;
+    Follower followers[] = {{WorkerKind::kMaintenance, kMaintenanceName, [] { return settings.maintenance; }},
+                            {WorkerKind::kBindings, kBindingsName, HasBindings}};
     const TimestampTz begun_at = GetCurrentTimestamp();
     bool was_woken = false;
     for (;;) {
@@ -160,7 +176,9 @@ void Run() {
         } else {
             pauses.Reset();
             const long interval = IntervalAfter(begin, memory->notifier.channels());
-            LookAfterMaintenance(&next_start);
+            for (Follower& follower : followers) {
+                LookAfter(&follower);
+            }
             SleepSince(begin, interval);
             tidied_at = tidy ? begin : tidied_at;
         }
@@ -180,7 +198,9 @@ extern "C" void kvs_sequencer_main(Datum database) {
         if (BecomeDatabaseWorker(kSequencer)) {
             Run();
             // So that it sees that it is stopped, too.
-            Guarded([] { WakeMaintenance(); });
+            for (const WorkerKind kind : {WorkerKind::kMaintenance, WorkerKind::kBindings}) {
+                Guarded([&] { WakeWorker(kind); });
+            }
         }
     });
     proc_exit(0);

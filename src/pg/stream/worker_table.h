@@ -10,6 +10,7 @@ namespace kvs::pg {
 // Of the workers that there are of each database.
 constexpr const char* kSequencerName = "sequencer";
 constexpr const char* kMaintenanceName = "maintenance";
+constexpr const char* kBindingsName = "bindings";
 
 // Whether kvs.stop_workers() was called, and kvs.start_workers() not since: the sequencer's row says so for
 // all.

@@ -140,6 +140,11 @@ bool Subscription::Wants(const EventReader& event) const {
     });
 }
 
+bool HasSubscription(std::string_view name) {
+    Subscription found;
+    return FindRow(name, &found);
+}
+
 Subscription FindSubscription(std::string_view name) {
     Subscription found;
     if (!FindRow(name, &found)) {
@@ -246,7 +251,10 @@ void SeekSubscription(std::string_view name, int64 pos) {
 }
 
 std::optional<int64> NeededBySubscriptions() {
-    OwnerQuery row("SELECT min(needed) FROM _kvs.subscription_place", {}, true);
+    OwnerQuery row(
+        "SELECT min(needed) FROM (SELECT needed FROM _kvs.subscription_place"
+        " UNION ALL SELECT pos FROM _kvs.binding_place) AS places",
+        {}, true);
     row.Next();
     const std::optional<int64> pos = row.IsNull(1) ? std::nullopt : std::optional<int64>(row.Int8(1));
     row.Finish();

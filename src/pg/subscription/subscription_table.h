@@ -46,6 +46,8 @@ void CreateSubscription(Subscription subscription);
 // creator or of the extension's owner; 55P03 while it is consumed.
 bool DropSubscription(std::string_view name);
 
+bool HasSubscription(std::string_view name);
+
 // Moves it: what its members have does not count any more. Errors: 42501, kUnknownRef.
 void SeekSubscription(std::string_view name, int64 pos);
 

@@ -62,7 +62,11 @@ namespace kvs::pg {
     X(kSubscriptionMemberPkey, "subscription_member_pkey") \
     X(kSubscriptionEvent, "subscription_event")            \
     X(kSubscriptionEventPkey, "subscription_event_pkey")   \
-    X(kSubscriptionEventKey, "subscription_event_key")
+    X(kSubscriptionEventKey, "subscription_event_key")     \
+    X(kBinding, "binding")                                 \
+    X(kBindingPkey, "binding_pkey")                        \
+    X(kBindingMark, "binding_mark")                        \
+    X(kBindingMarkXid, "binding_mark_xid")
 
 enum class Object : int {
 #define KVS_OBJECT(object, name) object,

@@ -63,6 +63,14 @@ void ExplainTimeout(void* name) {
     }
 }
 
+// Error context callback: the same of a binding.
+void ExplainBindingTimeout(void* name) {
+    if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE) {
+        errdetail("A batch of binding \"%s\" has not ended.", static_cast<const char*>(name));
+        errhint("Somebody may hold rows of the table, or the table itself. Try again when that has ended.");
+    }
+}
+
 // Error context callback: the same of a subscription.
 void ExplainConsumerTimeout(void*) {
     if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE) {
@@ -294,6 +302,20 @@ bool TryLockRelation(Oid relation, LOCKMODE mode, int patience) {
             CHECK_FOR_INTERRUPTS();
         }
         return true;
+    });
+}
+
+bool TryLockBinding(int32 binding) {
+    return Guarded([&] { return TryLock(ObjectTag(Object::kBinding, binding), RowShareLock, false); });
+}
+
+void LockBindingForChange(int32 binding, const char* name) {
+    const LockTimeoutScope timeout(settings.branch_lock_timeout);
+    Guarded([&] {
+        ErrorContextCallback callback{error_context_stack, ExplainBindingTimeout, const_cast<char*>(name)};
+        error_context_stack = &callback;
+        LockObject(Object::kBinding, binding, AccessExclusiveLock);
+        error_context_stack = callback.previous;
     });
 }
 

@@ -27,6 +27,8 @@
 //                                             AccessExclusive       drop_subscription
 //   their members  object subscription_member Exclusive             who acts as the member: one session at a
 //                                                                   time
+//   bindings       object binding, id         RowShare              the worker that applies it
+//                                             AccessExclusive       pause, resume, unbind
 //   their turns    object subscription, id, 1 Exclusive             who hands out events or takes them back,
 //                                                                   for a moment, not for the transaction
 //
@@ -139,5 +141,12 @@ void LockNamespace(int32 branch, std::string_view path, bool exclusively);
 // Looks again and again for a lock on a relation, instead of queueing up, so that nobody waits behind it: for
 // `patience` ms, 0: once, -1: without limit.
 bool TryLockRelation(Oid relation, LOCKMODE mode, int patience);
+
+// --- bindings ---
+
+// For the worker, without waiting: false while somebody changes the binding.
+bool TryLockBinding(int32 binding);
+// Waits at most kvs.branch_lock_timeout for the worker's transaction.
+void LockBindingForChange(int32 binding, const char* name);
 
 }  // namespace kvs::pg

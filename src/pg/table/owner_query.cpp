@@ -1,6 +1,7 @@
 #include "pg/table/owner_query.h"
 
 #include "pg/table/catalog.h"
+#include "pg/table/role_scope.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
 
@@ -14,33 +15,6 @@ namespace kvs::pg {
 namespace {
 
 constexpr long kFetchRows = 256;
-
-// While it lives, the current user is the extension's owner. The destructor cannot fail; after a server error
-// the (sub)transaction's abort restores the same.
-class OwnerScope {
-  public:
-    OwnerScope() {
-        Guarded([&] {
-            GetUserIdAndSecContext(&user_, &security_context_);
-            const Oid owner = OwnerId();
-            guc_level_ = NewGUCNestLevel();
-            set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                              GUC_ACTION_SAVE, true, 0, false);
-            SetUserIdAndSecContext(owner, security_context_ | SECURITY_LOCAL_USERID_CHANGE);
-        });
-    }
-    ~OwnerScope() {
-        AtEOXact_GUC(false, guc_level_);
-        SetUserIdAndSecContext(user_, security_context_);
-    }
-    OwnerScope(const OwnerScope&) = delete;
-    OwnerScope& operator=(const OwnerScope&) = delete;
-
-  private:
-    Oid user_;
-    int security_context_;
-    int guc_level_;
-};
 
 // Parameters in the form that SPI takes.
 struct SpiArguments {
@@ -77,7 +51,7 @@ Parameter Parameter::Addresses(const std::vector<Hash>& addresses) {
 
 uint64 ExecuteAsOwner(const char* sql, const Parameters& parameters) {
     SpiArguments arguments(parameters);
-    OwnerScope owner;
+    const RoleScope owner(Guarded([] { return OwnerId(); }));
     return Guarded([&] {
         SPI_connect();
         const int result = SPI_execute_with_args(sql, arguments.count, arguments.types, arguments.values,
@@ -93,7 +67,7 @@ uint64 ExecuteAsOwner(const char* sql, const Parameters& parameters) {
 
 OwnerQuery::OwnerQuery(const char* sql, const Parameters& parameters, bool latest) {
     SpiArguments arguments(parameters);
-    OwnerScope owner;
+    const RoleScope owner(Guarded([] { return OwnerId(); }));
     Guarded([&] {
         // SPI makes a context of its own the current one; whoever reads the rows keeps his.
         MemoryContext caller = CurrentMemoryContext;
@@ -116,7 +90,7 @@ bool OwnerQuery::Next() {
 
 // The names that a query resolves while it runs are looked up with the owner's rights too.
 void OwnerQuery::Fetch() {
-    OwnerScope owner;
+    const RoleScope owner(Guarded([] { return OwnerId(); }));
     Guarded([&] {
         CHECK_FOR_INTERRUPTS();
         MemoryContext caller = CurrentMemoryContext;

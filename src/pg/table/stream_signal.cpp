@@ -26,8 +26,10 @@ struct WorkerDescription {
     const char* function;
 };
 constexpr WorkerDescription kWorkers[] = {
+    // [WorkerKind]
     {"kvs sequencer", "kvs_sequencer_main"},
     {"kvs maintenance", "kvs_maintenance_main"},
+    {"kvs bindings", "kvs_bindings_main"},
 };
 
 constexpr const WorkerDescription& DescriptionOf(WorkerKind kind) {
@@ -43,7 +45,9 @@ enum StreamLock : uint32 {
     kWaitersLock,
     kStartLock,  // of whoever is about to start a sequencer
     kMaintenanceLock,
+    kBindingsLock,
 };
+constexpr StreamLock kWorkerLocks[] = {kSequencerLock, kMaintenanceLock, kBindingsLock};  // [WorkerKind]
 
 // Between two tries to start a sequencer where there is none.
 constexpr int kStartInterval = 1000;  // ms
@@ -63,7 +67,7 @@ struct {
     TimestampTz started_at;  // when one was asked for
 } session;
 
-Found maintenance;  // that this process wakes
+Found followers[3];  // [WorkerKind] that this process wakes
 
 LOCKTAG TagOf(StreamLock lock) {
     LOCKTAG tag;
@@ -180,6 +184,11 @@ void NoteChanges() {
     RegisterOnce();
 }
 
+void NoteMarks() {
+    session.wakes_on_commit = true;
+    RegisterOnce();
+}
+
 void NoteFreed(FreedWhen when) {
     RegisterOnce();
     session.wakes_on_abort = true;
@@ -188,7 +197,7 @@ void NoteFreed(FreedWhen when) {
 }
 
 bool BecomeWorker(WorkerKind kind) {
-    const LOCKTAG tag = TagOf(kind == WorkerKind::kSequencer ? kSequencerLock : kMaintenanceLock);
+    const LOCKTAG tag = TagOf(kWorkerLocks[static_cast<int>(kind)]);
     if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL) {
         return true;
     }
@@ -210,12 +219,13 @@ void WakeWaitingSessions() {
     pfree(waiting);
 }
 
-bool WakeMaintenance() {
-    if (IsThere(maintenance)) {
-        SetLatch(&maintenance.proc->procLatch);
+bool WakeWorker(WorkerKind kind) {
+    Found* worker = &followers[static_cast<int>(kind)];
+    if (IsThere(*worker)) {
+        SetLatch(&worker->proc->procLatch);
         return true;
     }
-    return FindWorker(WorkerKind::kMaintenance, &maintenance) > 0;
+    return FindWorker(kind, worker) > 0;
 }
 
 bool StartWorker(WorkerKind kind, Oid database, int notify_pid) {
@@ -251,9 +261,9 @@ bool WaitForSequencer(int milliseconds) {
     return false;
 }
 
-// The sequencer first, which would start the other one again.
+// The sequencer first, which would start the others again.
 void StopWorkers(Oid database) {
-    for (const WorkerKind kind : {WorkerKind::kSequencer, WorkerKind::kMaintenance}) {
+    for (const WorkerKind kind : {WorkerKind::kSequencer, WorkerKind::kMaintenance, WorkerKind::kBindings}) {
         ForEachWorker(kind, database, [](PGPROC*, int pid) { kill(pid, SIGTERM); });
     }
 }

@@ -6,8 +6,9 @@
 //                      again when the process is another
 //   sessions that wait hold a lock in share mode, which is asked for its holders
 //
-// Beside the sequencer a database has a maintenance worker (worker/maintenance_worker.cpp), which follows the
-// stream; the sequencer starts and wakes it. Each worker holds a lock for as long as it runs, so that a
+// Beside the sequencer a database has workers that follow the stream, for maintenance
+// (worker/maintenance_worker.cpp) and for bound tables (worker/binding_worker.cpp); the sequencer starts and
+// wakes them. Each worker holds a lock for as long as it runs, so that a
 // database has one of a kind. Who wakes sets a latch, which costs nothing where it is set already, and never
 // waits: a signal too many is harmless, and one that is missed, as that of COMMIT PREPARED, is made up for by
 // a look from time to time.
@@ -19,13 +20,17 @@
 
 namespace kvs::pg {
 
-enum class WorkerKind { kSequencer, kMaintenance };
+enum class WorkerKind { kSequencer, kMaintenance, kBindings };
 
 // --- sessions that write ---
 
 // This transaction has drawn the number of a change: when it commits, the sequencer is woken. One is started
 // where there is none and the library was preloaded (kvs.sequencer).
 void NoteChanges();
+
+// This transaction has changed rows of bound tables: when it commits, the sequencer is woken, which wakes the
+// worker of the bindings.
+void NoteMarks();
 
 // --- sessions that consume ---
 
@@ -51,8 +56,8 @@ void StopWorkers(Oid database);
 // Sets the latch of every session of this database that waits for events.
 void WakeWaitingSessions();
 
-// Sets the latch of the maintenance worker; false if this database has none.
-bool WakeMaintenance();
+// Sets the latch of a worker beside the sequencer; false if this database has none.
+bool WakeWorker(WorkerKind kind);
 
 // Waits until this database has a sequencer that was started; false if it does not come in time.
 bool WaitForSequencer(int milliseconds);

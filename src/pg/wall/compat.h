@@ -80,8 +80,10 @@ typedef bool KvsUpdateIndexes;
 
 #if PG_VERSION_NUM >= 160000
 #define KVS_IS_DATABASE_OWNER(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#define KVS_IS_TABLE_OWNER(table, role) object_ownercheck(RelationRelationId, table, role)
 #else
 #define KVS_IS_DATABASE_OWNER(database, role) pg_database_ownercheck(database, role)
+#define KVS_IS_TABLE_OWNER(table, role) pg_class_ownercheck(table, role)
 #endif
 
 /* bytea's "<" operator, whose name the server has in no header of these versions */

@@ -23,6 +23,12 @@ const struct config_enum_entry kDurabilities[] = {
     {nullptr, 0, false},
 };
 
+const struct config_enum_entry kOnParks[] = {
+    {"hold_key", kOnParkHoldKey, false},
+    {"skip", kOnParkSkip, false},
+    {nullptr, 0, false},
+};
+
 // What -1 stands for: where all backends share the cache, a quarter of what they share for pages.
 bool CheckNodeCacheSize(int* value, void**, GucSource) {
     static const bool is_shared = process_shared_preload_libraries_in_progress;
@@ -191,6 +197,10 @@ void DefineSettings() {
         "It orders changes for subscribers. Works only when the library is preloaded; see "
         "kvs.start_workers().",
         &settings.sequencer, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "kvs.binding_on_park", "What a binding does with later changes of a key at which it has failed.",
+        "hold_key leaves the key until kvs.resume_binding or kvs.replay_parked; skip tries them.",
+        &settings.binding_on_park, kOnParkHoldKey, kOnParks, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     DefineCustomBoolVariable(
         "kvs.maintenance", "Whether a maintenance worker runs beside the sequencer of a database.",
         "It deletes entries that expire, flushes branches, and commits those that are to be from time to "

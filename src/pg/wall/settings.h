@@ -11,6 +11,8 @@ namespace kvs::pg {
 
 enum Durability : int { kDurabilityStrict, kDurabilityAsync, kDurabilityBatched };
 
+enum OnPark : int { kOnParkHoldKey, kOnParkSkip };
+
 struct Settings {
     char* branch;                // the session's branch
     char* as_of;                 // empty: live
@@ -39,6 +41,7 @@ struct Settings {
     bool autotrain;              // whether workers train dictionaries
     bool sequencer;              // whether databases get a sequencer by themselves
     bool maintenance;            // whether a sequencer starts a maintenance worker beside it
+    int binding_on_park;         // enum OnPark
     int tick_interval;           // ms between two steps of the sequencer at the least
     bool is_preloaded;           // no setting: shared_preload_libraries has the library
     bool track_operations;       // whether operations are counted,

@@ -29,7 +29,7 @@ SELECT kvs.position() AS start \gset
 CALL pg_temp.wait_until($$EXISTS (SELECT FROM kvs.workers WHERE name = 'maintenance' AND pid IS NOT NULL AND lag = 0)$$);
 CALL pg_temp.wait_until($$(SELECT count(*) >= 2 FROM kvs.events(0, 'old:#') WHERE operation = 'delete')$$);
 SELECT key, operation, op, version, new_value, old_value, modified_by, comment, origin FROM kvs.events(0, 'old:#') WHERE operation = 'delete' ORDER BY key;
-SELECT name, pid IS NOT NULL AS runs, last_error FROM kvs.workers;
+SELECT name, pid IS NOT NULL AS runs, last_error FROM kvs.workers ORDER BY name;
 
 -- In the order in which they expire, whatever the order of keys and of writes.
 SELECT kvs.position() AS start \gset
