@@ -250,6 +250,16 @@ is(sqlstate_of($node, 'postgres', 'SET kvs.operation_log_size = 100'), '55P02', 
 
 tracked(q(SELECT kvs.get('a'); SELECT kvs.get('a', branch => 'nobody'); SELECT kvs.put('a', '1')));
 sql(q(SELECT kvs.commit('all'); SELECT kvs.get('a', as_of => 'HEAD')));
+
+# A binding that has failed at one of two keys, and rests; each of its figures is another.
+sql(q(CREATE TABLE bound (id int PRIMARY KEY, n int);
+      SELECT kvs.bind_table('odd "one"', 'bound:{id}', 'bound', '{"id": "{id}", "n": "/n"}', direction => 'both');
+      SELECT kvs.put('bound:1', '{"n": 1}'), kvs.put('bound:2', '{"n": "none"}')));
+$node->poll_query_until('postgres', q(SELECT parked = 1 AND lag_events = 0 FROM kvs.bindings)) or die 'nothing is parked';
+sql(q(SELECT kvs.pause_binding('odd "one"')));
+sql(q(SELECT kvs.put('bound:' || i, '{}') FROM generate_series(3, 6) AS i; UPDATE bound SET n = 2; INSERT INTO bound VALUES (7), (8)));
+sql(q(SELECT kvs.wait_for(timeout => '60s'); SELECT pg_sleep(0.1)));
+
 my $metrics = sql('SELECT kvs.metrics()');
 foreach my $line (
     'kvs_branches{database="postgres"} 2',
@@ -263,6 +273,12 @@ foreach my $line (
 my ($looked_up) = map { $_->[0] + $_->[1] } [ $metrics =~ /^kvs_node_cache_(?:hits|misses)_total\{database="postgres"\} (\d+)$/mg ];
 cmp_ok($looked_up, '>', 0, 'the node cache');
 like($metrics, qr/^kvs_disk_bytes\{database="postgres",table="chunk"\} [1-9]\d*$/m, 'disk space');
+my $binding = '{database="postgres",binding="odd \"one\""}';
+foreach my $line ("lag_events$binding 4", "marks$binding 3", "parked$binding 1", "paused$binding 1")
+{
+    like($metrics, qr/^kvs_binding_\Q$line\E$/m, "binding: $line");
+}
+like($metrics, qr/^kvs_binding_lag_seconds\Q$binding\E (0\.[1-9]|[1-9])/m, 'binding: for how long');
 
 # A name that the format has to escape.
 add_database($node, '"a\""b"');

@@ -61,6 +61,16 @@ constexpr QueriedMetric kQueriedMetrics[] = {
      "SELECT in_flight, name FROM kvs.subscriptions ORDER BY 2"},
     {"kvs_subscription_parked", "gauge", "Its parked events.", "subscription",
      "SELECT parked, name FROM kvs.subscriptions ORDER BY 2"},
+    {"kvs_binding_lag_events", "gauge", "Events of the stream behind a binding.", "binding",
+     "SELECT lag_events, name FROM kvs.bindings ORDER BY 2"},
+    {"kvs_binding_lag_seconds", "gauge", "For how long the first of them, or of its marks, has been there.",
+     "binding", "SELECT extract(epoch FROM lag_time), name FROM kvs.bindings ORDER BY 2"},
+    {"kvs_binding_marks", "gauge", "Changes of its rows that have not been dealt with.", "binding",
+     "SELECT marks, name FROM kvs.bindings ORDER BY 2"},
+    {"kvs_binding_parked", "gauge", "Its parked keys.", "binding",
+     "SELECT parked, name FROM kvs.bindings ORDER BY 2"},
+    {"kvs_binding_paused", "gauge", "1 while it is paused.", "binding",
+     "SELECT (state = 'paused')::int, name FROM kvs.bindings ORDER BY 2"},
 };
 
 // The server opens no unlogged table on a standby.
