@@ -1942,8 +1942,8 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10000
 AS 'MODULE_PATHNAME', 'kvs_metrics';
 COMMENT ON FUNCTION kvs.metrics IS
 'Figures for monitoring, in Prometheus'' text format: operations with their durations (kvs.track_operations), node cache, tables,
-change log, branches, workers. Cheap enough for every few seconds: numbers of rows are those of the server''s statistics. Allowed with
-SELECT on kvs.entries, and to members of pg_read_all_stats.
+change log, branches, workers, the stream, subscriptions, bindings. Cheap enough for every few seconds: numbers of rows are those of the
+server''s statistics. Allowed with SELECT on kvs.entries, and to members of pg_read_all_stats.
 Example: SELECT kvs.metrics();';
 
 CREATE FUNCTION kvs.check() RETURNS TABLE (severity text, type text, object text, detail text)
@@ -2251,10 +2251,10 @@ CREATE FUNCTION kvs.replay_parked(name text, key text DEFAULT NULL) RETURNS bigi
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
 AS 'MODULE_PATHNAME', 'kvs_replay_parked';
 COMMENT ON FUNCTION kvs.replay_parked IS
-'Puts parked events back: they are handed out again, ahead of the later events of their keys, and get max_deliveries anew. Returns how
-many.
-Arguments: name; key, NULL for all.
-Errors: KV002 one of them is no longer kept; 42704 unknown name; 22004; 25006.
+'Puts parked events back: they are handed out again, ahead of the later events of their keys, and get max_deliveries anew. A binding looks
+at its parked keys again, as entry and row are then. Returns how many.
+Arguments: name of a durable subscription or of a binding; key, NULL for all.
+Errors: KV002 one of them is no longer kept; 42501 the binding is somebody else''s; 42704 unknown name; 22004; 25006.
 Example: SELECT kvs.replay_parked(''mailer'', ''user:ada'');';
 
 CREATE FUNCTION kvs.seek(name text, target text) RETURNS bigint
@@ -2331,17 +2331,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
 AS 'MODULE_PATHNAME', 'kvs_bind_table';
 COMMENT ON FUNCTION kvs.bind_table IS
 'Binds the keys of a branch that match a pattern to the rows of a table: a background worker brings what is changed on one side to the
-other, in the direction given. The role that binds must own the table, and the store is read and written as that role. Always true.
+other, in the direction given. The role that binds must own the table and may write the store, which is read and written as that role.
+Always true.
 Arguments: name. pattern: with a {name} for each level that identifies the row. target: a table or partitioned table; the columns of the
 {names}, or of {key}, have to be those of its primary key or of a unique index. mapping: an object with a member for each column: a path
 into the document ("/a/b"), a level ("{name}"), the whole key ("{key}"), or an object with "path" and "default" (for documents without the
 path), "key" and "path" (the document at another key with the same {names}), or "value" (a constant). direction: to_table, from_table,
-both. conflict: what is done where both sides have changed: last_write_wins, store_wins, table_wins, or error, which parks the key.
-initial_load: none, to_table, from_table. branch.
+both. conflict: what is done where both sides have changed since they were equal last: last_write_wins, store_wins, table_wins, or error,
+which parks the key. initial_load: what is brought over that is there already: none, to_table (entries), from_table (rows). branch.
 A missing path is the default, that of the column, or NULL; JSON null is NULL, but in columns of json and jsonb stays JSON null. Rows that
 fail are parked (kvs.parked) and hold their key (kvs.binding_on_park), all others go on.
-Errors: 42501 the table is somebody else''s; 42809 it is none; 42710 the name exists; 42704 unknown branch; 22023 what does not fit the
-table; 22004; 25006.
+Errors: 42501 the table is somebody else''s; 42809 it cannot be bound; 42703 unknown column; 42710 the name exists; 42704 unknown branch;
+22023 what does not fit the table; 22004; 25006.
 Example: CREATE TABLE account (id int PRIMARY KEY, owner text, plan text);
          SELECT kvs.bind_table(''accounts'', ''account:{id}'', ''account'', ''{"id": "{id}", "owner": "/owner", "plan": "/plan"}'');';
 
@@ -2379,7 +2380,8 @@ CREATE FUNCTION kvs.binding_trigger() RETURNS trigger
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'kvs_binding_trigger';
 COMMENT ON FUNCTION kvs.binding_trigger IS
-'The trigger of bound tables, which kvs.bind_table creates: notes which rows were changed, for the binding whose number is its argument.';
+'The trigger of bound tables, which kvs.bind_table creates: notes which rows were changed, for the binding whose number is its argument.
+It needs no privilege, and writers wait for nothing.';
 
 CREATE VIEW _kvs.binding_place AS
 SELECT n.id, p.pos

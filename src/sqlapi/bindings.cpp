@@ -84,7 +84,8 @@ void Bind(const Wishes& wishes) {
                                      "none, to_table, from_table");
     if ((load == BindingLoad::kToTable && !binding.WritesTable()) ||
         (load == BindingLoad::kFromTable && !binding.ReadsTable())) {
-        throw Error(ErrorCode::kInvalidArgument, "initial_load goes against the direction of the binding");
+        throw Error(ErrorCode::kInvalidArgument, "initial_load goes against the direction of the binding",
+                    "Load to_table with direction to_table or both, from_table with from_table or both.");
     }
     const Json source = JsonFromJsonb(wishes.mapping);
     const Mapping mapping = Mapping::Parse(wishes.pattern, source).OrThrow();
