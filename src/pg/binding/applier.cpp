@@ -65,12 +65,32 @@ std::string Reason(const ErrorData& error) {
            (error.detail != nullptr ? std::string(" (") + error.detail + ")" : "");
 }
 
-// Counts what the server says of changed tables, so that a target is opened anew.
-uint64 table_generation = 1;
-bool watches_tables = false;
+// Counts what the server says of changes of bound tables, so that a target is opened anew.
+struct {
+    bool is_registered;
+    uint64 generation;
+    Oid* tables;
+    size_t count;
+} watch;
 
-void NoteTableChange(Datum, Oid) {
-    table_generation++;
+void NoteTableChange(Datum, Oid relation) {
+    if (!OidIsValid(relation) ||
+        std::find(watch.tables, watch.tables + watch.count, relation) != watch.tables + watch.count) {
+        watch.generation++;
+    }
+}
+
+// Server code.
+void WatchTable(Oid relation) {
+    if (!watch.is_registered) {
+        CacheRegisterRelcacheCallback(NoteTableChange, Datum{0});
+        watch.tables = static_cast<Oid*>(MemoryContextAlloc(TopMemoryContext, sizeof(Oid)));
+        watch.is_registered = true;
+    }
+    if (std::find(watch.tables, watch.tables + watch.count, relation) == watch.tables + watch.count) {
+        watch.tables = static_cast<Oid*>(repalloc(watch.tables, sizeof(Oid) * (watch.count + 1)));
+        watch.tables[watch.count++] = relation;
+    }
 }
 
 Mapping ParseMapping(const Binding& binding) {
@@ -93,21 +113,18 @@ ReadView BindingApplier::ViewOf(const Branch& branch) const {
     return view;
 }
 
-BindingApplier::BindingApplier(const Binding& binding)
-    : binding_(binding), mapping_(ParseMapping(binding)), target_generation_(0) {
-    if (!watches_tables) {
-        Guarded([] { CacheRegisterRelcacheCallback(NoteTableChange, Datum{0}); });
-        watches_tables = true;
-    }
-}
+BindingApplier::BindingApplier(const Binding& binding) : binding_(binding), mapping_(ParseMapping(binding)) {}
 
 // The target as it is now. The server checks, when a statement runs, what may change meanwhile.
 void BindingApplier::FollowTable() {
-    Guarded([] { AcceptInvalidationMessages(); });
-    if (target_ != nullptr && target_generation_ == table_generation) {
+    Guarded([&] {
+        WatchTable(binding_.target);
+        AcceptInvalidationMessages();
+    });
+    if (target_ != nullptr && target_generation_ == watch.generation) {
         return;
     }
-    const uint64 generation = table_generation;
+    const uint64 generation = watch.generation;
     try {
         target_ = std::make_unique<TableTarget>(binding_, mapping_);
     } catch (const PgError& error) {
@@ -130,6 +147,25 @@ void BindingApplier::FollowTable() {
     }
 }
 
+// Those whose rows others hold; false if there are none, so that something else was in the way.
+bool BindingApplier::PutOffHeld(const DirtyKeys& keys, Outcome* outcome) {
+    TargetRows rows;
+    for (const DirtyKey* key : keys) {
+        rows.push_back(&key->row);
+    }
+    std::vector<bool> held;
+    if (InSubtransaction([&] { Guarded([&] { Enter([&] { held = target_->FindHeld(rows); }); }); }) !=
+        nullptr) {
+        return false;
+    }
+    for (size_t i = 0; i < keys.size(); i++) {
+        if (held[i]) {
+            outcome->again.push_back(keys[i]);
+        }
+    }
+    return std::find(held.begin(), held.end(), true) != held.end();
+}
+
 void BindingApplier::ApplyPart(const DirtyKeys& keys, bool is_last_try, Outcome* outcome, DirtyKeys* second) {
     if (keys.empty()) {
         return;
@@ -149,7 +185,13 @@ void BindingApplier::ApplyPart(const DirtyKeys& keys, bool is_last_try, Outcome*
     if (blame == Blame::kBinding) {
         throw BindingProblem(Reason(*error));
     }
-    if (keys.size() > 1) {
+    if (blame == Blame::kLater && PutOffHeld(keys, outcome)) {
+        DirtyKeys rest;
+        std::copy_if(keys.begin(), keys.end(), std::back_inserter(rest), [&](const DirtyKey* key) {
+            return std::find(outcome->again.begin(), outcome->again.end(), key) == outcome->again.end();
+        });
+        ApplyPart(rest, is_last_try, outcome, second);
+    } else if (keys.size() > 1) {
         const auto middle = keys.begin() + static_cast<std::ptrdiff_t>(keys.size() / 2);
         ApplyPart(DirtyKeys(keys.begin(), middle), is_last_try, outcome, second);
         ApplyPart(DirtyKeys(middle, keys.end()), is_last_try, outcome, second);

@@ -62,6 +62,7 @@ class BindingApplier {
     void TouchEvent(class EventReader* event);
     void CatchUp();
     void Apply(const Branch& branch);
+    bool PutOffHeld(const DirtyKeys& keys, Outcome* outcome);
     void ApplyPart(const DirtyKeys& keys, bool is_last_try, Outcome* outcome, DirtyKeys* second);
     void Settle(const Outcome& outcome);
     void FollowTable();
@@ -71,7 +72,7 @@ class BindingApplier {
     Binding binding_;
     Mapping mapping_;
     std::unique_ptr<TableTarget> target_;
-    uint64 target_generation_;  // of what was known of tables when it was opened
+    uint64 target_generation_ = 0;  // of what was known of tables when it was opened
 
     int64 passed_ = 0;          // nothing matches up to there, which is not stored yet
     TimestampTz noted_at_ = 0;  // when the progress was stored last

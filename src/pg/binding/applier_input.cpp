@@ -48,9 +48,10 @@ DirtyKey* BindingApplier::Touch(std::string_view key) {
 
 void BindingApplier::TouchMarks() {
     bool more;
+    bool is_all = false;
     for (const Mark& mark : TakeMarks(binding_.id, &progress_, static_cast<int>(kBatch), &more)) {
         if (mark.is_all) {
-            TouchAll();
+            is_all = true;
             continue;
         }
         DirtyKey* key = Touch(mark.key);
@@ -58,6 +59,9 @@ void BindingApplier::TouchMarks() {
         key->by_table |= mark.by_table;
         key->changed_at = std::max(key->changed_at, mark.at);
         reads_entries_ = true;
+    }
+    if (is_all) {
+        TouchAll();
     }
     more_ |= more;
 }
@@ -141,9 +145,6 @@ void BindingApplier::LoadRows() {
 }
 
 void BindingApplier::TouchEvent(EventReader* event) {
-    if (event->origin() == binding_.Origin()) {
-        return;
-    }
     if (mapping_.pattern().Matches(event->key())) {
         DirtyKey* key = Touch(event->key());
         key->by_store = true;

@@ -32,6 +32,9 @@ class BindingTarget {
     // Makes the rows what they are to be, whatever was there. In the order given, deletions first.
     virtual void Replace(const TargetRows& rows) = 0;
 
+    // Which of the rows somebody else has locked. Without waiting; the others are locked then.
+    virtual std::vector<bool> FindHeld(const TargetRows& rows) = 0;
+
     // --- for bindings that compare both sides; the answers are in the order of the rows ---
 
     // The rows as they are; `lock`: and stay until the transaction ends, but for those that are not there.

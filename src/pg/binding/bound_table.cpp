@@ -452,6 +452,7 @@ BoundStatements::BoundStatements(const BoundTable& table, const Mapping& mapping
     read = "SELECT f.\"kvs n\", " + sql.Image("t") + " FROM " + sql.FormKeys() + " JOIN " + table.name +
            " AS t ON " + sql.SameKey();
     lock = read + " ORDER BY f.\"kvs n\" FOR UPDATE OF t";
+    try_lock = lock + " SKIP LOCKED";
     form = "SELECT f.\"kvs n\", " + sql.Image("f") + ", " + sql.KeyTexts("f") + " FROM " + sql.Form();
     insert = into + sql.All() + " FROM " + sql.Form() + " ORDER BY f.\"kvs n\"" + conflict +
              "NOTHING RETURNING " + sql.KeyTexts("t") + ", " + sql.Image("t");

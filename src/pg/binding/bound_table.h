@@ -44,15 +44,16 @@ BoundTable OpenBoundTable(Oid relation, const Mapping& mapping, const Binding& b
 struct BoundStatements {
     BoundStatements(const BoundTable& table, const Mapping& mapping);
 
-    std::string upsert;  // values of the key: of rows that were written, in their order, whatever was there
-    std::string remove;  // number: of rows that were deleted; no documents needed
-    std::string lock;    // number, image: of rows that are there, locked
-    std::string read;    // the same without locking
-    std::string form;    // number, image, values of the key: what the rows would be
-    std::string insert;  // values of the key, image: of rows that were not there, in their order
-    std::string update;  // number, image
-    std::string first;   // values of the keys of the first rows; the last parameter is how many
-    std::string next;    // the same behind the values given
+    std::string upsert;    // values of the key: of rows that were written, in their order, whatever was there
+    std::string remove;    // number: of rows that were deleted; no documents needed
+    std::string lock;      // number, image: of rows that are there, locked
+    std::string try_lock;  // the same of those that nobody else has locked
+    std::string read;      // the same without locking
+    std::string form;      // number, image, values of the key: what the rows would be
+    std::string insert;    // values of the key, image: of rows that were not there, in their order
+    std::string update;    // number, image
+    std::string first;     // values of the keys of the first rows; the last parameter is how many
+    std::string next;      // the same behind the values given
 };
 
 }  // namespace kvs::pg

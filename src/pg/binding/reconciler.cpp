@@ -50,6 +50,18 @@ bool ReadDocument(EntryReader* reader, const std::string& key, std::optional<Dat
     return true;
 }
 
+// When the entry that is not there any more was deleted; nullopt: there was none, as far as is known.
+std::optional<TimestampTz> DeletedAt(EntryReader* reader, const std::string& key) {
+    const std::optional<std::string> metadata =
+        reader->FindMetadata(Guarded([&] { return MakeVarlena(key); }));
+    if (!metadata) {
+        return std::nullopt;
+    }
+    const MetadataHeader header = DecodeMetadataHeader(*metadata).OrThrow();
+    // One that has expired ends now, until somebody deletes it.
+    return header.deleted() ? ToServerTime(header.updated_at) : GetCurrentTimestamp();
+}
+
 }  // namespace
 
 // A key and its row.
@@ -81,6 +93,8 @@ void Reconciler::ReadEntries(const DirtyKeys& keys, const ReadView& view) {
             if (key->row.document) {
                 key->version = header.version;
                 key->stored_at = ToServerTime(header.updated_at);
+            } else if (binding_.ComparesSides() && !key->is_unreadable) {
+                key->stored_at = DeletedAt(&reader, key->key).value_or(key->stored_at);
             }
         }
         key->row.others.clear();

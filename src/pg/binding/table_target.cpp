@@ -152,6 +152,17 @@ void TableTarget::Replace(const TargetRows& rows) {
     }
 }
 
+std::vector<bool> TableTarget::FindHeld(const TargetRows& rows) {
+    const Arguments arguments = ArgumentsOf(rows);
+    const std::vector<Image> there = ByNumber(rows.size(), Run(statements_.read, arguments), true);
+    const std::vector<Image> locked = ByNumber(rows.size(), Run(statements_.try_lock, arguments), true);
+    std::vector<bool> held(rows.size());
+    for (size_t i = 0; i < rows.size(); i++) {
+        held[i] = there[i] && !locked[i];
+    }
+    return held;
+}
+
 std::vector<Image> TableTarget::Read(const TargetRows& rows, bool lock) {
     if (rows.empty()) {
         return {};

@@ -24,6 +24,7 @@ class TableTarget : public BindingTarget {
     const BoundTable& table() const { return table_; }
 
     void Replace(const TargetRows& rows) override;
+    std::vector<bool> FindHeld(const TargetRows& rows) override;
     std::vector<Image> Read(const TargetRows& rows, bool lock) override;
     std::vector<Image> Form(const TargetRows& rows) override;
     bool IsWrapped(size_t column) const override { return table_.columns[column].is_json; }

@@ -59,6 +59,29 @@ constexpr size_t kMaxRowBytes = size_t{1} << 20;  // of working rows held at onc
 
 }  // namespace
 
+// A row of a live view that overlays the trees.
+bool EntryReader::FindRow(Datum key, int columns, WorkingRow* row) {
+    return Guarded([&] {
+        Table working = OpenWorkingForRead();
+        const bool hit = FindWorking(&working, view_.snapshot, view_.overlay, key, columns, row);
+        Close(&working);
+        if (!hit && view_.overlay.count > 1) {
+            SearchOlderEpochs(view_.overlay, 1);
+        }
+        return hit;
+    });
+}
+
+std::optional<std::string> EntryReader::FindMetadata(Datum key) {
+    WorkingRow row;
+    if (view_.IsLive() && FindRow(key, kWorkingMeta, &row)) {
+        return std::string(Contents(row.meta));
+    }
+    const std::optional<FoundValue> value =
+        Tree(chunks_, view_.roots.meta_root).Get(Contents(DatumGetPointer(key)));
+    return value ? std::optional<std::string>(value->value) : std::nullopt;
+}
+
 std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
     std::optional<FoundEntry> found;
     const std::string_view key_bytes = Contents(DatumGetPointer(key));
@@ -67,17 +90,7 @@ std::optional<FoundEntry> EntryReader::Find(Datum key, bool with_meta) {
     }
     if (view_.IsLive()) {
         WorkingRow row;
-        const bool is_dirty = Guarded([&] {
-            Table working = OpenWorkingForRead();
-            const bool hit = FindWorking(&working, view_.snapshot, view_.overlay, key,
-                                         with_meta ? kWorkingItem | kWorkingMeta : kWorkingItem, &row);
-            Close(&working);
-            if (!hit && view_.overlay.count > 1) {
-                SearchOlderEpochs(view_.overlay, 1);
-            }
-            return hit;
-        });
-        if (is_dirty) {
+        if (FindRow(key, with_meta ? kWorkingItem | kWorkingMeta : kWorkingItem, &row)) {
             if (row.item == nullptr) {
                 return found;
             }

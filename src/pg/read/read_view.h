@@ -73,6 +73,9 @@ class EntryReader {
     // The living entry at `key` (a detoasted text or bytea), nullopt if it is absent, deleted or expired.
     std::optional<FoundEntry> Find(Datum key, bool with_meta);
 
+    // The encoded metadata of what is at `key`, be it a tombstone; nullopt: it was never written.
+    std::optional<std::string> FindMetadata(Datum key);
+
     // The living entries at the first of `keys`, in their order: as many as fit some MB. The keys are looked
     // up in key order, so that each node of the trees is read once.
     std::vector<std::optional<EncodedEntry>> FindMany(std::span<const Datum> keys);
@@ -89,6 +92,8 @@ class EntryReader {
     }
 
   private:
+    bool FindRow(Datum key, int columns, WorkingRow* row);
+
     ReadView view_;
     ChunkStore chunks_;
     std::string blob_;
