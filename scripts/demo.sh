@@ -35,7 +35,7 @@ SQL
 psql -X -f "$tour/tour.sql"
 
 echo
-echo '9. A second session hears what the first one writes'
+echo '9. A second session hears what the first one writes, and a table follows'
 cc -O2 -I"$("$PG_CONFIG" --includedir)" "$KVS_ROOT/examples/listener.c" -L"$("$PG_CONFIG" --libdir)" -lpq -o "$rows/listener"
 "$rows/listener" -n 5 -t 20 'user:#' >"$rows/heard" 2>"$rows/live" &
 listener=$!

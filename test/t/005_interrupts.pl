@@ -1,4 +1,4 @@
-# Cancel, statement_timeout and terminate in the middle of import, commit, scan and diff: an error, and nothing else.
+# Cancel, statement_timeout and terminate in the middle of import, commit, scan, diff and polls: an error, and nothing else.
 # No crash, no leak, no damage; the next operation of the session works, and what was interrupted left no trace.
 
 use strict;
@@ -39,6 +39,10 @@ my @operations = (
     [ 'restore',                  q(SELECT kvs.restore('doc:*', 'empty')) ],
     [ 'repack',                   q(SELECT kvs.commit('all'); SELECT * FROM kvs.repack()) ],
     [ 'train_dictionaries',       q(SELECT * FROM kvs.train_dictionaries()) ],
+    [ 'events',                   q(SELECT count(*) FROM kvs.events(max_rows => NULL)) ],
+    [ 'events that never come',   q(SELECT count(*) FROM kvs.events(kvs.position(), 'nothing', wait => '1 min')) ],
+    [ 'poll',                     q(SELECT count(*) FROM kvs.poll('all', max_rows => 1000000)) ],
+    [ 'poll for nothing',         q(SELECT count(*) FROM kvs.poll('nothing', wait => '1 min')) ],
 );
 
 $node->safe_psql('postgres', q(SELECT kvs.create_branch('empty')));
@@ -46,6 +50,8 @@ $node->safe_psql('postgres', $import);
 # So many uncommitted rows above the tree.
 $node->safe_psql('postgres',
     "SELECT kvs.mput(array_agg('doc:' || i), array_agg('\"again\"'::jsonb)) FROM generate_series(1, $dirty) AS i");
+$node->safe_psql('postgres', q(SELECT kvs.create_subscription('all', from_pos => 0), kvs.create_subscription('nothing', 'nothing')));
+is($node->safe_psql('postgres', q(SELECT kvs.wait_for(timeout => '60s'))), 't', 'all of it is in the stream');
 my $before = $node->safe_psql('postgres', $state);
 
 my $admin = $node->background_psql('postgres');
