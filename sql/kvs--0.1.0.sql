@@ -2381,7 +2381,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'kvs_binding_trigger';
 COMMENT ON FUNCTION kvs.binding_trigger IS
 'The trigger of bound tables, which kvs.bind_table creates: notes which rows were changed, for the binding whose number is its argument.
-It needs no privilege, and writers wait for nothing.';
+It needs no privilege and waits for nobody.';
 
 CREATE VIEW _kvs.binding_place AS
 SELECT n.id, p.pos
