@@ -20,7 +20,8 @@ namespace kvs {
 // Immutable and copyable.
 class KeyTemplate {
   public:
-    // Errors: kInvalidArgument, also for a pattern with wildcards other than {name}.
+    // Errors: kInvalidArgument, also for a pattern with wildcards other than {name}, and for one as which no
+    // key is written, as :user/{id}.
     static Result<KeyTemplate> Parse(std::string_view text);
 
     const Pattern& pattern() const { return pattern_; }

@@ -8,7 +8,7 @@
 //      "theme": {"key": "settings:{id}", "path": "/theme"},     the document at another key
 //      "source": {"value": "kvs"}}                              a constant
 //
-// Columns of levels, or the one of the whole key, identify the row.
+// Columns of levels, or the one of the whole key, identify the row. No level has the name {key}.
 #pragma once
 
 #include <cstdint>
@@ -76,7 +76,7 @@ class Mapping {
 
 // The document with these changes; a value of nullopt removes the member. Objects on the way are made.
 // Errors: kInvalidArgument where the path leads through what is neither an object nor an array with that
-// element.
+// element, and where an element of an array would have to go.
 struct PathChange {
     const std::vector<std::string>* path;
     std::optional<Json> value;

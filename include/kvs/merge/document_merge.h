@@ -97,7 +97,4 @@ MergedDocument MergeDocuments(const std::optional<Json>& base, const std::option
                               const std::optional<Json>& theirs, const PolicySpec& policy,
                               bool theirs_is_later, const Resolver& resolver = {});
 
-// `path` with one more token behind it, escaped.
-std::string AppendJsonPointer(std::string_view path, std::string_view token);
-
 }  // namespace kvs

@@ -74,6 +74,11 @@ Result<KeyTemplate> KeyTemplate::Parse(std::string_view text) {
         }
         at = end + 1;
     }
+    if (!result.Format(std::vector<std::string>(result.names_.size(), "x"))) {
+        return Error(ErrorCode::kInvalidArgument, "no key is written as pattern " + Quoted(text),
+                     "Write it as its keys are: namespace:key, with a leading \":\" only for keys without "
+                     "namespace that contain another one.");
+    }
     return result;
 }
 

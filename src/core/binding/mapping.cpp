@@ -58,7 +58,9 @@ Json* Reach(Json* document, const std::vector<std::string>& path) {
     return at;
 }
 
-void Remove(Json* document, const std::vector<std::string>& path) {
+// False if it is an element of an array, which cannot go without moving those behind it. What is not there
+// need not go.
+bool Remove(Json* document, const std::vector<std::string>& path) {
     Json* at = document;
     for (size_t i = 0; i + 1 < path.size() && at != nullptr; i++) {
         if (at->IsArray()) {
@@ -71,6 +73,24 @@ void Remove(Json* document, const std::vector<std::string>& path) {
     if (at != nullptr && at->IsObject()) {
         at->object().erase(path.back());
     }
+    const std::optional<size_t> index =
+        at != nullptr && at->IsArray() ? JsonArrayIndex(path.back()) : std::nullopt;
+    return !index || *index >= at->array().size();
+}
+
+Error HasNoPlace(const std::vector<std::string>& path, const char* problem) {
+    std::string pointer;
+    for (const std::string& token : path) {
+        AppendJsonPointer(&pointer, token);
+    }
+    return {ErrorCode::kInvalidArgument, std::string("the document ") + problem + " path " + Quoted(pointer)};
+}
+
+// Whether a column of this source holds the whole key.
+bool IsWholeKey(const Json& source) {
+    const bool is_object = source.IsObject() && source.Find("path") == nullptr;
+    const Json* key = is_object ? source.Find("key") : &source;
+    return key != nullptr && key->IsString() && key->string() == kWholeKeyName;
 }
 
 }  // namespace
@@ -89,11 +109,15 @@ Result<Mapping> Mapping::Parse(std::string_view pattern_text, const Json& mappin
     const bool has_names = std::any_of(levels.begin(), levels.end(), [](const Pattern::Level& level) {
         return level.kind == Pattern::LevelKind::kCapture;
     });
-    const bool has_whole_key =
-        std::any_of(mapping.object().begin(), mapping.object().end(), [](const auto& member) {
-            const Json* key = member.second.IsObject() ? member.second.Find("key") : &member.second;
-            return key != nullptr && key->IsString() && key->string() == kWholeKeyName;
-        });
+    const bool has_whole_key = std::any_of(mapping.object().begin(), mapping.object().end(),
+                                           [](const auto& member) { return IsWholeKey(member.second); });
+    if (std::any_of(levels.begin(), levels.end(), [](const Pattern::Level& level) {
+            return level.kind == Pattern::LevelKind::kCapture && "{" + level.text + "}" == kWholeKeyName;
+        })) {
+        return Error(ErrorCode::kInvalidArgument,
+                     "pattern " + Quoted(pattern_text) + " has a level with the name of the whole key, {key}",
+                     "Give the level another name.");
+    }
     if (has_names && !has_whole_key) {
         Result<KeyTemplate> key = KeyTemplate::Parse(pattern_text);
         if (!key.ok()) {
@@ -177,7 +201,7 @@ Status Mapping::AddObject(MappedColumn column, const Json& source) {
     }
     Result<std::vector<std::string>> tokens = ParseJsonPointer(path->string());
     if (!tokens.ok()) {
-        return tokens.error();
+        return Invalid(column.name, "has a bad \"path\": " + std::string(tokens.error().what()));
     }
     column.path = std::move(tokens).value();
     if (otherwise != nullptr) {
@@ -195,7 +219,8 @@ Status Mapping::AddObject(MappedColumn column, const Json& source) {
 Status Mapping::AddKey(MappedColumn column, std::string_view text) {
     if (!key_) {
         if (text != kWholeKeyName) {
-            return Invalid(column.name, "names level " + Quoted(text) + ", which the pattern does not have");
+            return Invalid(column.name, "names level " + Quoted(text) +
+                                            " where the whole key, or nothing, identifies the row");
         }
         column.source = MappedColumn::Source::kWholeKey;
     } else {
@@ -292,18 +317,16 @@ Result<Json> ChangePaths(std::optional<Json> document, std::vector<PathChange> c
     for (PathChange& change : changes) {
         if (!change.value) {
             if (!change.path->empty()) {
-                Remove(&result, *change.path);
+                if (!Remove(&result, *change.path)) {
+                    return HasNoPlace(*change.path, "cannot be without");
+                }
                 continue;
             }
             change.value = Json();
         }
         Json* place = Reach(&result, *change.path);
         if (place == nullptr) {
-            std::string path;
-            for (const std::string& token : *change.path) {
-                path += "/" + token;
-            }
-            return Error(ErrorCode::kInvalidArgument, "the document has no place for path " + Quoted(path));
+            return HasNoPlace(*change.path, "has no place for");
         }
         *place = std::move(*change.value);
     }

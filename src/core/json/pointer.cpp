@@ -28,6 +28,19 @@ Result<std::vector<std::string>> ParseJsonPointer(std::string_view text) {
     return tokens;
 }
 
+void AppendJsonPointer(std::string* pointer, std::string_view token) {
+    *pointer += '/';
+    for (const char c : token) {
+        if (c == '~') {
+            *pointer += "~0";
+        } else if (c == '/') {
+            *pointer += "~1";
+        } else {
+            *pointer += c;
+        }
+    }
+}
+
 std::optional<size_t> JsonArrayIndex(std::string_view token) {
     size_t index = 0;
     const char* end = token.data() + token.size();

@@ -4,6 +4,7 @@
 
 #include "core/json/decimal.h"
 #include "core/merge/array_merge.h"
+#include "kvs/json/pointer.h"
 
 namespace kvs {
 
@@ -24,19 +25,6 @@ bool Same(const Json* left, const Json* right) {
 
 bool Identical(const Json* left, const Json* right) {
     return left == nullptr || right == nullptr ? left == right : *left == *right;
-}
-
-void AppendToken(std::string& path, std::string_view token) {
-    path += '/';
-    for (char c : token) {
-        if (c == '~') {
-            path += "~0";
-        } else if (c == '/') {
-            path += "~1";
-        } else {
-            path += c;
-        }
-    }
 }
 
 // Goes down all three documents at once. A null pointer is what is not there.
@@ -113,7 +101,7 @@ class DocumentMerger {
     std::optional<Json> MergeAt(std::string_view token, const Json* base, const Json* ours,
                                 const Json* theirs) {
         const size_t size = path_.size();
-        AppendToken(path_, token);
+        AppendJsonPointer(&path_, token);
         std::optional<Json> merged = Merge(base, ours, theirs);
         path_.resize(size);
         return merged;
@@ -308,12 +296,6 @@ MergedDocument MergeDocuments(const std::optional<Json>& base, const std::option
     merged.value = merger.Merge(PointerTo(base), PointerTo(ours), PointerTo(theirs));
     merged.conflicts = merger.TakeConflicts();
     return merged;
-}
-
-std::string AppendJsonPointer(std::string_view path, std::string_view token) {
-    std::string longer(path);
-    AppendToken(longer, token);
-    return longer;
 }
 
 }  // namespace kvs

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "kvs/error.h"
+#include "kvs/json/pointer.h"
 #include "kvs/util/quote.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/guard.h"
@@ -266,20 +267,25 @@ class Writer {
     }
 
   private:
+    // What the path leads to. For #> an element of an array is also -1 and 01, which for RFC 6901 are but
+    // names of members.
+    static std::string At(std::string document, const std::vector<std::string>& path) {
+        for (const std::string& token : path) {
+            document = "(" + document +
+                       (JsonArrayIndex(token) ? " #> ARRAY[" + Literal(token) + "]"
+                                              : " -> " + Literal(token) + "::text") +
+                       ")";
+        }
+        return document;
+    }
+
     std::string Source(size_t i) const {
         const MappedColumn& column = mapping_.columns()[i];
-        std::string path = "ARRAY[";
-        for (size_t k = 0; k < column.path.size(); k++) {
-            path += (k == 0 ? "" : ", ") + Literal(column.path[k]);
-        }
-        path += "]::text[]";
         switch (column.source) {
             case MappedColumn::Source::kPath:
-                return column.path.empty() ? "d.doc" : "(d.doc #> " + path + ")";
-            case MappedColumn::Source::kOtherPath: {
-                const std::string other = "d.o" + std::to_string(column.index);
-                return column.path.empty() ? other : "(" + other + " #> " + path + ")";
-            }
+                return At("d.doc", column.path);
+            case MappedColumn::Source::kOtherPath:
+                return At("d.o" + std::to_string(column.index), column.path);
             case MappedColumn::Source::kConstant:
                 return Literal(column.value->ToText()) + "::jsonb";
             case MappedColumn::Source::kLevel:

@@ -62,6 +62,10 @@ SELECT bind('plain', '{"id": "{id}", "v": {"value": 1, "path": "/v"}}');
 SELECT bind('plain', '{"id": "{id}", "v": {"key": "q:{other}", "path": "/v"}}');
 SELECT bind('plain', '{"id": "{id}", "v": {"key": "q:{id}", "path": "/v"}}', direction => 'both');
 SELECT bind('plain', '[]');
+SELECT bind('plain', '{"id": "{id}", "v": {"path": "v"}}');
+SELECT bind('plain', '{"id": "{key}", "v": "{id}"}');
+SELECT bind('plain', '{"id": "{key}", "v": "/v"}', 'p:{key}');
+SELECT bind('plain', '{"id": "{id}", "v": "/v"}', ':p/{id}');
 SELECT bind('plain', '{"id": "/id", "v": "/v"}', 'p:+');
 SELECT bind('plain', '{"id": "{key}", "v": "/v"}', 'p:{id}/#') IS NULL AS answered;
 SELECT kvs.unbind_table('bad');
@@ -283,6 +287,22 @@ CALL settle('events');
 SELECT key, value FROM kvs.entries WHERE key LIKE 'event:%' ORDER BY key;
 SELECT kvs.unbind_table('events');
 
+-- Elements of arrays: by their index, which is no name of a member, and not to be taken out.
+CREATE TABLE element (id text PRIMARY KEY, first jsonb, negative jsonb, padded jsonb);
+SELECT kvs.bind_table('elements', 'element:{id}', 'element', '{"id": "{id}", "first": "/a/0", "negative": "/a/-1", "padded": "/a/01"}', direction => 'both');
+SELECT kvs.put('element:array', '{"a": [1, 2]}'), kvs.put('element:object', '{"a": {"0": 3, "-1": 4, "01": 5}}');
+CALL settle('elements');
+SELECT * FROM element ORDER BY id;
+UPDATE element SET first = NULL;
+CALL settle('elements');
+SELECT key, value FROM kvs.entries WHERE key LIKE 'element:%' ORDER BY key;
+SELECT key, reason, sqlstate FROM kvs.parked WHERE name = 'elements';
+UPDATE element SET first = 'null';
+SELECT kvs.resume_binding('elements');
+CALL settle('elements');
+SELECT key, value FROM kvs.entries WHERE key LIKE 'element:%' ORDER BY key;
+SELECT kvs.unbind_table('elements');
+
 -- Constraints that are deferred, and rows that depend on one another.
 CREATE TABLE node (id int PRIMARY KEY, above int REFERENCES node DEFERRABLE INITIALLY DEFERRED);
 SELECT kvs.bind_table('nodes', 'node:{id}', 'node', '{"id": "{id}", "above": "/above"}');
@@ -329,7 +349,7 @@ SELECT type, detail FROM kvs.check() WHERE severity = 'error';
 DROP SCHEMA others CASCADE;
 DROP OWNED BY regress_kvs_other, regress_kvs_teller;
 DROP ROLE regress_kvs_other, regress_kvs_teller;
-DROP TABLE plain, keyless, nullable, strict, made, parent, account, score, event, event_a, node CASCADE;
+DROP TABLE plain, keyless, nullable, strict, made, parent, account, score, event, event_a, element, node CASCADE;
 DROP PROCEDURE settle, both_change;
 DROP FUNCTION error_of, bind, tidy, refuse, follow;
 RESET kvs.branch;

@@ -32,6 +32,11 @@ TEST(JsonPointer, ExamplesOfTheRfc) {
     };
     for (const auto& test : cases) {
         EXPECT_EQ(ParseJsonPointer(test.text).OrThrow(), test.tokens) << test.text;
+        std::string text;
+        for (const std::string& token : test.tokens) {
+            AppendJsonPointer(&text, token);
+        }
+        EXPECT_EQ(text, test.text);
     }
 }
 

@@ -348,10 +348,5 @@ RC_GTEST_PROP(DocumentMergeAlgebra, ResolutionsAreFoundAgainByPath, ()) {
     }
 }
 
-TEST(DocumentMergeTest, PointersAreEscaped) {
-    EXPECT_EQ(AppendJsonPointer("", ""), "/");
-    EXPECT_EQ(AppendJsonPointer("/a", "b/~c"), "/a/b~1~0c");
-}
-
 }  // namespace
 }  // namespace kvs::test
