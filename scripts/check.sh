@@ -157,7 +157,7 @@ fi
 
 # Errors in the sources, which the stress tests must find. They install what they break, so they come last.
 if [ -n "${KVS_STRESS:-}" ]; then
-    for script in "$KVS_ROOT"/test/planted/{put_flush,stream,autocommit}.sh; do
+    for script in "$KVS_ROOT"/test/planted/{put_flush,stream,autocommit,bindings}.sh; do
         stage "planted-$(basename "$script" .sh)" "$script"
     done
 fi
