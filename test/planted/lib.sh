@@ -22,7 +22,7 @@ install_tree() {
 # survives TEST: on a server with what is installed. TEST is isolation levels, for the stress test, spec:NAME, or regress:NAME.
 survives() {
     [ ! -f "$work/data/postmaster.pid" ] || cluster_stop "$work"
-    cluster_start "$work" fsync=off max_prepared_transactions=10 shared_preload_libraries=kvs
+    cluster_start "$work" fsync=off max_prepared_transactions=10 max_worker_processes=16 shared_preload_libraries=kvs
     if [[ $1 == spec:* ]]; then
         make -s -C "$KVS_ROOT" PG_CONFIG="$PG_CONFIG" REGRESS= ISOLATION="${1#spec:}" installcheck >"$work/log" 2>&1
         return

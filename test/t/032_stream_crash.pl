@@ -111,6 +111,22 @@ $node->safe_psql('postgres', 'SELECT stream.read(777)');
 is($node->safe_psql('postgres', q(SELECT md5(string_agg(e::text, '' ORDER BY pos)) FROM stream.event AS e)),
     $before, 'the stream reads the same after a restart');
 
+# Who only reads wakes nobody, whatever its session did before. (The sequencer looks by itself every ten seconds.)
+my $session = $node->background_psql('postgres');
+$session->query_safe(q(SELECT kvs.put('key:1', '1'); SELECT kvs.wait_for(timeout => '60s')));
+my $last_step = q(SELECT state_change FROM pg_stat_activity WHERE backend_type = 'kvs sequencer' AND datname = 'postgres');
+my $slept;
+for (my $try = 0; $try < 20 && !$slept; $try++)
+{
+    usleep(500000);
+    my $step = $node->safe_psql('postgres', $last_step);
+    $session->query_safe(q(SELECT kvs.get('key:1'))) foreach 1 .. 20;
+    usleep(100000);
+    $slept = $step eq $node->safe_psql('postgres', $last_step);
+}
+ok($slept, 'reads do not wake the sequencer');
+$session->quit;
+
 # The workers of a database end with it.
 $node->safe_psql('postgres', 'CREATE DATABASE other TEMPLATE template0');
 $node->safe_psql('other', 'CREATE EXTENSION kvs');

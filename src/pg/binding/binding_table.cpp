@@ -2,7 +2,7 @@
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
-#include "pg/table/catalog.h"
+#include "pg/table/access_guard.h"
 #include "pg/table/owner_query.h"
 #include "pg/wall/convert.h"
 #include "pg/wall/durability.h"
@@ -173,18 +173,8 @@ void SetShape(int32 id, std::string_view shape, std::string_view partitions) {
                    {Parameter::Int4(id), Parameter::Text(shape), Parameter::Text(partitions)});
 }
 
-void RequireBindingOwner(const Binding& binding, const char* what) {
-    const char* creator_name = binding.creator.c_str();
-    const char* name = binding.name.c_str();
-    Guarded([&] {
-        const Oid creator = get_role_oid(creator_name, true);
-        if ((!OidIsValid(creator) || !has_privs_of_role(GetUserId(), creator)) &&
-            !has_privs_of_role(GetUserId(), OwnerId())) {
-            ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("must have the privileges of the creator of binding \"%s\" to %s it", name, what),
-                    errhint("The owner of the extension may %s any binding.", what));
-        }
-    });
+void RequireBindingOwner(const Binding& binding, const char* action) {
+    Guarded([&] { RequireCreator(binding.creator.c_str(), "binding", binding.name.c_str(), action); });
 }
 
 BindingProgress ReadProgress(int32 binding) {

@@ -72,7 +72,7 @@ void ForgetTarget(int32 id);
 void SetShape(int32 id, std::string_view shape, std::string_view partitions);
 
 // Errors: 42501 unless the current role may change it: its creator, and the owner of the extension.
-void RequireBindingOwner(const Binding& binding, const char* what);
+void RequireBindingOwner(const Binding& binding, const char* action);
 
 BindingProgress ReadProgress(int32 binding);
 // In the transaction of the changes that it counts.

@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "kvs/pattern/pattern.h"
 #include "kvs/util/quote.h"
+#include "pg/table/access_guard.h"
 #include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
 #include "pg/table/table_access.h"
@@ -101,18 +102,9 @@ Error Unknown(std::string_view name) {
             "The view kvs.subscriptions lists the subscriptions."};
 }
 
-void RequireCreator(const Subscription& subscription, const char* what) {
-    const char* creator_name = subscription.creator.c_str();
-    const char* name = subscription.name.c_str();
+void RequireCreatorOf(const Subscription& subscription, const char* action) {
     Guarded([&] {
-        const Oid creator = get_role_oid(creator_name, true);
-        if ((!OidIsValid(creator) || !has_privs_of_role(GetUserId(), creator)) &&
-            !has_privs_of_role(GetUserId(), OwnerId())) {
-            ereport(
-                ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                errmsg("must have the privileges of the creator of subscription \"%s\" to %s it", name, what),
-                errhint("The owner of the extension may %s any subscription.", what));
-        }
+        RequireCreator(subscription.creator.c_str(), "subscription", subscription.name.c_str(), action);
     });
 }
 
@@ -218,7 +210,7 @@ bool DropSubscription(std::string_view name) {
     if (!FindRow(name, &found)) {
         return false;
     }
-    RequireCreator(found, "drop");
+    RequireCreatorOf(found, "drop");
     Guarded([] { NoteWrite(); });
     LockSubscriptionForDrop(found.id);
     ExecuteAsOwner("DELETE FROM _kvs.subscription_event WHERE subscription = $1",
@@ -230,7 +222,7 @@ bool DropSubscription(std::string_view name) {
 
 void SeekSubscription(std::string_view name, int64 pos) {
     Subscription found = UseSubscription(name);
-    RequireCreator(found, "move");
+    RequireCreatorOf(found, "move");
     // Whoever moves it at the same time waits here, and goes on from what the other has made of it.
     OwnerQuery moved(
         "UPDATE _kvs.subscription SET generation = generation + 1, start_pos = $2 WHERE id = $1"

@@ -70,4 +70,14 @@ void RequireWrite(AclMode mode, const char* command) {
     }
 }
 
+void RequireCreator(const char* creator, const char* kind, const char* name, const char* action) {
+    const Oid role = get_role_oid(creator, true);
+    if ((!OidIsValid(role) || !has_privs_of_role(GetUserId(), role)) &&
+        !has_privs_of_role(GetUserId(), OwnerId())) {
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                errmsg("must have the privileges of the creator of %s \"%s\" to %s it", kind, name, action),
+                errhint("The owner of the extension may %s any %s.", action, kind));
+    }
+}
+
 }  // namespace kvs::pg

@@ -27,4 +27,8 @@ void RequireWrite(AclMode mode, const char* command);
 // True instead of an error.
 bool MayRead(Oid role);
 
+// For things that belong to the role that made them, whose name is kept: the current role has its privileges,
+// or those of the owner of the extension. `kind` and `name` are what it is, `action` a verb. Errors: 42501.
+void RequireCreator(const char* creator, const char* kind, const char* name, const char* action);
+
 }  // namespace kvs::pg

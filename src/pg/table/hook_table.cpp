@@ -2,6 +2,7 @@
 
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
+#include "pg/table/access_guard.h"
 #include "pg/table/catalog.h"
 #include "pg/table/table_access.h"
 #include "pg/wall/convert.h"
@@ -123,14 +124,8 @@ bool DropHook(std::string_view name) {
         KeyText(&key, 1, MakeVarlena(name));
         bool dropped = false;
         if (Lookup(&table, snapshot, &key, 1)) {
-            const Oid creator = get_role_oid(TextDatumGetCString(table.Get(kCreatorColumn)), true);
-            const bool is_creators = OidIsValid(creator) && has_privs_of_role(GetUserId(), creator);
-            if (!is_creators && !has_privs_of_role(GetUserId(), OwnerId())) {
-                ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                        errmsg("must have the privileges of the creator of hook \"%.*s\" to drop it",
-                               static_cast<int>(name.size()), name.data()),
-                        errhint("The owner of the extension may drop any hook."));
-            }
+            RequireCreator(TextDatumGetCString(table.Get(kCreatorColumn)), "hook",
+                           pnstrdup(name.data(), name.size()), "drop");
             ItemPointerData tid = table.slot->tts_tid;
             dropped = Delete(&table, &tid, snapshot, true) == TM_Ok;
         }

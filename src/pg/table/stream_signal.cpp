@@ -117,7 +117,12 @@ int FindWorker(WorkerKind kind, Found* found) {
     return count;
 }
 
-void WakeAllSequencers() {
+// The one that was found last, or all that there are.
+void WakeFoundSequencer() {
+    if (session.sequencer.proc != nullptr) {
+        SetLatch(&session.sequencer.proc->procLatch);
+        return;
+    }
     ForEachWorker(WorkerKind::kSequencer, MyDatabaseId,
                   [](PGPROC* proc, int) { SetLatch(&proc->procLatch); });
 }
@@ -156,10 +161,8 @@ void AtTransactionEnd(XactEvent event, void*) {
             break;
         case XACT_EVENT_COMMIT:
         case XACT_EVENT_ABORT:
-            if (wakes && session.sequencer.proc != nullptr) {
-                SetLatch(&session.sequencer.proc->procLatch);
-            } else {
-                WakeAllSequencers();
+            if (wakes) {
+                WakeFoundSequencer();
             }
             [[fallthrough]];
         case XACT_EVENT_PREPARE:

@@ -2,6 +2,7 @@
 
 #include "pg/table/access_guard.h"
 #include "pg/table/locks.h"
+#include "pg/table/role_scope.h"
 #include "pg/wall/guard.h"
 
 extern "C" {
@@ -17,37 +18,19 @@ namespace kvs::pg {
 
 namespace {
 
-// Server code.
-void SetForScope(const char* name, const char* value) {
-    set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-// While it lives, the current user is a hook's creator, in a restricted context. The destructor cannot fail;
-// after a server error the (sub)transaction's abort restores the same.
+// While it lives, the current user is a hook's creator, in a restricted context on the branch.
 class HookScope {
   public:
-    HookScope(Oid creator, const char* branch) {
+    HookScope(Oid creator, const char* branch) : creator_(creator, SECURITY_RESTRICTED_OPERATION) {
         Guarded([&] {
-            GetUserIdAndSecContext(&user_, &security_context_);
-            guc_level_ = NewGUCNestLevel();
-            SetForScope("search_path", "pg_catalog, pg_temp");
-            SetForScope("kvs.branch", branch);
-            SetUserIdAndSecContext(
-                creator, security_context_ | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+            set_config_option("kvs.branch", branch, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                              false);
         });
     }
-    ~HookScope() {
-        AtEOXact_GUC(false, guc_level_);
-        SetUserIdAndSecContext(user_, security_context_);
-    }
-    HookScope(const HookScope&) = delete;
-    HookScope& operator=(const HookScope&) = delete;
 
   private:
     WriterLocksOnly locks_;
-    Oid user_;
-    int security_context_;
-    int guc_level_;
+    RoleScope creator_;
 };
 
 // What the error callback and the guarded bodies need of a hook.
