@@ -44,7 +44,7 @@ sub number_of_rows
 }
 
 # A running server, its database "postgres" in UTF-8 and with the extension.
-# preload: with shared_preload_libraries; streaming: as a primary; conf: further settings; bare: no extension;
+# preload: with shared_preload_libraries; streaming: as a primary; conf: further settings; initdb: its arguments; bare: no extension;
 # install_path: of another installation than that in the path.
 sub new_node
 {
@@ -52,7 +52,7 @@ sub new_node
     my $node = PostgreSQL::Test::Cluster->new($name, map { $_ => $params{$_} } grep { /^install_path$/ } keys %params);
     $node->init(
         allows_streaming => $params{streaming} ? 1 : 0,
-        extra            => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+        extra            => [ '--encoding=UTF8', '--locale=C.UTF-8', @{ $params{initdb} // [] } ]);
     $node->append_conf('postgresql.conf', <<CONF);
 log_statement = none
 jit = off
