@@ -69,6 +69,7 @@ StepEnd FindBindings(std::vector<int32>* active, bool* is_wanted) {
     });
 }
 
+// UndoStep without a problem: somebody was in the way.
 BatchEnd RunBatch(int32 id, Turn* turn, std::string* problem) {
     ActiveSnapshot snapshot(RegisterLatestSnapshot());
     BatchEnd end = BatchEnd::kDone;
@@ -84,6 +85,8 @@ BatchEnd RunBatch(int32 id, Turn* turn, std::string* problem) {
             end = turn->applier->RunBatch(binding, snapshot.get());
         } catch (const BindingProblem& error) {
             *problem = error.what();
+            throw UndoStep();
+        } catch (const TargetHeld&) {
             throw UndoStep();
         }
     }
@@ -125,6 +128,10 @@ bool TakeTurn(int32 id, Turn* turn, bool* more) {
         return true;
     }
     turn->applier.reset();
+    if (step == StepEnd::kUndone && problem.empty()) {
+        turn->not_before = TimestampTzPlusMilliseconds(now, kWhenHindered);
+        return true;
+    }
     if (step == StepEnd::kUndone) {
         return PauseBinding(id, problem) != StepEnd::kGone;
     }

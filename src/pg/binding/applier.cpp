@@ -24,8 +24,9 @@ namespace kvs::pg {
 
 namespace {
 
-// For rows that others hold. Shorter than deadlock_timeout, so that nobody else is ended for our sake.
-constexpr int kRowPatience = 100;  // ms
+// For rows, and tables, that others hold: other bindings wait meanwhile. Shorter than deadlock_timeout, so
+// that nobody else is ended for our sake.
+constexpr int kPatience = 100;  // ms
 
 // Between two notes of a position up to which nothing matched.
 constexpr int kNoteInterval = 100;  // ms
@@ -240,13 +241,10 @@ void BindingApplier::Apply(const Branch& branch) {
     if (binding_.WritesTable()) {
         Guarded([] { CheckConstraintsAtOnce(); });
     }
-    {
-        const LockTimeoutScope patience(kRowPatience);
-        DirtyKeys second;
-        ApplyPart(keys, false, &outcome, &second);
-        for (DirtyKey* key : second) {
-            ApplyPart({key}, true, &outcome, nullptr);
-        }
+    DirtyKeys second;
+    ApplyPart(keys, false, &outcome, &second);
+    for (DirtyKey* key : second) {
+        ApplyPart({key}, true, &outcome, nullptr);
     }
     Settle(outcome);
 }
@@ -259,7 +257,13 @@ void BindingApplier::Settle(const Outcome& outcome) {
         ParkKey(binding_.id, key->key, key->pos, fault, key->row.document);
     }
     for (const DirtyKey* key : outcome.again) {
-        MarkKey(binding_.id, key->key, key->by_store, key->by_table);
+        // Each with its time, by which it is decided later who was.
+        if (key->by_store || !key->by_table) {
+            MarkKey(binding_.id, key->key, key->by_store, false, key->stored_at);
+        }
+        if (key->by_table) {
+            MarkKey(binding_.id, key->key, false, true, key->changed_at);
+        }
         is_hindered_ = true;
     }
 }
@@ -282,9 +286,13 @@ void BindingApplier::RequireRights() const {
 }
 
 BatchEnd BindingApplier::RunBatch(const Binding& binding, Snapshot snapshot) {
+    const LockTimeoutScope patience(kPatience);
     try {
         return TryBatch(binding, snapshot);
     } catch (const PgError& error) {
+        if (error.data()->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE) {
+            throw TargetHeld(error.what());
+        }
         if (BlameFor(error.data()->sqlerrcode) == Blame::kBinding) {
             throw BindingProblem(Reason(*error.data()));
         }

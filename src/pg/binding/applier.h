@@ -32,6 +32,13 @@ class BindingProblem : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// Somebody holds the whole target, as who alters it does. The transaction has to be rolled back, and the
+// batch to be tried later.
+class TargetHeld : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
 enum class BatchEnd : uint8_t {
     kDone,
     kMore,   // there is more to do at once
@@ -44,7 +51,7 @@ class BindingApplier {
     explicit BindingApplier(const Binding& binding);
 
     // One batch, in a transaction of its own at READ COMMITTED; the binding's lock is held. Errors: after one
-    // the transaction must be rolled back; BindingProblem.
+    // the transaction must be rolled back; BindingProblem, TargetHeld.
     BatchEnd RunBatch(const Binding& binding, Snapshot snapshot);
 
     // Whether another batch is to be run soon, if only to store the position.

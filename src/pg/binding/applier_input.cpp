@@ -55,9 +55,14 @@ void BindingApplier::TouchMarks() {
             continue;
         }
         DirtyKey* key = Touch(mark.key);
-        key->by_store |= mark.by_store;
-        key->by_table |= mark.by_table;
-        key->changed_at = std::max(key->changed_at, mark.at);
+        if (mark.by_store) {
+            key->by_store = true;
+            key->stored_at = std::max(key->stored_at, mark.at);
+        }
+        if (mark.by_table) {
+            key->by_table = true;
+            key->changed_at = std::max(key->changed_at, mark.at);
+        }
         reads_entries_ = true;
     }
     if (is_all) {

@@ -24,7 +24,7 @@ enum MarkColumn {
 };
 
 // Server code. `key` null: everything.
-void AddMark(int32 binding, Datum key, bool is_all, bool by_store, bool by_table) {
+void AddMark(int32 binding, Datum key, bool is_all, bool by_store, bool by_table, TimestampTz at = 0) {
     NoteWrite();
     const Object indexes[] = {Object::kBindingMarkXid};
     Table table = OpenForWrite(Object::kBindingMark, indexes, 1);
@@ -36,7 +36,7 @@ void AddMark(int32 binding, Datum key, bool is_all, bool by_store, bool by_table
     nulls[kKeyColumn] = is_all;
     values[kByStoreColumn] = BoolGetDatum(by_store);
     values[kByTableColumn] = BoolGetDatum(by_table);
-    values[kAtColumn] = TimestampTzGetDatum(GetCurrentTimestamp());
+    values[kAtColumn] = TimestampTzGetDatum(at != 0 ? at : GetCurrentTimestamp());
     Insert(&table, values, nulls);
     Close(&table);
     NoteMarks();
@@ -53,7 +53,7 @@ std::vector<Mark> TakeMarks(int32 binding, BindingProgress* progress, int limit,
             "SELECT ctid, key, by_store, by_table, at FROM _kvs.binding_mark WHERE binding = $1 AND"
             " ($2 IS NULL OR xid >= pg_snapshot_xmax($2::pg_snapshot)"
             "  OR xid = ANY (ARRAY(SELECT pg_snapshot_xip($2::pg_snapshot))))"
-            " ORDER BY at LIMIT $3",
+            " ORDER BY xid LIMIT $3",
             {Parameter::Int4(binding),
              progress->seen.empty() ? Parameter::Null(TEXTOID) : Parameter::Text(progress->seen),
              Parameter::Int8(limit)});
@@ -93,8 +93,8 @@ void MarkAll(int32 binding) {
     Guarded([&] { AddMark(binding, Datum{0}, true, false, false); });
 }
 
-void MarkKey(int32 binding, std::string_view key, bool by_store, bool by_table) {
-    Guarded([&] { AddMark(binding, MakeVarlena(key), false, by_store, by_table); });
+void MarkKey(int32 binding, std::string_view key, bool by_store, bool by_table, TimestampTz at) {
+    Guarded([&] { AddMark(binding, MakeVarlena(key), false, by_store, by_table, at); });
 }
 
 }  // namespace kvs::pg
