@@ -19,9 +19,10 @@ source "$here/commit.sh"
 source "$here/ancestors.sh"
 source "$here/stream.sh"
 source "$here/subscriptions.sh"
+source "$here/bindings.sh"
 
 # B5 makes the store anew, so it comes first.
-all="B5 B1 B2 B17 B4 B6 B7 B8 B9 B10 AGENTS B11 B16 B27 B28 BREADTH GC REMOTES B24 B25 B26 B3 B15 B23 FANOUT IMPORTING"
+all="B5 B1 B2 B17 B4 B6 B7 B8 B9 B10 AGENTS B11 B16 B27 B28 BREADTH GC REMOTES B24 B25 B26 B3 B15 B23 FANOUT IMPORTING BINDINGS"
 names=${*:-$all}
 
 printf '%-34s %14s %14s %-8s %8s  %-9s %-7s %s\n' name kvs reference unit ratio target verdict note

@@ -33,8 +33,12 @@ std::string BytesOf(const std::optional<Hash>& hash) {
 
 std::map<std::string, BindingBase> ReadBases(int32 binding, const std::vector<std::string>& keys) {
     std::map<std::string, BindingBase> bases;
-    OwnerQuery row("SELECT key, entry, \"row\" FROM _kvs.binding_base WHERE binding = $1 AND key = ANY ($2)",
-                   {Parameter::Int4(binding), TextsOf(keys)}, true);
+    // Each looked up in the index: the whole table would be walked for as many keys.
+    OwnerQuery row(
+        "SELECT b.* FROM unnest($2) AS k (key) CROSS JOIN LATERAL"
+        " (SELECT key, entry, \"row\" FROM _kvs.binding_base WHERE binding = $1 AND key = k.key OFFSET 0) AS "
+        "b",
+        {Parameter::Int4(binding), TextsOf(keys)}, true);
     while (row.Next()) {
         bases[std::string(row.Bytes(1))] = {row.Address(2), row.Address(3)};
     }
