@@ -15,6 +15,7 @@ Parameter TextsOf(const std::vector<std::string>& texts) {
 // An empty one for none.
 Parameter HashesOf(const std::vector<std::string>& hashes) {
     std::vector<Datum> datums;
+    datums.reserve(hashes.size());
     for (const std::string& hash : hashes) {
         datums.push_back(Guarded([&] { return MakeVarlena(hash); }));
     }

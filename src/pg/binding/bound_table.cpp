@@ -194,10 +194,10 @@ class Writer {
     }
 
     // The columns of the key, with something before each.
-    std::string Keys(const std::string& prefix, const std::string& suffix = "") const {
+    std::string Keys(const std::string& prefix) const {
         std::vector<std::string> names;
         for (const size_t i : table_.key) {
-            names.push_back(prefix + table_.columns[i].name + suffix);
+            names.push_back(prefix + table_.columns[i].name);
         }
         return Join(names, ", ");
     }
@@ -233,10 +233,14 @@ class Writer {
                 continue;
             }
             const std::string column = alias + "." + table_.columns[i].name;
-            elements.push_back(table_.columns[i].is_json
-                                   ? "CASE WHEN " + column + " IS NOT NULL THEN jsonb_build_array(" + column +
-                                         ") END"
-                                   : "to_jsonb(" + column + ")");
+            std::string element = table_.columns[i].is_json ? "CASE WHEN " : "to_jsonb(";
+            element += column;
+            if (table_.columns[i].is_json) {
+                element += " IS NOT NULL THEN jsonb_build_array(";
+                element += column;
+            }
+            element += table_.columns[i].is_json ? ") END" : ")";
+            elements.push_back(std::move(element));
         }
         return "(" + Calls("jsonb_build_array", elements, "'[]'::jsonb") + ")::text";
     }
@@ -271,10 +275,10 @@ class Writer {
     // names of members.
     static std::string At(std::string document, const std::vector<std::string>& path) {
         for (const std::string& token : path) {
-            document = "(" + document +
-                       (JsonArrayIndex(token) ? " #> ARRAY[" + Literal(token) + "]"
-                                              : " -> " + Literal(token) + "::text") +
-                       ")";
+            document.insert(0, "(");
+            document += JsonArrayIndex(token) ? " #> ARRAY[" : " -> ";
+            document += Literal(token);
+            document += JsonArrayIndex(token) ? "])" : "::text)";
         }
         return document;
     }
