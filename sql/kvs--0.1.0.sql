@@ -555,6 +555,21 @@ COMMENT ON COLUMN _kvs.binding_mark.by_store IS 'the entry is known to have chan
 COMMENT ON COLUMN _kvs.binding_mark.by_table IS 'the row is';
 SELECT pg_catalog.pg_extension_config_dump('_kvs.binding_mark', '');
 
+CREATE TABLE _kvs.binding_held (
+    binding    int NOT NULL,
+    key        text COLLATE "C" NOT NULL,
+    by_store   boolean NOT NULL,
+    by_table   boolean NOT NULL,
+    stored_at  timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    delay      int NOT NULL,
+    due        timestamptz NOT NULL,
+    PRIMARY KEY (binding, key)
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE _kvs.binding_held IS 'Keys that a binding has put off, because somebody held the row or the entry';
+COMMENT ON COLUMN _kvs.binding_held.delay IS 'for how long it was put off last, in milliseconds';
+SELECT pg_catalog.pg_extension_config_dump('_kvs.binding_held', '');
+
 CREATE TABLE _kvs.binding_parked (
     binding    int NOT NULL,
     key        text COLLATE "C" NOT NULL,
@@ -2406,7 +2421,10 @@ FROM _kvs.binding AS n
 CROSS JOIN LATERAL (SELECT * FROM _kvs.binding_progress AS p WHERE p.binding = n.id ORDER BY p.round DESC LIMIT 1) AS p
 CROSS JOIN LATERAL (SELECT coalesce(sum(t.last_pos - greatest(t.first_pos - 1, p.pos)), 0)::bigint AS events, min(t.at) AS since
                     FROM _kvs.tick AS t WHERE t.last_pos > p.pos AND n.direction <> 'from_table') AS behind
-CROSS JOIN LATERAL (SELECT count(*) AS events, min(m.at) AS since FROM _kvs.binding_mark AS m WHERE m.binding = n.id) AS marks
+CROSS JOIN LATERAL (SELECT count(*) AS events, min(m.at) AS since
+                    FROM (SELECT at FROM _kvs.binding_mark WHERE binding = n.id
+                          UNION ALL
+                          SELECT greatest(stored_at, changed_at) FROM _kvs.binding_held WHERE binding = n.id) AS m) AS marks
 CROSS JOIN LATERAL (SELECT count(*) AS keys, max(k.reason) FILTER (WHERE k.is_last) AS last
                     FROM (SELECT reason, parked_at = max(parked_at) OVER () AS is_last FROM _kvs.binding_parked WHERE binding = n.id) AS k)
                    AS parked

@@ -12,6 +12,7 @@
 #include "pg/binding/table_trigger.h"
 #include "pg/stream/position.h"
 #include "pg/stream/tick_table.h"
+#include "pg/subscription/subscription_table.h"
 #include "pg/table/access_guard.h"
 #include "pg/table/branch_table.h"
 #include "pg/table/locks.h"
@@ -93,6 +94,11 @@ void Bind(const Wishes& wishes) {
         mapping.RequireWritable().OrThrow();
     }
     binding.pattern = wishes.pattern;
+    // What is parked of either is found by the name.
+    if (HasSubscription(wishes.name)) {
+        throw Error(ErrorCode::kAlreadyExists, "subscription " + Quoted(wishes.name) + " already exists",
+                    "Bindings and subscriptions share their names.");
+    }
     Guarded([&] { RequireTableOwner(wishes.target); });
     const BoundTable table = OpenBoundTable(wishes.target, mapping, binding);
     binding.target = wishes.target;
@@ -215,7 +221,7 @@ KVS_FUNCTION(kvs_resume_binding)
 
 KVS_INNER_FUNCTION(kvs_binding_trigger)
 {
-    if (!CALLED_AS_TRIGGER(fcinfo)) {
+    if (fcinfo->context == nullptr || fcinfo->context->type != T_TriggerData) {
         Guarded([] {
             ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("kvs.binding_trigger() must be called as a trigger"));

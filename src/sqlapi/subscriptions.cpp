@@ -96,6 +96,11 @@ int64 Create(const Wishes& wishes) {
         wishes.from_pos ? *wishes.from_pos : Guarded([&] { return LastPosition(latest); });
     ReleaseSnapshot(latest);
     CheckPosition(subscription.start_pos);
+    Binding binding;
+    if (TryFindBinding(wishes.name, &binding)) {
+        throw Error(ErrorCode::kAlreadyExists, "binding " + Quoted(wishes.name) + " already exists",
+                    "Bindings and subscriptions share their names.");
+    }
     CreateSubscription(subscription);
     return subscription.start_pos;
 }
@@ -188,7 +193,7 @@ int64 PlaceOf(std::string_view target) {
 // Of a subscription, or of a binding.
 int64 Replay(std::string_view name, const std::optional<std::string_view>& key) {
     Binding binding;
-    if (!HasSubscription(name) && TryFindBinding(name, &binding)) {
+    if (TryFindBinding(name, &binding)) {
         RequireBindingOwner(binding, "replay what is parked of");
         return RetryParkedKeys(binding.id, key);
     }

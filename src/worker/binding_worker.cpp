@@ -35,7 +35,7 @@ using namespace kvs::worker;
 // Between two rounds: what is committed meanwhile comes together.
 constexpr long kPause = 5;  // ms
 
-// Where somebody is in the way.
+// Where somebody changes the binding, or rewrites its branch.
 constexpr long kWhenHindered = 100;  // ms
 
 // Until a position is stored behind which nothing has come.
@@ -147,6 +147,9 @@ long TimeToSleep(const std::map<int32, Turn>& turns) {
     for (const auto& [id, turn] : turns) {
         if (turn.applier != nullptr && turn.applier->has_unnoted()) {
             time = std::min(time, kUnnoted);
+        }
+        if (turn.applier != nullptr && turn.applier->next_due() != DT_NOEND) {
+            time = std::min(time, TimestampDifferenceMilliseconds(now, turn.applier->next_due()) + 1);
         }
         if (turn.not_before != 0) {
             time = std::min(time, TimestampDifferenceMilliseconds(now, turn.not_before) + 1);

@@ -22,8 +22,8 @@ policies=(last_write_wins store_wins table_wins error)
 
 write_scripts() {
     cat >"$work/store" <<'SCRIPT'
-\set a random(1, 30)
-\set b random(1, 30)
+\set a random(1, 12)
+\set b random(1, 12)
 \set fate random(1, 8)
 BEGIN;
 \if :fate = 1
@@ -44,8 +44,8 @@ COMMIT;
 \endif
 SCRIPT
     cat >"$work/table" <<'SCRIPT'
-\set a random(1, 30)
-\set b random(1, 30)
+\set a random(1, 12)
+\set b random(1, 12)
 \set fate random(1, 10)
 BEGIN;
 \if :fate = 1
@@ -61,7 +61,8 @@ UPDATE bound.item SET n = n + 1, tags = NULL WHERE policy = :policy AND id = gre
 \if :fate = 3
 ROLLBACK TO s;
 \endif
-\if :fate = 4
+\set held random(1, 50)
+\if :held = 1
 \sleep 150 ms
 \endif
 \if :fate = 5
@@ -72,7 +73,7 @@ COMMIT;
 SCRIPT
 }
 
-sql -d postgres -c 'DROP DATABASE IF EXISTS kvs_bindings' -c 'CREATE DATABASE kvs_bindings' 2>/dev/null
+sql -d postgres -c 'DROP DATABASE IF EXISTS kvs_bindings WITH (FORCE)' -c 'CREATE DATABASE kvs_bindings' 2>/dev/null
 sql >/dev/null <<'SQL'
 CREATE EXTENSION kvs;
 SELECT kvs.start_workers();
@@ -141,8 +142,8 @@ for policy in "${policies[@]}"; do
     background "store-$policy" 2 --define="policy='$policy'" --file="$work/store"
     background "table-$policy" 2 --define="policy='$policy'" --file="$work/table"
     end=$((SECONDS + seconds))
-    while [ $SECONDS -lt $end ]; do
-        sleep "0.$((RANDOM % 5 + 3))"
+    # It takes a second until there is another worker.
+    while sleep "$((RANDOM % 3 + 1)).$((RANDOM % 10))" && [ $SECONDS -lt $end ]; do
         sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'kvs bindings' AND datname = current_database()" >/dev/null
     done
     wait

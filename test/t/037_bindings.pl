@@ -198,5 +198,6 @@ $node->safe_psql('restored', 'DROP EXTENSION kvs CASCADE');
 is($node->safe_psql('restored', q(SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'kvs%')), '0', 'the triggers go with the extension');
 $node->safe_psql('restored', q(INSERT INTO item VALUES (99)));
 
-unlike(slurp_file($node->logfile), qr/deadlock detected/, 'there was no deadlock');
+# The clients may run into deadlocks with one another.
+unlike(slurp_file($node->logfile), qr/Process \d+: kvs: /, 'the worker had part in no deadlock');
 done_testing();

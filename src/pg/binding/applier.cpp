@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kvs/error.h"
+#include "pg/binding/held_table.h"
 #include "pg/binding/mark_table.h"
 #include "pg/binding/table_trigger.h"
 #include "pg/table/access_guard.h"
@@ -26,7 +27,7 @@ namespace {
 
 // For rows, and tables, that others hold: other bindings wait meanwhile. Shorter than deadlock_timeout, so
 // that nobody else is ended for our sake.
-constexpr int kPatience = 100;  // ms
+constexpr int kPatience = 20;  // ms
 
 // Between two notes of a position up to which nothing matched.
 constexpr int kNoteInterval = 100;  // ms
@@ -161,7 +162,7 @@ bool BindingApplier::PutOffHeld(const DirtyKeys& keys, Outcome* outcome) {
     }
     for (size_t i = 0; i < keys.size(); i++) {
         if (held[i]) {
-            outcome->again.push_back(keys[i]);
+            outcome->held.push_back(keys[i]);
         }
     }
     return std::find(held.begin(), held.end(), true) != held.end();
@@ -189,7 +190,7 @@ void BindingApplier::ApplyPart(const DirtyKeys& keys, bool is_last_try, Outcome*
     if (blame == Blame::kLater && PutOffHeld(keys, outcome)) {
         DirtyKeys rest;
         std::copy_if(keys.begin(), keys.end(), std::back_inserter(rest), [&](const DirtyKey* key) {
-            return std::find(outcome->again.begin(), outcome->again.end(), key) == outcome->again.end();
+            return std::find(outcome->held.begin(), outcome->held.end(), key) == outcome->held.end();
         });
         ApplyPart(rest, is_last_try, outcome, second);
     } else if (keys.size() > 1) {
@@ -197,7 +198,7 @@ void BindingApplier::ApplyPart(const DirtyKeys& keys, bool is_last_try, Outcome*
         ApplyPart(DirtyKeys(keys.begin(), middle), is_last_try, outcome, second);
         ApplyPart(DirtyKeys(middle, keys.end()), is_last_try, outcome, second);
     } else if (blame == Blame::kLater) {
-        outcome->again.push_back(keys.front());
+        outcome->held.push_back(keys.front());
     } else if (!keys.front()->row.document && IsOfData(error->sqlerrcode)) {
         // The table cannot have a row of that key, so there is none.
     } else if (!is_last_try && MayDependOnOthers(error->sqlerrcode)) {
@@ -259,13 +260,19 @@ void BindingApplier::Settle(const Outcome& outcome) {
     for (const DirtyKey* key : outcome.again) {
         // Each with its time, by which it is decided later who was.
         if (key->by_store || !key->by_table) {
-            MarkKey(binding_.id, key->key, key->by_store, false, key->stored_at);
+            MarkKey(binding_.id, {.key = key->key, .by_store = key->by_store, .at = key->stored_at});
         }
         if (key->by_table) {
-            MarkKey(binding_.id, key->key, false, true, key->changed_at);
+            MarkKey(binding_.id, {.key = key->key, .by_table = true, .at = key->changed_at});
         }
-        is_hindered_ = true;
     }
+    more_ |= !outcome.again.empty();
+    std::vector<HeldKey> held;
+    held.reserve(outcome.held.size());
+    for (const DirtyKey* key : outcome.held) {
+        held.push_back({key->key, key->by_store, key->by_table, key->stored_at, key->changed_at, key->delay});
+    }
+    next_due_ = std::min(next_due_, HoldKeys(binding_.id, held));
 }
 
 // Both the creator's privileges, which may have gone, and what the table's owner may do.
@@ -305,7 +312,8 @@ BatchEnd BindingApplier::TryBatch(const Binding& binding, Snapshot snapshot) {
     snapshot_ = snapshot;
     keys_.clear();
     places_.clear();
-    reads_entries_ = more_ = is_hindered_ = false;
+    reads_entries_ = more_ = false;
+    next_due_ = DT_NOEND;
     progress_ = ReadProgress(binding.id);
     const int64 stored_pos = progress_.pos;
     progress_.pos = std::max(progress_.pos, passed_);
@@ -337,7 +345,7 @@ BatchEnd BindingApplier::TryBatch(const Binding& binding, Snapshot snapshot) {
     }
     passed_ = progress_.pos;
     has_unnoted_ = progress_.pos > stored_pos && noted_at_ != now;
-    return is_hindered_ ? BatchEnd::kLater : more_ ? BatchEnd::kMore : BatchEnd::kDone;
+    return more_ ? BatchEnd::kMore : BatchEnd::kDone;
 }
 
 }  // namespace kvs::pg

@@ -57,6 +57,9 @@ class BindingApplier {
     // Whether another batch is to be run soon, if only to store the position.
     bool has_unnoted() const { return has_unnoted_; }
 
+    // When there is something to do that was put off.
+    TimestampTz next_due() const { return next_due_; }
+
   private:
     ReadView ViewOf(const Branch& branch) const;
     DirtyKey* Touch(std::string_view key);
@@ -92,7 +95,7 @@ class BindingApplier {
     std::unordered_map<std::string, DirtyKey*> places_;
     bool reads_entries_ = false;  // some keys did not come by an event
     bool more_ = false;
-    bool is_hindered_ = false;  // somebody holds rows or entries
+    TimestampTz next_due_ = DT_NOEND;
 };
 
 }  // namespace kvs::pg

@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "pg/binding/applier.h"
 #include "pg/binding/base_table.h"
+#include "pg/binding/held_table.h"
 #include "pg/binding/mark_table.h"
 #include "pg/read/entry_scan.h"
 #include "pg/read/pattern_scan.h"
@@ -68,6 +69,15 @@ void BindingApplier::TouchMarks() {
     if (is_all) {
         TouchAll();
     }
+    for (const HeldKey& held : TakeDueKeys(binding_.id, &next_due_)) {
+        DirtyKey* key = Touch(held.key);
+        key->by_store |= held.by_store;
+        key->by_table |= held.by_table;
+        key->stored_at = std::max(key->stored_at, held.stored_at);
+        key->changed_at = std::max(key->changed_at, held.changed_at);
+        key->delay = held.delay;
+        reads_entries_ = true;
+    }
     more_ |= more;
 }
 
@@ -80,7 +90,7 @@ void BindingApplier::TouchAll() {
             break;
         }
         for (const std::string& key : keys) {
-            MarkKey(binding_.id, key, false, false);
+            MarkKey(binding_.id, {.key = key});
         }
         after = keys.back();
     }
@@ -93,7 +103,7 @@ void BindingApplier::TouchAll() {
             }
             for (const std::vector<std::string>& values : rows) {
                 if (const std::optional<std::string> key = mapping_.KeyOf(values)) {
-                    MarkKey(binding_.id, *key, false, false);
+                    MarkKey(binding_.id, {.key = *key});
                 }
             }
             behind = rows.back();

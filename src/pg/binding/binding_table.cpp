@@ -154,6 +154,7 @@ void RemoveBinding(int32 id) {
     ExecuteAsOwner("DELETE FROM _kvs.binding_progress WHERE binding = $1", {Parameter::Int4(id)});
     ExecuteAsOwner("DELETE FROM _kvs.binding_base WHERE binding = $1", {Parameter::Int4(id)});
     ExecuteAsOwner("DELETE FROM _kvs.binding_mark WHERE binding = $1", {Parameter::Int4(id)});
+    ExecuteAsOwner("DELETE FROM _kvs.binding_held WHERE binding = $1", {Parameter::Int4(id)});
     ExecuteAsOwner("DELETE FROM _kvs.binding_parked WHERE binding = $1", {Parameter::Int4(id)});
     ExecuteAsOwner("DELETE FROM _kvs.binding WHERE id = $1", {Parameter::Int4(id)});
 }

@@ -24,7 +24,7 @@ enum MarkColumn {
 };
 
 // Server code. `key` null: everything.
-void AddMark(int32 binding, Datum key, bool is_all, bool by_store, bool by_table, TimestampTz at = 0) {
+void AddMark(int32 binding, Datum key, const Mark& mark) {
     NoteWrite();
     const Object indexes[] = {Object::kBindingMarkXid};
     Table table = OpenForWrite(Object::kBindingMark, indexes, 1);
@@ -33,10 +33,10 @@ void AddMark(int32 binding, Datum key, bool is_all, bool by_store, bool by_table
     values[kBindingColumn] = Int32GetDatum(binding);
     values[kXidColumn] = FullTransactionIdGetDatum(GetTopFullTransactionId());
     values[kKeyColumn] = key;
-    nulls[kKeyColumn] = is_all;
-    values[kByStoreColumn] = BoolGetDatum(by_store);
-    values[kByTableColumn] = BoolGetDatum(by_table);
-    values[kAtColumn] = TimestampTzGetDatum(at != 0 ? at : GetCurrentTimestamp());
+    nulls[kKeyColumn] = mark.is_all;
+    values[kByStoreColumn] = BoolGetDatum(mark.by_store);
+    values[kByTableColumn] = BoolGetDatum(mark.by_table);
+    values[kAtColumn] = TimestampTzGetDatum(mark.at != 0 ? mark.at : GetCurrentTimestamp());
     Insert(&table, values, nulls);
     Close(&table);
     NoteMarks();
@@ -48,27 +48,25 @@ std::vector<Mark> TakeMarks(int32 binding, BindingProgress* progress, int limit,
     std::vector<Mark> marks;
     std::vector<Datum> rows;
     const std::string shown = XidSet::Of(GetActiveSnapshot()).ToText();
-    {
-        OwnerQuery row(
-            "SELECT ctid, key, by_store, by_table, at FROM _kvs.binding_mark WHERE binding = $1 AND"
-            " ($2 IS NULL OR xid >= pg_snapshot_xmax($2::pg_snapshot)"
-            "  OR xid = ANY (ARRAY(SELECT pg_snapshot_xip($2::pg_snapshot))))"
-            " ORDER BY xid LIMIT $3",
-            {Parameter::Int4(binding),
-             progress->seen.empty() ? Parameter::Null(TEXTOID) : Parameter::Text(progress->seen),
-             Parameter::Int8(limit)});
-        while (row.Next()) {
-            rows.push_back(row.Copy(1));
-            Mark mark;
-            mark.is_all = row.IsNull(2);
-            mark.key = row.Bytes(2);
-            mark.by_store = row.Bool(3);
-            mark.by_table = row.Bool(4);
-            mark.at = row.Int8(5);
-            marks.push_back(std::move(mark));
-        }
-        row.Finish();
+    OwnerQuery row(
+        "SELECT ctid, key, by_store, by_table, at FROM _kvs.binding_mark WHERE binding = $1 AND"
+        " ($2 IS NULL OR xid >= pg_snapshot_xmax($2::pg_snapshot)"
+        "  OR xid = ANY (ARRAY(SELECT pg_snapshot_xip($2::pg_snapshot))))"
+        " ORDER BY xid LIMIT $3",
+        {Parameter::Int4(binding),
+         progress->seen.empty() ? Parameter::Null(TEXTOID) : Parameter::Text(progress->seen),
+         Parameter::Int8(limit)});
+    while (row.Next()) {
+        rows.push_back(row.Copy(1));
+        Mark mark;
+        mark.is_all = row.IsNull(2);
+        mark.key = row.Bytes(2);
+        mark.by_store = row.Bool(3);
+        mark.by_table = row.Bool(4);
+        mark.at = row.Int8(5);
+        marks.push_back(std::move(mark));
     }
+    row.Finish();
     *more = static_cast<int>(marks.size()) == limit;
     if (!*more) {
         progress->seen = shown;
@@ -85,16 +83,19 @@ std::vector<Mark> TakeMarks(int32 binding, BindingProgress* progress, int limit,
 }
 
 void MarkRowChange(int32 binding, const char* key) {
-    AddMark(binding, key == nullptr ? Datum{0} : CStringGetTextDatum(key), key == nullptr, false,
-            key != nullptr);
+    if (key == nullptr) {
+        AddMark(binding, Datum{0}, {.is_all = true});
+    } else {
+        AddMark(binding, CStringGetTextDatum(key), {.by_table = true});
+    }
 }
 
 void MarkAll(int32 binding) {
-    Guarded([&] { AddMark(binding, Datum{0}, true, false, false); });
+    Guarded([&] { AddMark(binding, Datum{0}, {.is_all = true}); });
 }
 
-void MarkKey(int32 binding, std::string_view key, bool by_store, bool by_table, TimestampTz at) {
-    Guarded([&] { AddMark(binding, MakeVarlena(key), false, by_store, by_table, at); });
+void MarkKey(int32 binding, const Mark& mark) {
+    Guarded([&] { AddMark(binding, MakeVarlena(mark.key), mark); });
 }
 
 }  // namespace kvs::pg

@@ -16,10 +16,10 @@ namespace kvs::pg {
 
 struct Mark {
     bool is_all = false;  // everything that the binding knows; no key
-    std::string key;
+    std::string key = {};
     bool by_store = false;  // what is known to have changed: perhaps nothing
     bool by_table = false;
-    TimestampTz at = 0;  // when that was
+    TimestampTz at = 0;  // when that was; 0: now
 };
 
 // At most `limit` marks that the active snapshot shows, taken away; they come back if the transaction is
@@ -29,8 +29,7 @@ std::vector<Mark> TakeMarks(int32 binding, BindingProgress* progress, int limit,
 // For the trigger. Server code. `key` null: everything.
 void MarkRowChange(int32 binding, const char* key);
 
-// To look at everything; at this key. What has changed is as in Mark; `at` 0: now.
 void MarkAll(int32 binding);
-void MarkKey(int32 binding, std::string_view key, bool by_store, bool by_table, TimestampTz at = 0);
+void MarkKey(int32 binding, const Mark& mark);
 
 }  // namespace kvs::pg

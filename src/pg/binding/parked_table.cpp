@@ -53,7 +53,7 @@ int64 RetryParkedKeys(int32 binding, std::optional<std::string_view> key) {
     }
     row.Finish();
     for (const auto& [parked, by_store] : keys) {
-        MarkKey(binding, parked, by_store, !by_store);
+        MarkKey(binding, {.key = parked, .by_store = by_store, .by_table = !by_store});
     }
     return static_cast<int64>(keys.size());
 }

@@ -81,6 +81,7 @@ void Outcome::Add(Outcome other) {
     returned += other.returned;
     conflicts += other.conflicts;
     std::move(other.again.begin(), other.again.end(), std::back_inserter(again));
+    std::move(other.held.begin(), other.held.end(), std::back_inserter(held));
     parked.merge(other.parked);
 }
 
@@ -312,7 +313,7 @@ void Reconciler::WriteEntries(std::vector<Pair>* pairs, Outcome* outcome) {
             pair->base.entry = hash;
             continue;
         }
-        outcome->again.push_back(pair->key);
+        (written.outcome == Written::Outcome::kBusy ? outcome->held : outcome->again).push_back(pair->key);
         if (pair->action == BindingAction::kWriteTable) {
             // The row has what the entry said, and what has come to that is a change of the row.
             pair->base.row = HashOfImage(pair->formed);

@@ -41,6 +41,7 @@ struct DirtyKey {
     uint64_t version = 0;        // of the entry that was read; 0: there is none
     TimestampTz stored_at = 0;   // when the entry was changed; 0: not known
     TimestampTz changed_at = 0;  // when the row was
+    int delay = 0;               // ms for which it was put off last
     int64 pos = 0;               // of the event
 };
 using DirtyKeys = std::vector<DirtyKey*>;
@@ -49,7 +50,8 @@ struct Outcome {
     int64 written = 0;
     int64 returned = 0;
     int64 conflicts = 0;
-    std::vector<const DirtyKey*> again = {};  // to be looked at once more
+    std::vector<const DirtyKey*> again = {};  // have changed meanwhile: to be looked at once more
+    std::vector<const DirtyKey*> held = {};   // somebody holds the row or the entry: later
     std::map<DirtyKey*, Fault> parked = {};
 
     void Add(Outcome other);

@@ -77,6 +77,9 @@ SELECT error_of($$SELECT kvs.bind_table('bad', 'p:{id}', 'plain', '{"id": "{id}"
 SELECT error_of($$SELECT kvs.bind_table('', 'p:{id}', 'plain', '{"id": "{id}"}')$$);
 SELECT error_of($$SELECT kvs.bind_table(NULL, 'p:{id}', 'plain', '{"id": "{id}"}')$$);
 SELECT error_of($$SELECT kvs.bind_table('bad', 'p:{id}', NULL, '{"id": "{id}"}')$$);
+SELECT kvs.create_subscription('taken') IS NOT NULL AS created;
+SELECT error_of($$SELECT kvs.bind_table('taken', 'p:{id}', 'plain', '{"id": "{id}", "v": "/v"}')$$);
+SELECT kvs.drop_subscription('taken');
 SELECT error_of($$SELECT kvs.pause_binding('bad')$$), error_of($$SELECT kvs.resume_binding('bad')$$), kvs.unbind_table('bad');
 
 -- To a table: types, what is missing and what is null, defaults, constants, other keys.
