@@ -25,7 +25,10 @@ KVS_FUNCTION(kvs_start_workers)
     RequireRead();
     RequireNoRecovery("kvs.start_workers()");
     SetStopped(kSequencerName, false);
-    const bool started = Guarded([] { return StartWorker(WorkerKind::kSequencer, MyDatabaseId, 0); });
+    // Another one is asked for even if there is one, which may be about to end.
+    const bool started = Guarded([] {
+        return StartWorker(WorkerKind::kSequencer, MyDatabaseId, 0) || WakeWorker(WorkerKind::kSequencer);
+    });
     if (!started) {
         Guarded([] {
             ereport(ERROR, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
