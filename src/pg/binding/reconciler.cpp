@@ -174,6 +174,16 @@ void Reconciler::Compare(std::vector<Pair>* pairs, Outcome* outcome) {
             sides.store_changed = now.entry.has_value();
             sides.table_changed = now.row.has_value();
         }
+        if (binding_.ReadsTable() && sides.store_changed && sides.table_changed && !sides.are_equal &&
+            key.changed_at == 0 && key.stored_at != 0) {
+            // The row was changed by who committed behind the marks of this batch: his mark tells when. If
+            // there is none the next time either, the entry counts as the later one.
+            key.by_table = true;
+            key.changed_at = key.stored_at - 1;
+            pair.is_put_off = true;
+            outcome->again.push_back(&key);
+            continue;
+        }
         const BindingDecision decision = DecideBinding(binding_.direction, binding_.conflict, sides);
         outcome->conflicts += decision.was_conflict ? 1 : 0;
         pair.action = decision.action;
