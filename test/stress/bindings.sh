@@ -73,6 +73,22 @@ COMMIT;
 SCRIPT
 }
 
+write_counters() {
+    # What no column shows is counted in the entry, while the row changes: none of it may be lost.
+    cat >"$work/count" <<'SCRIPT'
+\set id random(201, 204)
+BEGIN;
+SELECT kvs.increment(:policy || ':' || :id, 1, '/hits');
+INSERT INTO bound.hit VALUES (:policy || ':' || :id);
+COMMIT;
+SCRIPT
+    cat >"$work/change" <<'SCRIPT'
+\set id random(201, 204)
+\set n random(1, 20)
+UPDATE bound.item SET n = :n WHERE policy = :policy AND id = :id;
+SCRIPT
+}
+
 sql -d postgres -c 'DROP DATABASE IF EXISTS kvs_bindings WITH (FORCE)' -c 'CREATE DATABASE kvs_bindings' 2>/dev/null
 sql >/dev/null <<'SQL'
 CREATE EXTENSION kvs;
@@ -89,6 +105,7 @@ BEGIN
     UPDATE bound.item SET tags = array[NEW.n::text] WHERE policy = NEW.policy AND id = NEW.id + 100 AND tags IS DISTINCT FROM array[NEW.n::text];
     RETURN NULL;
 END $$;
+CREATE TABLE bound.hit (key text);
 CREATE TRIGGER follow AFTER UPDATE ON bound.item FOR EACH ROW WHEN (NEW.id % 5 = 0 AND NEW.id < 100) EXECUTE FUNCTION bound.follow();
 CREATE FUNCTION bound.move(which text, a int, b int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN UPDATE bound.item SET id = b WHERE id = a AND policy = which; EXCEPTION WHEN unique_violation THEN NULL; END $$;
@@ -99,6 +116,7 @@ DECLARE which text;
 BEGIN
     FOREACH which IN ARRAY '{last_write_wins,store_wins,table_wins,error}'::text[] LOOP
         PERFORM kvs.put(which || ':' || i, '{"n": 1}') FROM generate_series(105, 130, 5) AS i;
+        PERFORM kvs.put(which || ':' || i, '{"n": 1, "hits": 0}') FROM generate_series(201, 204) AS i;
     END LOOP;
     PERFORM kvs.bind_table('items', '{policy}:{id}', 'bound.item', '{"policy": "{policy}", "id": "{id}", "n": "/n", "note": "/note", "tags": "/tags"}',
                            direction => 'both', initial_load => 'to_table');
@@ -109,6 +127,9 @@ CREATE FUNCTION bound.problems() RETURNS TABLE (problem text) LANGUAGE sql AS $$
     WHERE key NOT IN (SELECT key FROM kvs.parked)
           AND (e.value IS NULL OR t.key IS NULL OR t.n IS DISTINCT FROM (e.value ->> 'n')::int OR t.note IS DISTINCT FROM (e.value ->> 'note')
                OR coalesce(to_jsonb(t.tags), 'null') IS DISTINCT FROM coalesce(e.value -> 'tags', 'null'))
+    UNION ALL
+    SELECT format('%s: the entry has counted %s of %s', key, e.value -> 'hits', (SELECT count(*) FROM bound.hit AS h WHERE h.key = e.key))
+    FROM kvs.entries AS e WHERE (e.value ->> 'hits')::int <> (SELECT count(*) FROM bound.hit AS h WHERE h.key = e.key)
     UNION ALL
     SELECT format('%s: %s marks are left, %s events', state, marks, lag_events) FROM kvs.bindings WHERE state <> 'active' OR marks > 0 OR lag_events > 0
     UNION ALL
@@ -135,12 +156,15 @@ report() {
 }
 
 write_scripts
+write_counters
 total=$seconds
 seconds=$(((total + 3) / 4))
 for policy in "${policies[@]}"; do
     sql -c "UPDATE _kvs.binding SET conflict = '$policy'"
     background "store-$policy" 2 --define="policy='$policy'" --file="$work/store"
     background "table-$policy" 2 --define="policy='$policy'" --file="$work/table"
+    background "count-$policy" 1 --define="policy='$policy'" --file="$work/count"
+    background "change-$policy" 1 --define="policy='$policy'" --file="$work/change"
     end=$((SECONDS + seconds))
     # It takes a second until there is another worker.
     while sleep "$((RANDOM % 3 + 1)).$((RANDOM % 10))" && [ $SECONDS -lt $end ]; do
@@ -173,6 +197,7 @@ settle
 plant 'the row is' "ALTER TABLE bound.some DISABLE TRIGGER ALL; UPDATE bound.item SET n = n + 1 WHERE (policy, id) = ('store_wins', 1)"
 plant 'the row is $' "ALTER TABLE bound.some DISABLE TRIGGER ALL; DELETE FROM bound.item WHERE (policy, id) = ('store_wins', 1)"
 plant 'the entry is ,' "SELECT kvs.delete('store_wins:1')"
+plant 'has counted' "SELECT kvs.increment('store_wins:201', -1, '/hits')"
 plant 'marks are left' "UPDATE bound.item SET n = n WHERE (policy, id) = ('store_wins', 1)"
 plant 'is parked' "INSERT INTO _kvs.binding_parked VALUES (1, 'store_wins:1', NULL, 'x', '22000', NULL, 1, now())"
 echo "bindings: $failures problems; $caught of $planted planted errors found; written, returned, conflicts $figures"
