@@ -30,6 +30,10 @@ struct ParsedKey {
 Result<std::string> SerializeKey(const std::vector<std::string>& namespace_segments, std::string_view key);
 Result<ParsedKey> ParseKey(std::string_view serialized);
 
+// One segment of a namespace, as it is written in a key and back; a bad escape stays as it is.
+void AppendSegment(std::string& out, std::string_view segment);
+std::string UnescapeSegment(std::string_view text);
+
 // Whether ParseKey would take it, without allocating unless there is an error to tell. Every write calls
 // this.
 Status ValidateKey(std::string_view serialized);

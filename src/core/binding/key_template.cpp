@@ -7,42 +7,6 @@
 
 namespace kvs {
 
-namespace {
-
-constexpr std::string_view kEscaped = "/:%";
-constexpr std::string_view kDigits = "0123456789ABCDEF";
-
-void AppendEscaped(std::string* out, std::string_view value) {
-    for (const char c : value) {
-        if (kEscaped.find(c) == std::string_view::npos) {
-            *out += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            *out += '%';
-            *out += kDigits[byte >> 4];
-            *out += kDigits[byte & 15];
-        }
-    }
-}
-
-// Of a valid key, in which nothing else follows a '%'.
-std::string Unescape(std::string_view level) {
-    std::string value;
-    for (size_t i = 0; i < level.size(); i++) {
-        const size_t high = i + 2 < level.size() ? kDigits.find(level[i + 1]) : std::string_view::npos;
-        const size_t low = i + 2 < level.size() ? kDigits.find(level[i + 2]) : std::string_view::npos;
-        if (level[i] == '%' && high != std::string_view::npos && low != std::string_view::npos) {
-            value += static_cast<char>(high << 4 | low);
-            i += 2;
-        } else {
-            value += level[i];
-        }
-    }
-    return value;
-}
-
-}  // namespace
-
 Result<KeyTemplate> KeyTemplate::Parse(std::string_view text) {
     Result<Pattern> pattern = Pattern::Parse(text);
     if (!pattern.ok()) {
@@ -95,7 +59,7 @@ std::string KeyTemplate::Join(const std::vector<std::string>& values) const {
         if (!part.is_level) {
             key += part.text;
         } else if (part.is_escaped) {
-            AppendEscaped(&key, values[next++]);
+            AppendSegment(key, values[next++]);
         } else {
             key += values[next++];
         }
@@ -108,7 +72,7 @@ std::vector<std::string> KeyTemplate::Unescaped(const std::vector<Pattern::Captu
     for (const Part& part : parts_) {
         if (part.is_level) {
             const std::string_view level = captures[values.size()].value;
-            values.push_back(part.is_escaped ? Unescape(level) : std::string(level));
+            values.push_back(part.is_escaped ? UnescapeSegment(level) : std::string(level));
         }
     }
     return values;

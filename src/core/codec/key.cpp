@@ -1,5 +1,7 @@
 #include "kvs/codec/key.h"
 
+#include <algorithm>
+
 #include "kvs/util/quote.h"
 
 namespace kvs {
@@ -8,25 +10,6 @@ namespace {
 
 Error BadKey(std::string_view serialized, const std::string& what, const char* hint) {
     return {ErrorCode::kInvalidArgument, "key " + Quoted(serialized) + " " + what, hint};
-}
-
-// Appends `segment` with its special characters escaped.
-void AppendEscaped(std::string& out, std::string_view segment) {
-    for (char c : segment) {
-        switch (c) {
-            case '/':
-                out += "%2F";
-                break;
-            case ':':
-                out += "%3A";
-                break;
-            case '%':
-                out += "%25";
-                break;
-            default:
-                out += c;
-        }
-    }
 }
 
 // The character that the escape at the front of `text` stands for; '\0' if there is none.
@@ -71,21 +54,44 @@ Status ValidateNamespace(std::string_view serialized, std::string_view segments)
 }
 
 std::vector<std::string> UnescapeSegments(std::string_view segments) {
-    std::vector<std::string> unescaped(1);
-    for (size_t i = 0; i < segments.size(); i++) {
-        if (segments[i] == '/') {
-            unescaped.emplace_back();
-        } else if (segments[i] == '%') {
-            unescaped.back() += Unescaped(segments.substr(i));
-            i += 2;
-        } else {
-            unescaped.back() += segments[i];
-        }
+    std::vector<std::string> unescaped;
+    for (size_t begin = 0; begin <= segments.size();) {
+        const size_t end = std::min(segments.find('/', begin), segments.size());
+        unescaped.push_back(UnescapeSegment(segments.substr(begin, end - begin)));
+        begin = end + 1;
     }
     return unescaped;
 }
 
 }  // namespace
+
+void AppendSegment(std::string& out, std::string_view segment) {
+    for (char c : segment) {
+        switch (c) {
+            case '/':
+                out += "%2F";
+                break;
+            case ':':
+                out += "%3A";
+                break;
+            case '%':
+                out += "%25";
+                break;
+            default:
+                out += c;
+        }
+    }
+}
+
+std::string UnescapeSegment(std::string_view text) {
+    std::string segment;
+    for (size_t i = 0; i < text.size(); i++) {
+        const char escaped = text[i] == '%' ? Unescaped(text.substr(i)) : '\0';
+        segment += escaped == '\0' ? text[i] : escaped;
+        i += escaped == '\0' ? 0 : 2;
+    }
+    return segment;
+}
 
 Status ValidateKey(std::string_view serialized) {
     if (serialized.empty()) {
@@ -134,7 +140,7 @@ Result<std::string> SerializeKey(const std::vector<std::string>& namespace_segme
         if (!serialized.empty()) {
             serialized += '/';
         }
-        AppendEscaped(serialized, segment);
+        AppendSegment(serialized, segment);
     }
     if (!namespace_segments.empty() || key.find(':') != std::string_view::npos) {
         serialized += ':';

@@ -56,6 +56,7 @@ void BindingApplier::TouchMarks() {
             continue;
         }
         DirtyKey* key = Touch(mark.key);
+        key->is_forced |= !mapping_.other_keys().empty();  // that of another key may be why
         if (mark.by_store) {
             key->by_store = true;
             key->stored_at = std::max(key->stored_at, mark.at);
@@ -76,6 +77,7 @@ void BindingApplier::TouchMarks() {
         key->stored_at = std::max(key->stored_at, held.stored_at);
         key->changed_at = std::max(key->changed_at, held.changed_at);
         key->delay = held.delay;
+        key->is_forced |= !mapping_.other_keys().empty();
         reads_entries_ = true;
     }
     more_ |= more;
