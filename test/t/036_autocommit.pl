@@ -189,17 +189,27 @@ query('SELECT kvs.wait_for()');
 wait_until('the worker to follow', sub { query(q(SELECT lag FROM kvs.workers WHERE name = 'maintenance')) eq 0 });
 usleep(1_500_000);
 is(flushed('aged'), 0, 'after 5 minutes only');
+# It is followed before the setting changes, which makes the others due at once.
+query(q(SELECT kvs.put('age:3', '1', branch => 'aged')));
+query('SELECT kvs.wait_for()');
+wait_until('the worker to follow', sub { query(q(SELECT lag FROM kvs.workers WHERE name = 'maintenance')) eq 0 });
 $node->append_conf('postgresql.conf', 'kvs.flush_age = 1s');
 $node->reload;
-query(q(SELECT kvs.put('age:3', '1', branch => 'aged')));
 wait_until('the flush', sub { flushed('aged') == 3 });
 $begin = time;
+my ($written_at, $longest) = (Time::HiRes::time(), 0);
 while (time < $begin + 4)
 {
     query(q(SELECT kvs.put('age:' || i, '2', branch => 'aged') FROM generate_series(1, 2) AS i));
     usleep(100_000);
+    my $now = Time::HiRes::time();
+    ($written_at, $longest) = ($now, $longest > $now - $written_at ? $longest : $now - $written_at);
 }
-is(flushed('aged'), 3, 'a branch that is written all the time is not flushed yet');
+SKIP:
+{
+    skip 'the machine was too slow to write all the time', 1 if $longest > 0.8;
+    is(flushed('aged'), 3, 'a branch that is written all the time is not flushed yet');
+}
 wait_until('the flush at rest', sub { flushed('aged') == 2 });
 $node->append_conf('postgresql.conf', 'kvs.flush_age = -1');
 $node->reload;
