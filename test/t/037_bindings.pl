@@ -108,7 +108,7 @@ SQL
             "SELECT pid FROM pg_stat_activity WHERE backend_type = 'kvs bindings' AND datname = '$policy' LIMIT 1");
         $killed += $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)") eq 't' if $pid ne '';
     }
-    $_->signal('INT') foreach @load;
+    $_->signal('TERM') foreach @load;
     $_->finish foreach @load;
     cmp_ok($killed, '>', 0, "$policy: the worker was killed $killed times");
     settle($policy, 'items');
