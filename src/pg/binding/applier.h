@@ -47,7 +47,7 @@ enum class BatchEnd : uint8_t {
 
 class BindingApplier {
   public:
-    // Opens the target. Errors: those of OpenBoundTable.
+    // The target is opened by the first batch.
     explicit BindingApplier(const Binding& binding);
 
     // One batch, in a transaction of its own at READ COMMITTED; the binding's lock is held. Errors: after one
@@ -91,7 +91,7 @@ class BindingApplier {
     // Of a batch.
     Snapshot snapshot_ = nullptr;
     BindingProgress progress_;
-    std::deque<DirtyKey> keys_;  // in the order in which they became dirty last, but for those that did again
+    std::deque<DirtyKey> keys_;  // in the order in which they became dirty first
     std::unordered_map<std::string, DirtyKey*> places_;
     bool reads_entries_ = false;  // some keys did not come by an event
     bool more_ = false;

@@ -116,8 +116,7 @@ std::optional<std::string> KeyOfRow(TriggerMemory* memory, Relation relation, He
     return memory->mapping->KeyOf(values);
 }
 
-void MarkRow(TriggerMemory* memory, Relation relation, HeapTuple row) {
-    const std::optional<std::string> key = KeyOfRow(memory, relation, row);
+void MarkRow(const TriggerMemory* memory, const std::optional<std::string>& key) {
     if (key && IsExpected(memory->binding, *key)) {
         return;
     }
@@ -131,10 +130,11 @@ void MarkRow(TriggerMemory* memory, Relation relation, HeapTuple row) {
 // The tuple's key columns alone decide, so that an update of anything else is one mark.
 void MarkUpdate(TriggerMemory* memory, const TriggerData* data) {
     const std::optional<std::string> before = KeyOfRow(memory, data->tg_relation, data->tg_trigtuple);
-    if (before != KeyOfRow(memory, data->tg_relation, data->tg_newtuple)) {
-        MarkRow(memory, data->tg_relation, data->tg_trigtuple);
+    const std::optional<std::string> after = KeyOfRow(memory, data->tg_relation, data->tg_newtuple);
+    if (before != after) {
+        MarkRow(memory, before);
     }
-    MarkRow(memory, data->tg_relation, data->tg_newtuple);
+    MarkRow(memory, after);
 }
 
 TriggerMemory* MemoryOf(const TriggerData* data, FmgrInfo* function) {
@@ -195,7 +195,7 @@ void NoteRowChange(const TriggerData* data, FmgrInfo* function) {
     } else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event)) {
         MarkUpdate(memory, data);
     } else {
-        MarkRow(memory, data->tg_relation, data->tg_trigtuple);
+        MarkRow(memory, KeyOfRow(memory, data->tg_relation, data->tg_trigtuple));
     }
 }
 
