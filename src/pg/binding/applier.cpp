@@ -1,7 +1,6 @@
 #include "pg/binding/applier.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "kvs/error.h"
@@ -326,9 +325,12 @@ BatchEnd BindingApplier::TryBatch(const Binding& binding, Snapshot snapshot) {
     }
     FollowTable();
     const BindingLoad load = progress_.load;
-    TouchMarks();
-    LoadPage(branch);
     ReadStream(snapshot);
+    // One-way, entries are read at the end of the stream only, where CatchUp has little to follow.
+    if (binding_.ComparesSides() || !more_) {
+        TouchMarks();
+        LoadPage(branch);
+    }
     if (reads_entries_ && !binding_.ComparesSides()) {
         CatchUp();
     }

@@ -204,11 +204,13 @@ void BindingApplier::ReadStream(Snapshot snapshot) {
     try {
         EventReader reader(progress_.pos, std::move(filter), snapshot);
         const int64 end = progress_.pos + kMostPositions;
-        const size_t most = keys_.size() + kMostKeys;
+        // Of these alone: what was loaded or marked must not keep CatchUp from getting on.
+        const size_t before = keys_.size();
         uint64 xid = 0;
         while (reader.Next(end)) {
-            const bool is_full = keys_.size() >= kBatch && reader.xid() != xid;
-            if (is_full || keys_.size() >= most) {
+            const size_t added = keys_.size() - before;
+            const bool is_full = added >= kBatch && reader.xid() != xid;
+            if (is_full || added >= kMostKeys) {
                 reader.Close();
                 more_ = true;
                 return;
@@ -245,8 +247,7 @@ void BindingApplier::CatchUp() {
         latest = RegisterLatestSnapshot();
     }
     const int64 last = Guarded([&] { return LastPosition(latest); });
-    for (int64 before = -1; progress_.pos < last && progress_.pos != before;) {
-        before = progress_.pos;
+    while (progress_.pos < last) {
         ReadStream(latest);
     }
     ReleaseSnapshot(latest);

@@ -306,6 +306,25 @@ CALL settle('elements');
 SELECT key, value FROM kvs.entries WHERE key LIKE 'element:%' ORDER BY key;
 SELECT kvs.unbind_table('elements');
 
+-- What is loaded is newer than the events that tell of it: no row is made older by them.
+CREATE TABLE counted (id int PRIMARY KEY, n int);
+CREATE TABLE went_back (id int);
+CREATE FUNCTION forward() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF NEW.n < OLD.n THEN INSERT INTO public.went_back VALUES (NEW.id); END IF; RETURN NULL; END $$;
+CREATE TRIGGER forward AFTER UPDATE ON counted FOR EACH ROW EXECUTE FUNCTION forward();
+BEGIN;
+SELECT kvs.bind_table('counted', 'counted:{id}', 'counted', '{"id": "{id}", "n": "/n"}', initial_load => 'to_table');
+SELECT kvs.pause_binding('counted');
+COMMIT;
+SELECT count(kvs.put('counted:' || i, '{"n": 1}')) FROM generate_series(1, 1500) AS i;
+SELECT count(kvs.put('counted:' || i, '{"n": 2}')) FROM generate_series(1, 1500) AS i;
+SELECT count(kvs.put('counted:' || i, '{"n": 3}')) FROM generate_series(1, 1500) AS i;
+SELECT kvs.resume_binding('counted');
+CALL settle('counted');
+SELECT n, count(*) FROM counted GROUP BY n;
+SELECT count(*) FROM went_back;
+SELECT kvs.unbind_table('counted');
+
 -- Constraints that are deferred, and rows that depend on one another.
 CREATE TABLE node (id int PRIMARY KEY, above int REFERENCES node DEFERRABLE INITIALLY DEFERRED);
 SELECT kvs.bind_table('nodes', 'node:{id}', 'node', '{"id": "{id}", "above": "/above"}');
@@ -352,7 +371,7 @@ SELECT type, detail FROM kvs.check() WHERE severity = 'error';
 DROP SCHEMA others CASCADE;
 DROP OWNED BY regress_kvs_other, regress_kvs_teller;
 DROP ROLE regress_kvs_other, regress_kvs_teller;
-DROP TABLE plain, keyless, nullable, strict, made, parent, account, score, event, event_a, element, node CASCADE;
+DROP TABLE counted, went_back, plain, keyless, nullable, strict, made, parent, account, score, event, event_a, element, node CASCADE;
 DROP PROCEDURE settle, both_change;
-DROP FUNCTION error_of, bind, tidy, refuse, follow;
+DROP FUNCTION error_of, bind, tidy, refuse, follow, forward;
 RESET kvs.branch;
