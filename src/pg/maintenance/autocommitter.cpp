@@ -7,9 +7,9 @@
 #include "kvs/error.h"
 #include "kvs/util/quote.h"
 #include "pg/table/branch_table.h"
-#include "pg/table/catalog.h"
 #include "pg/table/locks.h"
 #include "pg/table/owner_query.h"
+#include "pg/table/table_watch.h"
 #include "pg/wall/guard.h"
 #include "pg/wall/snapshot.h"
 #include "pg/write/autocommit.h"
@@ -28,16 +28,7 @@ constexpr int64 kLongestPause = 60 * USECS_PER_SEC;
 // Options that come by other ways than kvs.set_branch_option, as with a dump, are seen after so long.
 constexpr int64 kReadAtLeast = 60 * USECS_PER_SEC;
 
-struct {
-    bool registered;
-    bool is_stale;
-} known_branches;
-
-void ForgetOnChange(Datum, Oid relation) {
-    if (relation == InvalidOid || relation == ObjectOidIfKnown(Object::kBranch)) {
-        known_branches.is_stale = true;
-    }
-}
+TableWatch watch = {.table = Object::kBranch};
 
 TimestampTz LastMoment(TimestampTz now, int64 interval) {
     return now - now % interval;
@@ -52,14 +43,11 @@ Autocommitter::Due* Autocommitter::Find(int32 branch) {
 }
 
 void Autocommitter::Read(TimestampTz now) {
-    if (!known_branches.registered) {
-        Guarded([] { CacheRegisterRelcacheCallback(ForgetOnChange, static_cast<Datum>(0)); });
-        known_branches = {.registered = true, .is_stale = true};
-    }
-    if (!known_branches.is_stale && read_at_ <= now && now < read_at_ + kReadAtLeast) {
+    is_stale_ |= HasChanged(&watch);
+    if (!is_stale_ && read_at_ <= now && now < read_at_ + kReadAtLeast) {
         return;
     }
-    known_branches.is_stale = false;
+    is_stale_ = false;
     read_at_ = now;
     std::vector<Due> read;
     OwnerQuery row(
@@ -104,7 +92,7 @@ Progress Autocommitter::Commit() {
     const bool is_there = Guarded([&] { return ReadBranch(due->branch, latest, &branch); });
     ReleaseSnapshot(latest);
     if (!is_there || branch.autocommit != due->interval) {
-        known_branches.is_stale = true;
+        is_stale_ = true;
         return Progress::kMore;
     }
     tried_ = due->branch;
@@ -132,7 +120,7 @@ bool Autocommitter::Reset() {
         failed->at = GetCurrentTimestamp() + failed->pause;
     }
     tried_.reset();
-    known_branches.is_stale = true;
+    is_stale_ = true;
     return failed != nullptr;
 }
 

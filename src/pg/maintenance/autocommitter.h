@@ -40,6 +40,7 @@ class Autocommitter {
 
     std::vector<Due> branches_;
     TimestampTz read_at_ = DT_NOBEGIN;
+    bool is_stale_ = true;
     std::optional<int32> tried_;  // and not known to have ended well
 };
 

@@ -5,6 +5,7 @@
 #include "kvs/error.h"
 #include "pg/table/catalog.h"
 #include "pg/table/owner_query.h"
+#include "pg/table/table_watch.h"
 #include "pg/wall/guard.h"
 
 extern "C" {
@@ -26,10 +27,7 @@ constexpr uint16 kListenerLock = 0x6b77;
 
 char own_channel[kChannelSize + 1];  // empty: it has none yet
 
-struct {
-    bool registered;
-    bool is_unchanged;  // since HaveListenersChanged was asked
-} watch;
+TableWatch watch = {.table = Object::kListener};
 
 uint32 HexWord(std::string_view channel, size_t word) {
     return static_cast<uint32>(
@@ -64,12 +62,6 @@ void ChooseChannel() {
     const LOCKTAG tag = TagOf(channel);
     Guarded([&] { LockAcquire(&tag, ExclusiveLock, true, false); });
     strlcpy(own_channel, channel, sizeof(own_channel));
-}
-
-void ForgetOnChange(Datum, Oid relation) {
-    if (relation == InvalidOid || relation == ObjectOidIfKnown(Object::kListener)) {
-        watch.is_unchanged = false;
-    }
 }
 
 // Tells the sequencer.
@@ -123,17 +115,7 @@ void ForEachListener(const std::function<void(const Listener&)>& visit) {
 }
 
 bool HaveListenersChanged() {
-    Guarded([] {
-        if (!watch.registered) {
-            CacheRegisterRelcacheCallback(ForgetOnChange, static_cast<Datum>(0));
-            watch.registered = true;
-        }
-        ObjectOid(Object::kListener);
-        AcceptInvalidationMessages();
-    });
-    const bool changed = !watch.is_unchanged;
-    watch.is_unchanged = true;
-    return changed;
+    return HasChanged(&watch);
 }
 
 void MarkLagged(std::string_view channel, bool is_lagged) {
